@@ -1,0 +1,113 @@
+//! Digests over canonical bytes. Owns the one way in which a value becomes a
+//! digest; it must never depend on map order, platform or crate features.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// A SHA-256 digest in the form `sha256:<64 lower-case hex digits>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of `value`'s canonical bytes, preceded by a line that names
+    /// the kind and version of what is digested (`tranche-revision-v1`), so
+    /// that digests of different things, or of different versions of the same
+    /// thing, never coincide.
+    #[must_use]
+    pub fn of(domain: &str, value: &Value) -> Self {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend_from_slice(domain.as_bytes());
+        bytes.push(b'\n');
+        write_canonical(value, &mut bytes);
+        Self::of_bytes(&bytes)
+    }
+
+    /// The digest of raw bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let hash = Sha256::digest(bytes);
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in hash {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        Self(text)
+    }
+
+    /// The whole digest, prefix included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve hex digits, for people and for object annotations.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        let hex = self.0.strip_prefix("sha256:").unwrap_or(&self.0);
+        hex.get(..12).unwrap_or(hex)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Writes `value` as JSON without spaces and with object keys sorted by their
+/// bytes, whatever order the map keeps.
+pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Array(items) => {
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            out.push(b'{');
+            for (i, key) in keys.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(Value::String(key.clone()).to_string().as_bytes());
+                out.push(b':');
+                if let Some(inner) = map.get(key) {
+                    write_canonical(inner, out);
+                }
+            }
+            out.push(b'}');
+        }
+        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn key_order_does_not_matter_and_the_domain_does() {
+        let a: Value = serde_json::from_str(r#"{"b":1,"a":[true,null,"x"]}"#).unwrap();
+        let b: Value = serde_json::from_str(r#"{"a":[true,null,"x"],"b":1}"#).unwrap();
+        assert_eq!(Digest::of("v1", &a), Digest::of("v1", &b));
+        assert_ne!(Digest::of("v1", &a), Digest::of("v2", &a));
+    }
+
+    #[test]
+    fn the_canonical_form_is_pinned() {
+        let mut out = Vec::new();
+        write_canonical(&json!({"z": "é\n", "a": {"k": 1.5}}), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "{\"a\":{\"k\":1.5},\"z\":\"é\\n\"}");
+    }
+}

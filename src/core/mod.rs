@@ -1,0 +1,17 @@
+//! The pure core: what a plan means, what a rollout's steps are, what to do
+//! next. It owns every decision.
+//!
+//! It must never be async, read a clock, the environment, files or the
+//! network, log, or draw random numbers: time, ids and bytes come in as
+//! values. It may call nothing outside `core`.
+
+pub mod decide;
+pub mod dialect;
+pub mod diff;
+pub mod digest;
+pub mod model;
+pub mod object;
+pub mod record;
+pub mod render;
+pub mod strategy;
+pub mod yaml;

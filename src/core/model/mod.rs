@@ -1,0 +1,18 @@
+//! What a plan means, whatever dialect it was written in. Owns the types that
+//! dialects translate into and that everything behind them reads; it must
+//! never know where a plan came from but for the [`Place`] shown in errors.
+
+mod amount;
+mod application;
+mod plan;
+mod project;
+mod rollout;
+
+pub use amount::Amount;
+pub use application::{Application, Component, Trait};
+pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
+pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
+pub use rollout::{
+    Batch, Batches, DEFAULT_DEADLINE_SECONDS, OnDelete, Rollout, RolloutPlan, RolloutStrategy,
+    TargetRevision,
+};

@@ -1,0 +1,73 @@
+//! A whole plan, and where its parts stand in it.
+
+use super::{Application, Project, Rollout};
+use serde_json::Value;
+use std::fmt;
+
+/// A place in the plan repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The path inside the repository.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One file of a plan commit, as it lies in the object store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanFile {
+    /// The path inside the repository, with forward slashes.
+    pub path: String,
+    /// The blob's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that one plan commit says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// `tranche.yaml`, or the defaults.
+    pub project: Project,
+    /// The applications, by file and line.
+    pub applications: Vec<Application>,
+    /// The rollouts, by file and line.
+    pub rollouts: Vec<Rollout>,
+    /// Documents that are no plan kind, by file and line.
+    pub objects: Vec<PlainObject>,
+    /// The user's own component types and traits, by path.
+    pub templates: Vec<TemplateSource>,
+    /// What a person should know though nothing is wrong.
+    pub notices: Vec<Notice>,
+}
+
+/// A Kubernetes object that is applied as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlainObject {
+    /// The whole document.
+    pub body: Value,
+    /// Where it stands in the plan.
+    pub place: Place,
+}
+
+/// The source of one component type or trait under `templates/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateSource {
+    /// The path inside the repository.
+    pub path: String,
+    /// The whole file.
+    pub text: String,
+}
+
+/// A warning about the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Where it is about.
+    pub place: Place,
+    /// What to know, as a sentence fragment.
+    pub message: String,
+}

@@ -1,0 +1,99 @@
+//! Rollouts: the way from one revision to another.
+
+use super::{Amount, Place};
+use serde::{Deserialize, Serialize};
+
+/// The deadline of a batch unless the plan says otherwise: the
+/// `progressDeadlineSeconds` that a Deployment has by default.
+pub const DEFAULT_DEADLINE_SECONDS: u32 = 600;
+
+/// A rollout of one component of one application.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    /// The namespace if the document names one; else the target's.
+    pub namespace: Option<String>,
+    /// The name, unique in its namespace on a target.
+    pub name: String,
+    /// The revision to reach.
+    pub target: TargetRevision,
+    /// The revision to come from, if the plan names it.
+    pub source: Option<String>,
+    /// The component that is driven, if the plan names it.
+    pub component: Option<String>,
+    /// The batches and how to go through them.
+    pub plan: RolloutPlan,
+    /// What happens when the rollout vanishes from the plan while it is open.
+    pub on_delete: OnDelete,
+    /// How long a batch may wait for readiness, in seconds.
+    pub deadline_seconds: u32,
+    /// Where it stands in the plan.
+    pub place: Place,
+}
+
+/// Which revision a rollout is to reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetRevision {
+    /// A revision by its name, `<app>-vN`.
+    Named(String),
+    /// The newest revision of an application (an embedded `rolloutPlan`).
+    Latest {
+        /// The application's name.
+        application: String,
+    },
+}
+
+/// KubeVela's RolloutPlan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RolloutPlan {
+    /// Which side of a pair moves first.
+    pub strategy: RolloutStrategy,
+    /// The size to reach, if the plan names one.
+    pub target_size: Option<u32>,
+    /// The batches.
+    pub batches: Batches,
+    /// The last batch, counted from 0, that may run; none runs all.
+    pub batch_partition: Option<u32>,
+    /// Hold before the next batch begins.
+    pub paused: bool,
+}
+
+/// Which side of a pair moves first inside a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RolloutStrategy {
+    /// Scale the new side up, wait, scale the old side down.
+    IncreaseFirst,
+    /// Scale the old side down, wait, scale the new side up.
+    DecreaseFirst,
+}
+
+/// The batches of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Batches {
+    /// `rolloutBatches`, at least one.
+    Listed(Vec<Batch>),
+    /// `numBatches` alone: as even as pods allow, the rest in the later ones.
+    Even(u32),
+}
+
+/// One batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Batch {
+    /// How many pods are in it; none where the plan leaves it out, which in
+    /// the last batch means the rest.
+    pub replicas: Option<Amount>,
+    /// How many of them may be unready when it is verified.
+    pub max_unavailable: Amount,
+}
+
+/// What happens when an open rollout vanishes from the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnDelete {
+    /// Nothing moves, and every run says so.
+    #[default]
+    Freeze,
+    /// Back to the stable revision.
+    Abort,
+    /// On to the target revision.
+    Promote,
+}

@@ -1,0 +1,1 @@
+//! Compilers from a plan to steps in one small language. Owns the step language; it must never look at a cluster.

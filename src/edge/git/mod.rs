@@ -1,0 +1,1 @@
+//! Git: objects by libgit2, the network by the `git` program.

@@ -1,0 +1,1 @@
+//! The run: rounds, effects, recovery. Owns the order of things, no policy.

@@ -1,0 +1,3 @@
+//! The `tranche` binary.
+
+fn main() {}

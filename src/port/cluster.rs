@@ -1,0 +1,157 @@
+//! A cluster as the engine sees it.
+
+use crate::core::object::{KindRef, ObjectRef};
+use serde_json::Value;
+
+/// A cluster: reads, server-side applies by the one field manager `tranche`,
+/// conditional deletes.
+///
+/// Objects travel as whole JSON values, `apiVersion` and `kind` always set,
+/// `managedFields` included where the server sent them. No call retries a
+/// write whose outcome is unknown: it ends in [`ClusterProblem::Unknown`] and
+/// the caller reads again.
+#[expect(async_fn_in_trait, reason = "one thread: no future needs to be Send")]
+pub trait Cluster {
+    /// Whether the kind is namespaced.
+    ///
+    /// # Errors
+    /// [`ClusterProblem::NoKind`] where the cluster does not serve it.
+    async fn namespaced(&self, kind: &KindRef) -> Result<bool, ClusterError>;
+
+    /// One object, or none if its kind is served and it is not there.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError>;
+
+    /// All objects of a kind in a namespace (or everywhere), every page of
+    /// them, that carry all of `labels`. All or an error, never a part.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    async fn list(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        labels: &[(String, String)],
+    ) -> Result<Vec<Value>, ClusterError>;
+
+    /// Server-side apply of the object's whole desired state; returns what
+    /// the server stored, or would store.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    async fn apply(
+        &self,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+        dry_run: bool,
+    ) -> Result<Value, ClusterError>;
+
+    /// Deletes exactly the object with this uid at this resourceVersion.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`]; a missing object is [`ClusterProblem::Missing`].
+    async fn delete(
+        &self,
+        object: &ObjectRef,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ClusterError>;
+
+    /// Asks by SelfSubjectAccessReview whether this identity may do it.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    async fn may(&self, access: &Access) -> Result<bool, ClusterError>;
+}
+
+/// The precondition of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// The object must not exist (a resourceVersion that cannot match).
+    CreateOnly,
+    /// The object must be the one that was read: uid and resourceVersion.
+    Exactly {
+        /// `metadata.uid` of the GET before.
+        uid: String,
+        /// `metadata.resourceVersion` of the GET before.
+        resource_version: String,
+    },
+    /// Dry-runs only: whatever is there.
+    Any,
+}
+
+/// One question about rights.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// `get`, `create`, `patch`, `delete`, ...
+    pub verb: &'static str,
+    /// The kind.
+    pub kind: KindRef,
+    /// The namespace; none for cluster-scoped kinds.
+    pub namespace: Option<String>,
+}
+
+/// A request to a cluster that failed, and the object it was about.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{subject}: {problem}")]
+pub struct ClusterError {
+    /// The object, kind or endpoint, in words.
+    pub subject: String,
+    /// What is wrong.
+    #[source]
+    pub problem: ClusterProblem,
+}
+
+/// Why a request failed, told apart by what the caller does next.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum ClusterProblem {
+    /// The cluster cannot be reached or did not answer in time; a read, or a
+    /// write that was certainly not sent.
+    #[error("the cluster does not answer: {0}")]
+    Unreachable(String),
+    /// A write was sent and its answer is lost: it may have been applied.
+    #[error("the answer to a write is lost: {0}")]
+    Unknown(String),
+    /// 401 or 403.
+    #[error("not allowed: {0}")]
+    Forbidden(String),
+    /// The cluster does not serve this kind.
+    #[error("the cluster does not serve the kind {0}")]
+    NoKind(String),
+    /// 404 of an object that was to be written or deleted, or of its namespace.
+    #[error("not found: {0}")]
+    Missing(String),
+    /// 409 by a precondition: the object is not the one that was read, or it
+    /// exists already.
+    #[error("the object has changed since it was read: {0}")]
+    Stale(String),
+    /// 409 by field ownership.
+    #[error("owned by another field manager: {}", FieldConflict::list(.0))]
+    Conflict(Vec<FieldConflict>),
+    /// 400 or 422: the server refuses the object's content.
+    #[error("refused by the server: {0}")]
+    Invalid(String),
+    /// Anything else the server said, 501 of the sandbox included.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// One field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// The field's path as the server writes it.
+    pub field: String,
+    /// The other manager.
+    pub manager: String,
+}
+
+impl FieldConflict {
+    fn list(conflicts: &[Self]) -> String {
+        let parts: Vec<String> =
+            conflicts.iter().map(|c| format!("{} by \"{}\"", c.field, c.manager)).collect();
+        parts.join(", ")
+    }
+}
