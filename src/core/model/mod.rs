@@ -4,12 +4,14 @@
 
 mod amount;
 mod application;
+mod input_error;
 mod plan;
 mod project;
 mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
+pub use input_error::{Excerpt, InputError, InputErrors};
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
 pub use rollout::{
