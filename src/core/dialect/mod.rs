@@ -1,1 +1,30 @@
-//! Translations of plan documents into one model. Owns every accepted YAML kind; it must never decide anything about a rollout.
+//! Translations of plan documents into one model. Owns every accepted YAML
+//! kind; it must never decide anything about a rollout.
+//!
+//! A kind is a table of fields ([`shape`]): the check, the error messages and
+//! the committed JSON Schemas all come from it. What the table does not name,
+//! or names as not supported yet, is an error; nothing is silently ignored.
+
+mod application;
+mod approllout;
+mod check;
+mod document;
+mod duplicates;
+mod duration;
+mod load;
+mod metadata;
+mod nearest;
+mod plain;
+mod project;
+mod rollout_plan;
+mod schema;
+mod select;
+mod shape;
+
+pub use load::{load, load_project};
+pub use nearest::nearest;
+pub use schema::schemas;
+pub use select::{PROJECT_FILE, selects};
+
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,8 @@ impl<'s> Builder<'s> {
             Reading::Value(value) => Some(value),
             Reading::Text => None,
             Reading::NotFinite => {
-                let message = format!("`{text}` is no finite number");
+                let shown = if self.source.secret() { "a value" } else { &*text };
+                let message = format!("`{shown}` is no finite number");
                 return Err(self
                     .error(at, message)
                     .expected("a number that JSON can hold, or a string in quotes"));

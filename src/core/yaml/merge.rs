@@ -43,9 +43,7 @@ fn is_merge(entry: &Entry) -> bool {
 }
 
 fn mappings(source: &Source, entry: Entry) -> Result<Vec<Entry>, InputError> {
-    let wrong = |node: &Node| {
-        Err(node.error(source, format!("`<<` merges mappings, but this is {}", node.describe())))
-    };
+    let wrong = |node: &Node| Err(node.error(source, "`<<` merges mappings only"));
     match entry.value.kind {
         Kind::Map(entries) => Ok(entries),
         Kind::Seq(items) => {

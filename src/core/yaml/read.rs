@@ -3,7 +3,7 @@
 use super::build::{Builder, Step};
 use super::node::Document;
 use super::source::Source;
-use crate::core::model::{InputError, Limits};
+use crate::core::model::{InputError, Limits, Place};
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser};
 use std::sync::Arc;
 
@@ -35,11 +35,11 @@ pub fn parse(file: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Document>,
                     .hint("`spec.limits.documents` of tranche.yaml raises it"));
             }
         }
-        if let Step::Document(root) = builder.take(event, at)? {
-            if !root.is_null() {
-                let place = source.place(root.line);
-                documents.push(Document { place, root, source: Arc::clone(&source) });
-            }
+        if let Step::Document(root) = builder.take(event, at)?
+            && !root.is_null()
+        {
+            let place = source.place(root.line);
+            documents.push(Document { place, root, source: Arc::clone(&source) });
         }
     }
     Ok(documents)
@@ -53,15 +53,12 @@ fn decode<'b>(file: &str, bytes: &'b [u8], limits: &Limits) -> Result<&'b str, I
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = line_of(bytes, error.valid_up_to());
-        InputError::at(
-            &crate::core::model::Place { file: file.to_owned(), line },
-            "not valid UTF-8",
-        )
-        .hint("save the file as UTF-8")
+        InputError::at(&Place { file: file.to_owned(), line }, "not valid UTF-8")
+            .hint("save the file as UTF-8")
     })?;
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         let line = line_of(bytes, at);
-        let place = crate::core::model::Place { file: file.to_owned(), line };
+        let place = Place { file: file.to_owned(), line };
         return Err(InputError::at(&place, "a NUL byte in a text file"));
     }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))

@@ -10,6 +10,7 @@ const SHOWN: usize = 120;
 pub struct Source {
     file: String,
     text: String,
+    starts: Vec<usize>,
     secret: bool,
 }
 
@@ -20,7 +21,9 @@ impl Source {
         // Coarse on purpose: one word too many only hides a value in an
         // excerpt, one too few would show it.
         let secret = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "Secret");
-        Self { file: file.to_owned(), text: text.to_owned(), secret }
+        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(after_breaks).collect();
+        Self { file: file.to_owned(), text: text.to_owned(), starts, secret }
     }
 
     /// The file's path.
@@ -52,10 +55,15 @@ impl Source {
     #[must_use]
     pub fn error(&self, (line, column, width): (u32, u32, u32), message: String) -> InputError {
         let error = InputError::at(&self.place(line), message);
-        let at = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
-        let Some(text) = self.text.lines().nth(at) else { return error };
+        let Some(text) = self.line(line) else { return error };
         let column_index = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
         error.excerpt(column, self.cut(text, column_index, usize::try_from(width).unwrap_or(1)))
+    }
+
+    fn line(&self, number: u32) -> Option<&str> {
+        let at = usize::try_from(number).ok()?.checked_sub(1)?;
+        let rest = self.text.get(*self.starts.get(at)?..)?;
+        rest.lines().next()
     }
 
     fn cut(&self, line: &str, column: usize, width: usize) -> Excerpt {

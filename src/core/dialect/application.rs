@@ -1,0 +1,256 @@
+//! KubeVela's Application, with its embedded `rolloutPlan`.
+
+use super::approllout::{DEADLINE, ON_DELETE, annotations};
+use super::check::Check;
+use super::metadata::{self, METADATA, annotation};
+use super::nearest::nearest;
+use super::rollout_plan::{self, ROLLOUT_PLAN};
+use super::shape::{Field, Kind, Shape};
+use crate::core::model::{
+    Application, Component, InputError, Notice, Place, Rollout, TargetRevision, Trait,
+};
+use crate::core::yaml::{Node, Source};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+const TEMPLATE: &str = "app.oam.dev/rollout-template";
+const PUBLISH: &str = "app.oam.dev/publishVersion";
+const ROLLING: &str = "app.oam.dev/rolling-components";
+const RELEASE: &str = "tranche.dev/rollout";
+
+/// Traits that drive a rollout in the originals.
+const ROLLOUT_TRAITS: [&str; 3] = ["rollout", "kruise-rollout", "rolling-release"];
+
+pub(super) static APPLICATION: Shape = Shape {
+    doc: "An application: components with traits.",
+    fields: &[
+        Field::required(
+            "apiVersion",
+            Kind::OneOf(&["core.oam.dev/v1beta1", "tranche.dev/v1alpha1"]),
+            "The API version.",
+        ),
+        Field::required("kind", Kind::OneOf(&["Application"]), "The kind."),
+        Field::required("metadata", Kind::Object(&METADATA), "Standard object metadata."),
+        Field::required("spec", Kind::Object(&SPEC), "What the application consists of."),
+        Field::unsupported("status"),
+    ],
+};
+
+static SPEC: Shape = Shape {
+    doc: "What the application consists of.",
+    fields: &[
+        Field::required("components", Kind::SomeOf(&Kind::Object(&COMPONENT)), "The components."),
+        Field::optional(
+            "rolloutPlan",
+            Kind::Object(&ROLLOUT_PLAN),
+            "Roll every new revision out in these batches.",
+        ),
+        Field::unsupported("policies"),
+        Field::unsupported("workflow"),
+    ],
+};
+
+static COMPONENT: Shape = Shape {
+    doc: "One component.",
+    fields: &[
+        Field::required("name", Kind::Name, "The name, unique in the application."),
+        Field::required("type", Kind::Text, "The component type."),
+        Field::optional("properties", Kind::Parameters, "The type's parameters."),
+        Field::optional("traits", Kind::List(&Kind::Object(&TRAIT)), "The traits, in order."),
+        Field::unsupported("dependsOn"),
+        Field::unsupported("inputs"),
+        Field::unsupported("outputs"),
+        Field::unsupported("scopes"),
+        Field::unsupported("externalRevision"),
+        Field::unsupported("replicaKey"),
+    ],
+};
+
+static TRAIT: Shape = Shape {
+    doc: "One trait of a component.",
+    fields: &[
+        Field::required("type", Kind::Text, "The trait type."),
+        Field::optional("properties", Kind::Parameters, "The type's parameters."),
+    ],
+};
+
+/// What one document says.
+pub(super) struct Read {
+    /// The application.
+    pub application: Application,
+    /// The rollout of its embedded plan.
+    pub rollout: Option<Rollout>,
+    /// Annotations without an effect.
+    pub notices: Vec<Notice>,
+}
+
+/// Translates one document.
+pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, Vec<InputError>> {
+    let mut check = Check::new(source);
+    check.object(root, &APPLICATION, "Application");
+    let spec = root.get("spec");
+    let plan = spec.and_then(|spec| spec.get("rolloutPlan"));
+    // Without a plan `on-delete` still decides about a rollout that vanished
+    // with it; a deadline would have nothing to bound.
+    let known: &[&str] = match plan {
+        Some(_) => &[RELEASE, ON_DELETE, DEADLINE],
+        None => &[RELEASE, ON_DELETE],
+    };
+    metadata::own_annotations(&mut check, root, known, "Application");
+    let components = spec.and_then(|s| s.get("components")).map(Node::items).unwrap_or_default();
+    check_components(&mut check, components);
+    let template_only = template_only(&mut check, root, plan.is_some());
+    let released = released(&mut check, root);
+    let rolling_components = rolling_components(&mut check, root, components);
+    let (on_delete, deadline_seconds) = annotations(&mut check, root);
+    if let Some(plan) = plan {
+        rollout_plan::check(&mut check, plan, "Application.spec.rolloutPlan");
+    }
+    if !check.errors.is_empty() {
+        return Err(check.errors);
+    }
+    let meta = root.get("metadata");
+    let application = Application {
+        namespace: metadata::text(meta, "namespace"),
+        name: metadata::text(meta, "name").unwrap_or_default(),
+        labels: metadata::texts(meta, "labels"),
+        annotations: metadata::texts(meta, "annotations"),
+        components: components.iter().map(|node| component(node, source)).collect(),
+        template_only,
+        publish_version: annotation(root, PUBLISH).and_then(Node::text).map(str::to_owned),
+        rolling_components,
+        released,
+        place: place.clone(),
+    };
+    let rollout = match plan {
+        None => None,
+        Some(plan) => Some(Rollout {
+            namespace: application.namespace.clone(),
+            name: application.name.clone(),
+            target: TargetRevision::Latest { application: application.name.clone() },
+            source: None,
+            component: None,
+            plan: rollout_plan::translate(plan, source).map_err(|error| vec![error])?,
+            on_delete: on_delete.unwrap_or_default(),
+            deadline_seconds,
+            place: source.place(plan.line),
+        }),
+    };
+    Ok(Read { application, rollout, notices: without_effect(root, source) })
+}
+
+fn check_components(check: &mut Check<'_>, components: &[Node]) {
+    let mut first_lines = BTreeMap::new();
+    for node in components {
+        if let Some(at) = node.get("name")
+            && let Some(name) = at.text()
+            && let Some(line) = first_lines.insert(name, at.line)
+        {
+            let message = format!("the component `{name}` is written twice");
+            let hint = format!("it is first written in line {line}");
+            check.errors.push(at.error(check.source, message).hint(hint));
+        }
+        for one in node.get("traits").map(Node::items).unwrap_or_default() {
+            let Some(at) = one.get("type") else { continue };
+            let kind = at.text().unwrap_or_default();
+            if ROLLOUT_TRAITS.contains(&kind) {
+                let message = format!("the trait `{kind}` is not supported yet");
+                let hint =
+                    "use `spec.rolloutPlan` or an AppRollout: no rollout is silently left out";
+                check.errors.push(at.error(check.source, message).hint(hint));
+            }
+        }
+    }
+}
+
+fn template_only(check: &mut Check<'_>, root: &Node, embedded: bool) -> bool {
+    let Some(node) = annotation(root, TEMPLATE) else { return false };
+    match node.text() {
+        Some("true") => true,
+        Some("false") if !embedded => false,
+        _ => {
+            let expected = if embedded {
+                "\"true\", since there is a rolloutPlan"
+            } else {
+                "\"true\" or \"false\""
+            };
+            check.wrong(
+                node,
+                format!("the annotation {TEMPLATE} is {}", node.describe()),
+                expected,
+            );
+            false
+        }
+    }
+}
+
+fn released(check: &mut Check<'_>, root: &Node) -> bool {
+    let Some(node) = annotation(root, RELEASE) else { return false };
+    if node.text() != Some("none") {
+        check.wrong(node, format!("the annotation {RELEASE} is {}", node.describe()), "`none`");
+    }
+    true
+}
+
+fn rolling_components(check: &mut Check<'_>, root: &Node, components: &[Node]) -> Vec<String> {
+    let Some(node) = annotation(root, ROLLING) else { return Vec::new() };
+    let names: Vec<&str> =
+        components.iter().filter_map(|c| c.get("name").and_then(Node::text)).collect();
+    let text = node.text().unwrap_or_default();
+    let rolling: Vec<&str> =
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    for name in &rolling {
+        if !names.contains(name) {
+            let error = node
+                .error(
+                    check.source,
+                    format!("the annotation {ROLLING} names no component: `{name}`"),
+                )
+                .expected(super::check::one_of(&names))
+                .nearest(nearest(name, &names));
+            check.errors.push(error);
+        }
+    }
+    if rolling.len() > 1 {
+        let message =
+            format!("more than one component in the annotation {ROLLING} is not supported yet");
+        check.wrong(node, message, "one component");
+    }
+    rolling.into_iter().map(str::to_owned).collect()
+}
+
+fn component(node: &Node, source: &Source) -> Component {
+    let traits = node.get("traits").map(Node::items).unwrap_or_default();
+    Component {
+        name: metadata::text(Some(node), "name").unwrap_or_default(),
+        kind: metadata::text(Some(node), "type").unwrap_or_default(),
+        properties: properties(node),
+        traits: traits
+            .iter()
+            .map(|one| Trait {
+                kind: metadata::text(Some(one), "type").unwrap_or_default(),
+                properties: properties(one),
+                place: source.place(one.line),
+            })
+            .collect(),
+        place: source.place(node.line),
+    }
+}
+
+fn properties(node: &Node) -> Value {
+    node.get("properties").map_or_else(|| Value::Object(Map::new()), Node::to_value)
+}
+
+fn without_effect(root: &Node, source: &Source) -> Vec<Notice> {
+    let entries = root.get("metadata").and_then(|m| m.get("annotations")).map(Node::entries);
+    let known = [TEMPLATE, PUBLISH, ROLLING];
+    entries
+        .unwrap_or_default()
+        .iter()
+        .filter(|e| e.key.text.starts_with("app.oam.dev/") && !known.contains(&e.key.text.as_str()))
+        .map(|e| Notice {
+            place: source.place(e.key.line),
+            message: format!("the annotation `{}` has no effect here", e.key.text),
+        })
+        .collect()
+}

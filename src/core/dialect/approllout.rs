@@ -1,0 +1,138 @@
+//! KubeVela's AppRollout.
+
+use super::check::{Check, revision_of};
+use super::duration;
+use super::metadata::{self, METADATA, annotation};
+use super::rollout_plan::{self, ROLLOUT_PLAN};
+use super::shape::{Field, Kind, Shape};
+use crate::core::model::{
+    DEFAULT_DEADLINE_SECONDS, InputError, OnDelete, Place, Rollout, TargetRevision,
+};
+use crate::core::yaml::{Node, Source};
+
+/// What becomes of an open rollout that vanishes from the plan.
+pub(super) const ON_DELETE: &str = "tranche.dev/on-delete";
+/// How long a batch may wait for readiness.
+pub(super) const DEADLINE: &str = "tranche.dev/progress-deadline";
+
+pub(super) static APPROLLOUT: Shape = Shape {
+    doc: "A rollout of one component of an application from one revision to another.",
+    fields: &[
+        Field::required(
+            "apiVersion",
+            Kind::OneOf(&["core.oam.dev/v1beta1", "tranche.dev/v1alpha1"]),
+            "The API version.",
+        ),
+        Field::required("kind", Kind::OneOf(&["AppRollout"]), "The kind."),
+        Field::required("metadata", Kind::Object(&METADATA), "Standard object metadata."),
+        Field::required("spec", Kind::Object(&SPEC), "What to roll out."),
+        Field::unsupported("status"),
+    ],
+};
+
+static SPEC: Shape = Shape {
+    doc: "What to roll out.",
+    fields: &[
+        Field::required("targetAppRevisionName", Kind::Revision, "The revision to reach."),
+        Field::optional("sourceAppRevisionName", Kind::MaybeRevision, "The revision to come from."),
+        Field::optional(
+            "componentList",
+            Kind::List(&Kind::Name),
+            "The component that is driven; one.",
+        ),
+        Field::required("rolloutPlan", Kind::Object(&ROLLOUT_PLAN), "The batches."),
+        Field::optional(
+            "revertOnDelete",
+            Kind::Flag,
+            "Go back to the source when the rollout vanishes from the plan while it is open.",
+        ),
+    ],
+};
+
+/// Translates one document.
+pub(super) fn read(
+    root: &Node,
+    source: &Source,
+    place: &Place,
+) -> Result<Rollout, Vec<InputError>> {
+    let mut check = Check::new(source);
+    check.object(root, &APPROLLOUT, "AppRollout");
+    metadata::own_annotations(&mut check, root, &[ON_DELETE, DEADLINE], "AppRollout");
+    let spec = root.get("spec");
+    if let Some(plan) = spec.and_then(|spec| spec.get("rolloutPlan")) {
+        rollout_plan::check(&mut check, plan, "AppRollout.spec.rolloutPlan");
+    }
+    one_component(&mut check, spec);
+    one_application(&mut check, spec);
+    let (on_delete, deadline_seconds) = annotations(&mut check, root);
+    let (Some(spec), true) = (spec, check.errors.is_empty()) else { return Err(check.errors) };
+    let Some(plan) = spec.get("rolloutPlan") else { return Err(check.errors) };
+    let reverts = spec.get("revertOnDelete").and_then(Node::flag).unwrap_or(false);
+    let default = if reverts { OnDelete::Abort } else { OnDelete::default() };
+    let component = spec.get("componentList").and_then(|list| list.items().first());
+    let meta = root.get("metadata");
+    Ok(Rollout {
+        namespace: metadata::text(meta, "namespace"),
+        name: metadata::text(meta, "name").unwrap_or_default(),
+        target: TargetRevision::Named(
+            metadata::text(Some(spec), "targetAppRevisionName").unwrap_or_default(),
+        ),
+        source: metadata::text(Some(spec), "sourceAppRevisionName").filter(|name| !name.is_empty()),
+        component: component.and_then(Node::text).map(str::to_owned),
+        plan: rollout_plan::translate(plan, source).map_err(|error| vec![error])?,
+        on_delete: on_delete.unwrap_or(default),
+        deadline_seconds,
+        place: place.clone(),
+    })
+}
+
+fn one_component(check: &mut Check<'_>, spec: Option<&Node>) {
+    let list = spec.and_then(|spec| spec.get("componentList")).map(Node::items).unwrap_or_default();
+    if let Some(second) = list.get(1) {
+        let message =
+            "more than one component in AppRollout.spec.componentList is not supported yet";
+        check.wrong(second, message.to_owned(), "one component; write a rollout for each");
+    }
+}
+
+fn one_application(check: &mut Check<'_>, spec: Option<&Node>) {
+    let node = |name: &str| spec.and_then(|spec| spec.get(name));
+    let application = |name: &str| node(name).and_then(Node::text).and_then(revision_of);
+    let (target, source) =
+        (application("targetAppRevisionName"), application("sourceAppRevisionName"));
+    if let (Some(target), Some(other), Some(at)) = (target, source, node("sourceAppRevisionName"))
+        && target != other
+    {
+        let message =
+            format!("the source is a revision of `{other}`, the target one of `{target}`");
+        check.wrong(at, message, &format!("a revision of `{target}`"));
+    }
+}
+
+/// What the annotations say: on deletion, and the deadline in seconds.
+pub(super) fn annotations(check: &mut Check<'_>, root: &Node) -> (Option<OnDelete>, u32) {
+    let mut on_delete = None;
+    if let Some(node) = annotation(root, ON_DELETE) {
+        on_delete = match node.text() {
+            Some("freeze") => Some(OnDelete::Freeze),
+            Some("abort") => Some(OnDelete::Abort),
+            Some("promote") => Some(OnDelete::Promote),
+            _ => {
+                let message = format!("the annotation {ON_DELETE} is {}", node.describe());
+                check.wrong(node, message, "one of `freeze`, `abort`, `promote`");
+                None
+            }
+        };
+    }
+    let mut deadline = DEFAULT_DEADLINE_SECONDS;
+    if let Some(node) = annotation(root, DEADLINE) {
+        match node.text().and_then(duration::seconds) {
+            Some(seconds) => deadline = seconds,
+            None => {
+                let message = format!("the annotation {DEADLINE} is {}", node.describe());
+                check.wrong(node, message, "a duration such as `10m` or `1h30m`, from 1s to 168h");
+            }
+        }
+    }
+    (on_delete, deadline)
+}

@@ -1,0 +1,107 @@
+//! All files of a plan commit to one plan, or all their errors.
+
+use super::document::Collected;
+use super::select::{PROJECT_FILE, Role, role};
+use super::{duplicates, project};
+use crate::core::model::{
+    InputError, InputErrors, Limits, Plan, PlanFile, Project, TemplateSource,
+};
+use crate::core::yaml;
+
+/// Reads `tranche.yaml`, or gives the defaults where there is none.
+///
+/// # Errors
+/// Fails with every error of the file.
+pub fn load_project(file: Option<&PlanFile>) -> Result<Project, InputErrors> {
+    let Some(file) = file else { return Ok(Project::default()) };
+    let documents = yaml::parse(&file.path, &file.bytes, &Limits::default())?;
+    let first = match documents.as_slice() {
+        [only] => only,
+        [] => {
+            return Err(InputError::in_file(&file.path, "the file is empty")
+                .expected("a Project")
+                .into());
+        }
+        [_, second, ..] => {
+            let message = "a second document in `tranche.yaml`";
+            return Err(second
+                .root
+                .error(&second.source, message)
+                .expected("one Project and nothing else")
+                .into());
+        }
+    };
+    project::read(&first.root, &first.source).map_err(|errors| {
+        InputErrors::collect(errors)
+            .unwrap_or_else(|| InputError::in_file(&file.path, "the project cannot be read").into())
+    })
+}
+
+/// Reads a whole plan. Files that do not belong to it are passed over.
+///
+/// # Errors
+/// Fails with every error of every file, by place: a plan is taken whole or
+/// not at all.
+pub fn load(mut files: Vec<PlanFile>) -> Result<Plan, InputErrors> {
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let project = load_project(files.iter().find(|file| file.path == PROJECT_FILE))?;
+    files.retain(|file| role(&project, &file.path) != Role::Nothing);
+    if files.len() > project.limits.files {
+        let message =
+            format!("{} files, more than the {} allowed", files.len(), project.limits.files);
+        return Err(InputError::in_file(PROJECT_FILE, message)
+            .hint("`spec.limits.files` raises it")
+            .into());
+    }
+    let mut collected = Collected::default();
+    let mut templates = Vec::new();
+    for file in files {
+        match role(&project, &file.path) {
+            Role::Template => match template(file, &project.limits) {
+                Ok(template) => templates.push(template),
+                Err(error) => collected.errors.push(error),
+            },
+            _ => documents(&file, &project.limits, &mut collected),
+        }
+    }
+    collected.errors.extend(duplicates::find(&collected, &project.targets));
+    if let Some(errors) = InputErrors::collect(std::mem::take(&mut collected.errors)) {
+        return Err(errors);
+    }
+    Ok(plan(project, collected, templates))
+}
+
+fn documents(file: &PlanFile, limits: &Limits, collected: &mut Collected) {
+    match yaml::parse(&file.path, &file.bytes, limits) {
+        Err(error) => collected.errors.push(error),
+        Ok(documents) => {
+            for document in documents {
+                collected.notices.extend(yaml::ambiguous(&document));
+                collected.take(&document.root, &document.source);
+            }
+        }
+    }
+}
+
+fn template(file: PlanFile, limits: &Limits) -> Result<TemplateSource, InputError> {
+    if file.bytes.len() > limits.file_bytes {
+        let message =
+            format!("{} bytes, more than the {} allowed", file.bytes.len(), limits.file_bytes);
+        return Err(InputError::in_file(&file.path, message));
+    }
+    match String::from_utf8(file.bytes) {
+        Ok(text) => Ok(TemplateSource { path: file.path, text }),
+        Err(_) => {
+            Err(InputError::in_file(&file.path, "not valid UTF-8").hint("save the file as UTF-8"))
+        }
+    }
+}
+
+fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) -> Plan {
+    let Collected { mut applications, mut rollouts, mut objects, mut notices, .. } = collected;
+    applications.sort_by(|a, b| a.place.cmp(&b.place));
+    rollouts.sort_by(|a, b| a.place.cmp(&b.place));
+    objects.sort_by(|a, b| a.place.cmp(&b.place));
+    notices.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
+    Plan { project, applications, rollouts, objects, templates, notices }
+}

@@ -1,0 +1,151 @@
+//! KubeVela's RolloutPlan, in an AppRollout or embedded in an Application.
+
+use super::check::Check;
+use super::shape::{Field, INT32, Kind, Shape};
+use crate::core::model::{Amount, Batch, Batches, InputError, RolloutPlan, RolloutStrategy};
+use crate::core::yaml::{self, Node, Source};
+
+/// More batches than this are a slip of the hand.
+const MOST_BATCHES: u64 = 1_000;
+
+pub(super) static ROLLOUT_PLAN: Shape = Shape {
+    doc: "The batches of a rollout and how to go through them.",
+    fields: &[
+        Field::optional(
+            "rolloutStrategy",
+            Kind::OneOf(&["IncreaseFirst", "DecreaseFirst"]),
+            "Which side of a pair moves first inside a batch; IncreaseFirst if left out.",
+        ),
+        Field::optional(
+            "targetSize",
+            Kind::Count { min: 0, max: INT32 },
+            "The number of pods to reach.",
+        ),
+        Field::optional(
+            "rolloutBatches",
+            Kind::SomeOf(&Kind::Object(&BATCH)),
+            "The batches, in order.",
+        ),
+        Field::optional(
+            "numBatches",
+            Kind::Count { min: 1, max: MOST_BATCHES },
+            "The number of batches; without rolloutBatches they are as even as pods allow.",
+        ),
+        Field::optional(
+            "batchPartition",
+            Kind::Count { min: 0, max: INT32 },
+            "The last batch, counted from 0, that may run; all may if left out.",
+        ),
+        Field::optional("paused", Kind::Flag, "Hold before the next batch begins."),
+        Field::unsupported("rolloutWebhooks"),
+        Field::unsupported("canaryMetric"),
+    ],
+};
+
+static BATCH: Shape = Shape {
+    doc: "One batch.",
+    fields: &[
+        Field::optional(
+            "replicas",
+            Kind::Amount,
+            "The pods in it: a number or a percentage; only the last batch may leave it out.",
+        ),
+        Field::optional(
+            "maxUnavailable",
+            Kind::Amount,
+            "How many pods may be unready when the batch is verified; 0 if left out.",
+        ),
+        Field::unsupported("podList"),
+        Field::unsupported("instanceInterval"),
+        Field::unsupported("batchRolloutWebhooks"),
+        Field::unsupported("canaryMetric"),
+    ],
+};
+
+/// What the table cannot say.
+pub(super) fn check(check: &mut Check<'_>, plan: &Node, path: &str) {
+    let listed = plan.get("rolloutBatches");
+    let number = plan.get("numBatches");
+    let batches = listed.map(Node::items).unwrap_or_default();
+    match (listed, number) {
+        (None, None) => {
+            let message = format!("{path} has no batches");
+            check.wrong(plan, message, "`rolloutBatches` or `numBatches`");
+        }
+        (Some(_), Some(number)) => {
+            let length = u64::try_from(batches.len()).unwrap_or(u64::MAX);
+            if number.count().is_some_and(|count| count != length) {
+                let message = format!("{path}.numBatches differs from rolloutBatches");
+                check.wrong(number, message, &format!("{length}, the number of rolloutBatches"));
+            }
+        }
+        _ => {}
+    }
+    let but_last = batches.len().saturating_sub(1);
+    for (i, batch) in batches.iter().take(but_last).enumerate() {
+        if batch.is_map() && batch.get("replicas").is_none() {
+            let message = format!("{path}.rolloutBatches[{i}] has no replicas");
+            check.wrong(batch, message, "`replicas`: only the last batch may leave it out");
+        }
+    }
+}
+
+/// Translates a plan that was checked.
+pub(super) fn translate(plan: &Node, source: &Source) -> Result<RolloutPlan, InputError> {
+    let count = |name: &str| {
+        plan.get(name).and_then(Node::count).and_then(|count| u32::try_from(count).ok())
+    };
+    let strategy = match plan.get("rolloutStrategy").and_then(Node::text) {
+        Some("DecreaseFirst") => RolloutStrategy::DecreaseFirst,
+        _ => RolloutStrategy::IncreaseFirst,
+    };
+    let batches = match (plan.get("rolloutBatches"), count("numBatches")) {
+        (None, Some(number)) => Batches::Even(number),
+        (listed, _) => {
+            let items = listed.map(Node::items).unwrap_or_default();
+            Batches::Listed(items.iter().map(|b| batch(b, source)).collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(RolloutPlan {
+        strategy,
+        target_size: count("targetSize"),
+        batches,
+        batch_partition: count("batchPartition"),
+        paused: plan.get("paused").and_then(Node::flag).unwrap_or(false),
+    })
+}
+
+fn batch(node: &Node, source: &Source) -> Result<Batch, InputError> {
+    let read = |name: &str| node.get(name).map(|n| amount(n, source, name)).transpose();
+    Ok(Batch {
+        replicas: read("replicas")?,
+        max_unavailable: read("maxUnavailable")?.unwrap_or(Amount::Count(0)),
+    })
+}
+
+/// A number of pods or a percentage, as KubeVela's IntOrString takes them: a
+/// string must end in `%`.
+pub(super) fn amount(node: &Node, source: &Source, path: &str) -> Result<Amount, InputError> {
+    if let Some(count) =
+        node.count().and_then(|n| u32::try_from(n).ok()).filter(|n| u64::from(*n) <= INT32)
+    {
+        return Ok(Amount::Count(count));
+    }
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let text = node.text().unwrap_or_default();
+    if let Some(percent) = text.strip_suffix('%').filter(|p| digits(p)) {
+        let plain = percent == "0" || !percent.starts_with('0');
+        match percent.parse::<u32>() {
+            Ok(percent) if percent <= 100 && plain => return Ok(Amount::Percent(percent)),
+            _ => {}
+        }
+    }
+    let written = match &node.kind {
+        yaml::Kind::Scalar(_) => node.describe(),
+        _ => format!("not a number but {}", node.describe()),
+    };
+    let error = node.error(source, format!("{path} is {written}")).expected(format!(
+        "a whole number of pods from 0 to {INT32}, or a percentage from `0%` to `100%`"
+    ));
+    Err(if digits(text) { error.hint("take the quotes away") } else { error })
+}
