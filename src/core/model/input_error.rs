@@ -146,8 +146,11 @@ impl fmt::Display for InputError {
         if let Some(excerpt) = &detail.excerpt {
             let underline = "^".repeat(excerpt.width.max(1));
             let gap = " ".repeat(excerpt.offset);
-            write!(f, "\n{:>4} | {}", detail.line, excerpt.text)?;
-            write!(f, "\n     | {}", format!("{gap}{underline} {notes}").trim_end())?;
+            let number = detail.line.to_string();
+            let margin = number.len().max(4);
+            write!(f, "\n{number:>margin$} | {}", excerpt.text)?;
+            let below = format!("{gap}{underline} {notes}");
+            write!(f, "\n{:margin$} | {}", "", below.trim_end())?;
         } else if !notes.is_empty() {
             write!(f, "\n     = {notes}")?;
         }
@@ -204,3 +207,32 @@ impl fmt::Display for InputErrors {
 }
 
 impl std::error::Error for InputErrors {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(line: u32) -> Place {
+        Place { file: "a.yaml".to_owned(), line }
+    }
+
+    #[test]
+    fn the_underline_stands_below_the_text_whatever_the_line_number() {
+        let excerpt = Excerpt { text: "a: b".to_owned(), offset: 3, width: 1 };
+        let error = InputError::at(&place(123_456), "no").excerpt(4, excerpt).nearest(Some("c"));
+        assert_eq!(
+            error.hint("try c").to_string(),
+            "a.yaml:123456:4: no\n123456 | a: b\n       |    ^ did you mean `c`?\n     = try c"
+        );
+    }
+
+    #[test]
+    fn errors_are_sorted_and_said_once() {
+        let error = |line, message: &str| InputError::at(&place(line), message);
+        let all = vec![error(2, "b"), error(1, "z"), error(2, "a"), error(2, "b")];
+        let sorted = InputErrors::collect(all).unwrap();
+        assert_eq!(sorted.to_string(), "a.yaml:1: z\na.yaml:2: a\na.yaml:2: b");
+        assert_eq!(InputErrors::collect(Vec::new()), None);
+        assert_eq!(InputError::in_file("b.yaml", "x").to_string(), "b.yaml: x");
+    }
+}

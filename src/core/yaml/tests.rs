@@ -157,6 +157,21 @@ fn the_written_form_is_pinned() {
     assert_eq!(read(&text), value);
 }
 
+#[test]
+fn keys_too_long_for_simple_readers_are_written_with_a_question_mark() {
+    let (long, longer) = ("k".repeat(2_000), "é ".repeat(900));
+    let value = json!({long: {"a": [1, {longer: ["x\u{2028}\u{85}\n", {}, []]}], "b": "yes"}, "z": [{"k".repeat(600): 1}]});
+    let text = to_yaml(&value);
+    assert_eq!(read(&text), value);
+    assert_eq!(serde_yaml::from_str::<Value>(&text).unwrap(), value);
+}
+
+#[test]
+fn sorting_is_by_bytes_at_every_level() {
+    let value = json!({"b": {"z": 1, "a": 2}, "B": [{"y": 1, "x": 2}]});
+    assert_eq!(to_yaml_sorted(&value), "B:\n- x: 2\n  \"y\": 1\nb:\n  a: 2\n  z: 1\n");
+}
+
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{0,12}",

@@ -53,7 +53,8 @@ impl Writer {
             }
             let key = key_text(key);
             if key.len() > SIMPLE_KEY {
-                let _ = write!(self.out, "? {key}\n{:indent$}: {value}", "");
+                let _ = write!(self.out, "? {key}\n{:indent$}: ", "");
+                self.flow(value);
                 self.out.push('\n');
                 continue;
             }
@@ -101,6 +102,38 @@ impl Writer {
             Value::Object(_) => self.out.push_str("{}"),
             Value::Array(_) => self.out.push_str("[]"),
             Value::String(text) => self.string(text, indent),
+            other => {
+                let _ = write!(self.out, "{other}");
+            }
+        }
+    }
+
+    /// In one line, every key with `?`: only below a key that is too long.
+    fn flow(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => {
+                self.out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    self.out.push_str(if i > 0 { ", " } else { "" });
+                    self.flow(item);
+                }
+                self.out.push(']');
+            }
+            Value::Object(map) => {
+                let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+                if self.sorted {
+                    entries.sort_by_key(|(key, _)| *key);
+                }
+                self.out.push('{');
+                for (i, (key, inner)) in entries.into_iter().enumerate() {
+                    self.out.push_str(if i > 0 { ", ? " } else { "? " });
+                    self.out.push_str(&quoted(key));
+                    self.out.push_str(" : ");
+                    self.flow(inner);
+                }
+                self.out.push('}');
+            }
+            Value::String(text) => self.out.push_str(&quoted(text)),
             other => {
                 let _ = write!(self.out, "{other}");
             }
