@@ -1,7 +1,7 @@
 //! Translations of plan documents into one model. Owns every accepted YAML
 //! kind; it must never decide anything about a rollout.
 //!
-//! A kind is a table of fields ([`shape`]): the check, the error messages and
+//! A kind is a table of fields (`shape`): the check, the error messages and
 //! the committed JSON Schemas all come from it. What the table does not name,
 //! or names as not supported yet, is an error; nothing is silently ignored.
 
