@@ -1,1 +1,24 @@
-//! Git: objects by libgit2, the network by the `git` program.
+//! Git: the object store by libgit2, the network by the `git` program. Owns
+//! the cache directory, its refs and every child process; it must never check
+//! anything out, write to a checkout, or decide from a server's wording.
+
+mod cache;
+mod child;
+mod history;
+mod locate;
+mod path;
+mod push;
+mod read;
+mod remote;
+mod run;
+mod store;
+mod text;
+mod url;
+mod worktree;
+mod write;
+
+pub use locate::{Location, default_branch, locate};
+pub use remote::GitRemote;
+pub use store::{GitStore, Identity};
+pub use url::RemoteUrl;
+pub use worktree::worktree_files;

@@ -1,0 +1,141 @@
+//! The object store behind [`Objects`]. Owns the open repository and how its
+//! failures read; reading, history and writing have files of their own.
+
+use super::{history, read, write};
+use crate::core::model::PlanFile;
+use crate::port::{Change, CommitId, CommitInfo, Objects, RemoteError};
+use git2::{Commit, ErrorCode, Oid, Repository};
+use jiff::Timestamp;
+use std::path::Path;
+
+/// Who record commits are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The author's and committer's name.
+    pub name: String,
+    /// The author's and committer's e-mail address.
+    pub email: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { name: "tranche".to_owned(), email: "tranche@users.noreply.invalid".to_owned() }
+    }
+}
+
+/// A bare repository's objects.
+pub struct GitStore {
+    pub(super) repository: Repository,
+    pub(super) name: String,
+    pub(super) identity: Identity,
+}
+
+impl GitStore {
+    /// Opens the bare repository at `path`; its own path names it in errors.
+    ///
+    /// # Errors
+    /// Fails when there is none.
+    pub fn open(path: &Path) -> Result<Self, RemoteError> {
+        Self::open_as(path, path.display().to_string())
+    }
+
+    /// Opens the bare repository at `path`, which errors call `name`.
+    ///
+    /// # Errors
+    /// Fails when there is none.
+    pub fn open_as(path: &Path, name: String) -> Result<Self, RemoteError> {
+        let repository = Repository::open_bare(path)
+            .map_err(|error| broken(&format!("open the object store of {name}"), &error))?;
+        Ok(Self { repository, name, identity: Identity::default() })
+    }
+
+    /// Lets record commits be from somebody else.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    pub(super) fn commit_object(&self, id: &CommitId) -> Result<Commit<'_>, RemoteError> {
+        let oid = self.oid(id)?;
+        self.repository.find_commit(oid).map_err(|error| match error.code() {
+            ErrorCode::NotFound => self.missing(oid),
+            _ => broken(&format!("read the commit {id}"), &error),
+        })
+    }
+
+    pub(super) fn oid(&self, id: &CommitId) -> Result<Oid, RemoteError> {
+        Oid::from_str(&id.0).map_err(|_| RemoteError::Missing {
+            what: format!("the commit \"{}\", which is no object id,", id.0.escape_debug()),
+            remote: self.name.clone(),
+        })
+    }
+
+    pub(super) fn missing(&self, oid: Oid) -> RemoteError {
+        RemoteError::Missing {
+            what: format!("the commit {oid} (rewritten, or the history is incomplete)"),
+            remote: self.name.clone(),
+        }
+    }
+}
+
+/// An error of libgit2 with what was being done.
+pub(super) fn broken(doing: &str, error: &git2::Error) -> RemoteError {
+    RemoteError::Store { doing: doing.to_owned(), cause: error.message().to_owned() }
+}
+
+pub(super) fn id_of(oid: Oid) -> CommitId {
+    CommitId(oid.to_string())
+}
+
+impl Objects for GitStore {
+    fn files(
+        &self,
+        commit: &CommitId,
+        wanted: &mut dyn FnMut(&str, usize) -> bool,
+    ) -> Result<Vec<PlanFile>, RemoteError> {
+        read::files(self, commit, wanted)
+    }
+
+    fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, RemoteError> {
+        read::file(self, commit, path)
+    }
+
+    fn tree_id(&self, commit: &CommitId) -> Result<String, RemoteError> {
+        Ok(self.commit_object(commit)?.tree_id().to_string())
+    }
+
+    fn names(&self, commit: &CommitId, directory: &str) -> Result<Vec<String>, RemoteError> {
+        read::names(self, commit, directory)
+    }
+
+    fn info(&self, commit: &CommitId) -> Result<CommitInfo, RemoteError> {
+        history::info(self, commit)
+    }
+
+    fn first_parents(
+        &self,
+        tip: &CommitId,
+        until: Option<&CommitId>,
+    ) -> Result<Vec<CommitId>, RemoteError> {
+        history::first_parents(self, tip, until)
+    }
+
+    fn root(&self, tip: &CommitId) -> Result<CommitId, RemoteError> {
+        history::root(self, tip)
+    }
+
+    fn contains(&self, commit: &CommitId, ancestor: &CommitId) -> Result<bool, RemoteError> {
+        history::contains(self, commit, ancestor)
+    }
+
+    fn commit(
+        &self,
+        parent: Option<&CommitId>,
+        changes: &[Change],
+        message: &str,
+        time: Timestamp,
+    ) -> Result<CommitId, RemoteError> {
+        write::commit(self, parent, changes, message, time)
+    }
+}

@@ -1,0 +1,73 @@
+//! What git and a server said, made fit for people. Owns escaping, masking
+//! and cutting; nothing may ever be decided from its result.
+
+/// The most that is kept of a text.
+const LIMIT: usize = 2048;
+
+/// Turns raw output into one text without control characters or credentials,
+/// cut to 2 KiB.
+pub(super) fn for_people(raw: &[u8]) -> String {
+    let masked = mask(&String::from_utf8_lossy(raw));
+    let mut out = String::new();
+    for character in masked.trim().chars() {
+        if out.len() >= LIMIT {
+            out.push_str(" ...");
+            break;
+        }
+        match character {
+            '\n' => out.push('\n'),
+            '\t' => out.push(' '),
+            c if c.is_control() || is_direction(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Characters that reorder what a terminal or a web page shows.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Replaces the user part of every URL in a text.
+pub(super) fn mask(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after
+            .find(|c: char| c == '/' || c.is_whitespace() || matches!(c, '\'' | '"'))
+            .unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                out.push_str("***@");
+                out.push_str(host);
+            }
+            None => out.push_str(authority),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_control_characters_do_not_come_through() {
+        let said =
+            for_people(b"fatal: 'https://bob:p%40ss@host.test/r.git' \x1b[31mno\r\nsecond\0");
+        assert_eq!(said, "fatal: 'https://***@host.test/r.git' \\u{1b}[31mno\\u{d}\nsecond\\u{0}");
+        assert_eq!(mask("see https://host.test/a@b"), "see https://host.test/a@b");
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let said = for_people(&vec![b'x'; 10_000]);
+        assert_eq!(said.len(), LIMIT + 4);
+    }
+}
