@@ -81,21 +81,20 @@ fn first_parent<'a>(
     store: &'a GitStore,
     commit: &Commit<'a>,
 ) -> Result<Option<Commit<'a>>, RemoteError> {
-    match commit.parent_id(0) {
-        Ok(parent) => store.commit_object(&id_of(parent)).map(Some),
-        // libgit2 hides the parents at the edge of a shallow clone; the
-        // commit's own header still names them.
-        Err(_) => match hidden_parent(commit) {
-            Some(parent) => Err(RemoteError::Missing {
-                what: format!("the commit {parent}, parent of {} (a shallow clone?),", commit.id()),
-                remote: store.name.clone(),
-            }),
-            None => Ok(None),
-        },
+    let Some(parent) = named_parent(commit) else { return Ok(None) };
+    match store.commit_object(&CommitId(parent.clone())) {
+        Ok(found) if commit.parent_count() > 0 => Ok(Some(found)),
+        Ok(_) | Err(RemoteError::Missing { .. }) => Err(RemoteError::Missing {
+            what: format!("the commit {parent}, parent of {} (a shallow clone?),", commit.id()),
+            remote: store.name.clone(),
+        }),
+        Err(error) => Err(error),
     }
 }
 
-fn hidden_parent(commit: &Commit<'_>) -> Option<String> {
+/// The first parent as the commit's own header names it, since a library may
+/// hide the parents at the edge of a shallow clone.
+fn named_parent(commit: &Commit<'_>) -> Option<String> {
     let header = String::from_utf8_lossy(commit.raw_header_bytes()).into_owned();
     header.lines().find_map(|line| line.strip_prefix("parent ").map(str::to_owned))
 }

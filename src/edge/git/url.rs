@@ -82,10 +82,10 @@ impl RemoteUrl {
         &self.0
     }
 
-    /// The path, where the remote is on this machine.
+    /// The path on this machine.
     #[must_use]
-    pub fn path(&self) -> Option<PathBuf> {
-        Some(PathBuf::from(self.0.strip_prefix("file://").unwrap_or(&self.0)))
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(self.0.strip_prefix("file://").unwrap_or(&self.0))
     }
 }
 
