@@ -2,6 +2,15 @@
 //! a field manager owns, how an apply merges. Owns everything that is true of
 //! any object; it must never know of rollouts.
 
+mod compare;
+pub mod fields;
+mod managed;
+mod merge;
 mod reference;
+pub mod schema;
 
+pub use compare::{Change, compare, unchanged, unchanged_except};
+pub use fields::{FieldSet, Step, fields_of, path_text};
+pub use managed::{ManagedEntry, Operation, managed_of, owned_by, write_managed};
+pub use merge::{Applied, Applier, Conflict, apply, update};
 pub use reference::{KindRef, ObjectRef};
