@@ -1,0 +1,186 @@
+//! One type out of a type file. Owns how the front part is read; it must never
+//! expand a template.
+
+use super::error::RenderError;
+use super::schema::Schema;
+use super::yaml_text::parse_documents;
+use crate::core::model::Place;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What a type is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TypeKind {
+    /// A component type.
+    Component,
+    /// A trait.
+    Trait,
+}
+
+impl TypeKind {
+    /// The word that errors use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Component => "component type",
+            Self::Trait => "trait",
+        }
+    }
+}
+
+/// A template's text and where it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Block {
+    pub(super) text: String,
+    /// The line of the key that holds it, so that its line 1 is the next one.
+    pub(super) line: u32,
+}
+
+/// A component type or a trait.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Definition {
+    pub(super) kind: TypeKind,
+    pub(super) name: String,
+    pub(super) description: String,
+    /// The kind of the workload that a component type renders.
+    pub(super) workload: Option<String>,
+    /// The kinds of workload that a trait goes with; empty is any.
+    pub(super) applies_to: Vec<String>,
+    pub(super) parameters: Schema,
+    pub(super) template: Option<Block>,
+    pub(super) patch: Option<Block>,
+    pub(super) place: Place,
+    /// The document's text as far as it tells revisions apart; none for a
+    /// built-in type, whose version is recorded instead.
+    pub(super) source: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Spec {
+    #[serde(default)]
+    description: String,
+    workload: Option<String>,
+    #[serde(default)]
+    applies_to: Vec<String>,
+    parameters: Option<Value>,
+    template: Option<String>,
+    patch: Option<String>,
+}
+
+/// Reads every type in a file.
+pub(super) fn read_file(path: &str, text: &str) -> Result<Vec<Definition>, RenderError> {
+    let text = text.replace("\r\n", "\n");
+    let mut definitions = Vec::new();
+    for (line, chunk) in split(&text) {
+        let values = parse_documents(&chunk).map_err(|fault| {
+            definition_error(path, line + fault.line - 1, format!("is no YAML: {}", fault.message))
+        })?;
+        for value in values {
+            definitions.push(read(path, line, &chunk, value)?);
+        }
+    }
+    Ok(definitions)
+}
+
+/// The documents of a file with the line that each begins at.
+fn split(text: &str) -> Vec<(u32, String)> {
+    let mut chunks = vec![(1, String::new())];
+    for (line, number) in text.lines().zip(1_u32..) {
+        if line.trim_end() == "---" {
+            chunks.push((number + 1, String::new()));
+        } else if let Some((_, chunk)) = chunks.last_mut() {
+            chunk.push_str(line);
+            chunk.push('\n');
+        }
+    }
+    chunks
+}
+
+fn definition_error(path: &str, line: u32, message: String) -> RenderError {
+    RenderError::Definition { place: Place { file: path.to_owned(), line }, message }
+}
+
+fn read(path: &str, line: u32, chunk: &str, value: Value) -> Result<Definition, RenderError> {
+    let blank = chunk.lines().take_while(|text| is_blank(text)).count();
+    let start = line + u32::try_from(blank).unwrap_or(0);
+    let fail = |message: String| definition_error(path, start, message);
+    let document: Document =
+        serde_json::from_value(value).map_err(|error| fail(format!("is no type: {error}")))?;
+    if document.api_version != "tranche.dev/v1alpha1" {
+        let found = document.api_version;
+        return Err(fail(format!("apiVersion must be tranche.dev/v1alpha1, not {found}")));
+    }
+    let kind = match document.kind.as_str() {
+        "ComponentType" => TypeKind::Component,
+        "TraitType" => TypeKind::Trait,
+        other => return Err(fail(format!("kind must be ComponentType or TraitType, not {other}"))),
+    };
+    let spec = document.spec;
+    check_parts(kind, &spec).map_err(|problem| fail(problem.to_owned()))?;
+    let parameters = match &spec.parameters {
+        None => Schema { types: vec!["object".to_owned()], ..Schema::default() },
+        Some(schema) => Schema::parse(schema, "spec.parameters").map_err(fail)?,
+    };
+    let block = |key: &str, text: String| Block { text, line: line + block_line(chunk, key) };
+    Ok(Definition {
+        kind,
+        name: document.metadata.name,
+        description: spec.description,
+        workload: spec.workload,
+        applies_to: spec.applies_to,
+        parameters,
+        template: spec.template.map(|text| block("template", text)),
+        patch: spec.patch.map(|text| block("patch", text)),
+        place: Place { file: path.to_owned(), line: start },
+        source: Some(chunk.trim_end().to_owned()),
+    })
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+fn check_parts(kind: TypeKind, spec: &Spec) -> Result<(), &'static str> {
+    match kind {
+        TypeKind::Component if spec.template.is_none() => Err("a component type needs a template"),
+        TypeKind::Component if spec.workload.is_none() => {
+            Err("a component type needs `workload`, the kind of the first object it renders")
+        }
+        TypeKind::Component if spec.patch.is_some() || !spec.applies_to.is_empty() => {
+            Err("`patch` and `appliesTo` belong to traits")
+        }
+        TypeKind::Trait if spec.workload.is_some() => Err("`workload` belongs to component types"),
+        TypeKind::Trait if spec.template.is_none() && spec.patch.is_none() => {
+            Err("a trait needs a patch, a template or both")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How many lines below the document's first one the block of `key` begins.
+fn block_line(chunk: &str, key: &str) -> u32 {
+    let head = format!("{key}: |");
+    let found = chunk
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.trim_start().starts_with(&head))
+        .min_by_key(|(_, line)| line.len() - line.trim_start().len());
+    found.and_then(|(index, _)| u32::try_from(index).ok()).unwrap_or(0)
+}

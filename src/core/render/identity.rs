@@ -1,0 +1,93 @@
+//! What makes a revision the same or another. Owns the bytes that are
+//! digested; they must never change for what is already written, or every
+//! application would get a new revision.
+
+use super::application::Rendered;
+use super::definition::TypeKind;
+use super::library::Library;
+use super::redact::redacted;
+use crate::core::digest::Digest;
+use crate::core::model::{Application, Component};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The digest that tells an application's revisions apart: that of its inputs
+/// or, while `publishVersion` is set, of that value alone, so that a new value
+/// makes a new revision even of equal content and nothing else makes one.
+#[must_use]
+pub fn content_digest(application: &Application, library: &Library) -> Digest {
+    match &application.publish_version {
+        None => inputs_digest(application, library),
+        Some(version) => Digest::of(
+            "tranche-revision-v1",
+            &json!({"application": application.name, "publishVersion": version}),
+        ),
+    }
+}
+
+/// The digest of all that rendering reads: components, traits and their
+/// properties as written (a null too, it deletes a label), and the text of the
+/// user types that are used. Not the built-in types, whose version is recorded
+/// instead, nor places, labels and annotations.
+#[must_use]
+pub fn inputs_digest(application: &Application, library: &Library) -> Digest {
+    let mut types = BTreeMap::new();
+    for component in &application.components {
+        note_type(library, TypeKind::Component, &component.kind, &mut types);
+        for part in &component.traits {
+            note_type(library, TypeKind::Trait, &part.kind, &mut types);
+        }
+    }
+    let components: Vec<Value> = application.components.iter().map(component_inputs).collect();
+    Digest::of(
+        "tranche-revision-v1",
+        &json!({"application": application.name, "components": components, "types": types}),
+    )
+}
+
+fn component_inputs(component: &Component) -> Value {
+    let traits: Vec<Value> = component
+        .traits
+        .iter()
+        .map(|part| json!({"type": part.kind, "properties": part.properties}))
+        .collect();
+    json!({
+        "name": component.name,
+        "type": component.kind,
+        "properties": component.properties,
+        "traits": traits,
+    })
+}
+
+fn note_type(library: &Library, kind: TypeKind, name: &str, types: &mut BTreeMap<String, String>) {
+    let source = library.find(kind, name).and_then(|definition| definition.source.clone());
+    if let Some(source) = source {
+        types.insert(format!("{}/{name}", kind.word()), source);
+    }
+}
+
+/// The digest of what was rendered, secrets redacted: it can be computed again
+/// from the record, and tells nothing of a secret's value.
+#[must_use]
+pub fn rendered_digest(rendered: &Rendered) -> Digest {
+    let components: Vec<Value> = rendered
+        .components
+        .iter()
+        .map(|component| {
+            let extras: Vec<Value> = component.extras.iter().map(redacted).collect();
+            json!({
+                "name": component.name,
+                "workload": redacted(&component.workload),
+                "extras": extras,
+            })
+        })
+        .collect();
+    Digest::of(
+        "tranche-rendered-v1",
+        &json!({
+            "application": rendered.application,
+            "namespace": rendered.namespace,
+            "components": components,
+        }),
+    )
+}

@@ -1,0 +1,148 @@
+//! The types that an application may use: the built-in ones and a user's own.
+//! Owns which one a name means; it must never expand a template.
+
+use super::builtin;
+use super::definition::{Block, Definition, read_file};
+use super::environment;
+use super::error::{RenderError, hint};
+use super::profile;
+use crate::core::model::{Notice, Place, TemplateSource};
+use minijinja::Environment;
+use std::collections::BTreeMap;
+
+pub use super::definition::TypeKind;
+
+/// A type as a person wants to see it listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeSummary {
+    /// Component type or trait.
+    pub kind: TypeKind,
+    /// The name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The file that defines it; `builtin/...` for a built-in one.
+    pub file: String,
+}
+
+/// All types, with their templates compiled.
+#[derive(Debug, Clone)]
+pub struct Library {
+    types: BTreeMap<(TypeKind, String), Definition>,
+    notices: Vec<Notice>,
+    environment: Environment<'static>,
+}
+
+impl Library {
+    /// The built-in types and those of `user`, which win.
+    ///
+    /// # Errors
+    /// A file that is no type file, a template that does not compile or uses
+    /// what the language does not have, two user types of one kind and name.
+    pub fn new(user: &[TemplateSource]) -> Result<Self, RenderError> {
+        let mut library =
+            Self { types: BTreeMap::new(), notices: Vec::new(), environment: environment::base() };
+        for (path, text) in builtin::FILES {
+            for definition in read_file(path, text)? {
+                library.add(Definition { source: None, ..definition })?;
+            }
+        }
+        for source in user {
+            for definition in read_file(&source.path, &source.text)? {
+                library.add(definition)?;
+            }
+        }
+        Ok(library)
+    }
+
+    /// What a person should know: user types that replace built-in ones.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Every type, component types first, by name.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<TypeSummary> {
+        let summary = |definition: &Definition| TypeSummary {
+            kind: definition.kind,
+            name: definition.name.clone(),
+            description: definition.description.clone(),
+            file: definition.place.file.clone(),
+        };
+        self.types.values().map(summary).collect()
+    }
+
+    /// The type of a name.
+    pub(super) fn find(&self, kind: TypeKind, name: &str) -> Option<&Definition> {
+        self.types.get(&(kind, name.to_owned()))
+    }
+
+    /// The type of a name, or what to say of one that is not there.
+    pub(super) fn require(
+        &self,
+        kind: TypeKind,
+        name: &str,
+        owner: &str,
+        place: &Place,
+    ) -> Result<&Definition, RenderError> {
+        self.find(kind, name).ok_or_else(|| {
+            let known = self.types.keys().filter(|(other, _)| *other == kind);
+            RenderError::UnknownType {
+                place: place.clone(),
+                owner: owner.to_owned(),
+                what: kind.word(),
+                name: name.to_owned(),
+                hint: hint(name, known.map(|(_, name)| name.as_str())),
+            }
+        })
+    }
+
+    /// The environment that holds the compiled templates.
+    pub(super) fn environment(&self) -> &Environment<'static> {
+        &self.environment
+    }
+
+    fn add(&mut self, definition: Definition) -> Result<(), RenderError> {
+        let (kind, name) = (definition.kind, definition.name.clone());
+        for (part, block) in [("template", &definition.template), ("patch", &definition.patch)] {
+            if let Some(block) = block {
+                self.compile(&definition, part, block)?;
+            }
+        }
+        let place = definition.place.clone();
+        let Some(previous) = self.types.insert((kind, name.clone()), definition) else {
+            return Ok(());
+        };
+        if previous.source.is_some() {
+            let message = format!("{} `{name}` is already at {}", kind.word(), previous.place);
+            return Err(RenderError::Definition { place, message });
+        }
+        let message = format!("replaces the built-in {} `{name}`", kind.word());
+        self.notices.push(Notice { place, message });
+        Ok(())
+    }
+
+    fn compile(
+        &mut self,
+        definition: &Definition,
+        part: &str,
+        block: &Block,
+    ) -> Result<(), RenderError> {
+        let fail = |line: u32, message: String| {
+            let place = Place { file: definition.place.file.clone(), line: block.line + line };
+            RenderError::Definition { place, message }
+        };
+        profile::check(&block.text).map_err(|breach| fail(breach.line, breach.message))?;
+        let name = template_name(definition, part);
+        self.environment.add_template_owned(name, block.text.clone()).map_err(|error| {
+            let line = error.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
+            fail(line, environment::describe(&error))
+        })
+    }
+}
+
+/// The name of a template inside the environment.
+pub(super) fn template_name(definition: &Definition, part: &str) -> String {
+    format!("{}/{}/{part}", definition.kind.word(), definition.name)
+}
