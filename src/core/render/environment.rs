@@ -16,7 +16,8 @@ pub(super) fn base() -> Environment<'static> {
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_formatter(print);
-    env.set_debug(false);
+    // Only so do errors know what was undefined; the rest is never shown.
+    env.set_debug(true);
     env.set_recursion_limit(64);
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         env.set_syntax(syntax);

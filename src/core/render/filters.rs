@@ -116,7 +116,7 @@ fn add_encodings(env: &mut Environment<'static>, meter: &Meter) {
 }
 
 /// The pairs of a map, sorted by key.
-fn items(value: Value) -> Result<Value, Error> {
+fn items(value: &Value) -> Result<Value, Error> {
     if value.kind() != ValueKind::Map {
         return Err(refuse("`items` needs a map"));
     }

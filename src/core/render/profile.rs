@@ -25,8 +25,8 @@ enum Bracket {
 pub(super) fn check(source: &str) -> Result<(), Breach> {
     let mut rest = source;
     while let Some(at) = rest.find('{') {
-        let (before, tail) = rest.split_at(at);
-        let line = line_of(source, before, tail);
+        let tail = rest.get(at..).unwrap_or_default();
+        let line = line_of(source, tail);
         rest = if tail.starts_with("{#") {
             tail.find("#}").map_or("", |end| tail.get(end + 2..).unwrap_or_default())
         } else if let Some(inner) = tail.strip_prefix("{{") {
@@ -40,11 +40,10 @@ pub(super) fn check(source: &str) -> Result<(), Breach> {
     Ok(())
 }
 
-fn line_of(source: &str, before: &str, tail: &str) -> u32 {
-    let offset = source.len() - tail.len();
-    debug_assert!(offset >= before.len());
-    let lines = source.get(..offset).unwrap_or_default().matches('\n').count();
-    u32::try_from(lines).unwrap_or(u32::MAX - 1) + 1
+/// The line of `source` on which its end `tail` begins.
+fn line_of(source: &str, tail: &str) -> u32 {
+    let before = source.get(..source.len() - tail.len()).unwrap_or_default();
+    u32::try_from(before.matches('\n').count()).unwrap_or(u32::MAX - 1) + 1
 }
 
 /// One token; spaces are skipped.

@@ -74,7 +74,7 @@ fn visit_object(
         out.insert(name.clone(), visit(inner, value, &inner_path, secret, problems));
     }
     for name in &schema.required {
-        if !out.contains_key(name) && !map.get(name).is_some_and(|value| !value.is_null()) {
+        if !out.contains_key(name) && map.get(name).is_none_or(Value::is_null) {
             problems.push(format!("parameter `{}` is missing", join(path, name)));
         }
     }
