@@ -233,10 +233,7 @@ fn wrong_parameters_are_named_with_what_was_expected() {
     let text = text.to_string();
     assert!(text.contains("`image` must be a string, not 4"), "{text}");
     assert!(text.contains("`ports[0].port` must be at most 65535, not 70000"), "{text}");
-    assert!(
-        text.contains("not \"TPC\", did you mean \"TCP\"?") || text.contains("`TCP`"),
-        "{text}"
-    );
+    assert!(text.contains("not \"TPC\", did you mean `TCP`?"), "{text}");
     let secret = json!({"image": "x", "env": [{"name": "A", "value": 1234567}]});
     let text = problem(secret).to_string();
     assert!(
@@ -363,6 +360,24 @@ fn objects_are_checked() {
     assert!(text.to_string().contains("not to a ConfigMap"), "{text}");
     assert!(failure("apiVersion: v1\nkind: Secret\n", json!({})).contains("not its workload"));
     assert!(failure("apiVersion: v1\nkind: ConfigMap\n", json!({})).contains("metadata.name"));
+}
+
+#[test]
+fn an_expose_without_ports_says_what_to_give() {
+    let traits = [("expose", json!({"type": "NodePort"}))];
+    let error = one(&app("worker", json!({"image": "x"}), &traits), &[]).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("plan/web.yaml:9: component web, trait expose: builtin/"), "{text}");
+    assert!(text.ends_with("give `ports`, or `port`"), "{text}");
+}
+
+#[test]
+fn the_namespace_of_the_application_wins_over_the_targets() {
+    let mut application = app("worker", json!({"image": "x"}), &[]);
+    application.namespace = Some("own".to_owned());
+    let rendered = one(&application, &[]).unwrap();
+    assert_eq!(rendered.namespace, "own");
+    assert_eq!(rendered.components[0].workload["metadata"]["namespace"], "own");
 }
 
 #[test]
