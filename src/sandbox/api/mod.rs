@@ -1,0 +1,191 @@
+//! The API server: from an HTTP request to an answer. Owns the shape of
+//! requests and answers; it must never change the state but through `World`.
+
+mod delete;
+mod discovery;
+mod read;
+mod route;
+mod write;
+
+use super::Sandbox;
+use super::status::Refusal;
+use super::world::World;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use kube::client::Body;
+use route::{Query, Route};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The embedded cluster's API server, as a service for `kube::Client::new`.
+#[derive(Clone, Debug)]
+pub struct SandboxService {
+    sandbox: Sandbox,
+}
+
+impl SandboxService {
+    pub(super) fn new(sandbox: Sandbox) -> Self {
+        Self { sandbox }
+    }
+}
+
+impl tower::Service<Request<Body>> for SandboxService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let sandbox = self.sandbox.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let bytes = match body.collect_bytes().await {
+                Ok(bytes) => bytes.to_vec(),
+                Err(error) => {
+                    let refusal = Refusal::bad_request(format!("failed to read the body: {error}"));
+                    return Ok(response(refusal.code, &refusal.status(), None, "application/json"));
+                }
+            };
+            Ok(answer(&sandbox, &Call { parts, body: bytes }))
+        })
+    }
+}
+
+/// One request, read to its end.
+pub(super) struct Call {
+    parts: http::request::Parts,
+    body: Vec<u8>,
+}
+
+impl Call {
+    fn query(&self) -> Query {
+        Query::parse(self.parts.uri.query().unwrap_or(""))
+    }
+
+    fn header(&self, name: header::HeaderName) -> &str {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// The body as JSON or YAML.
+    pub(super) fn object(&self) -> Result<Value, Refusal> {
+        if let Ok(value) = serde_json::from_slice(&self.body) {
+            return Ok(value);
+        }
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|error| Refusal::bad_request(format!("the body is not UTF-8: {error}")))?;
+        serde_saphyr::from_str(text)
+            .map_err(|error| Refusal::bad_request(format!("error decoding the body: {error}")))
+    }
+}
+
+/// A code and a JSON body.
+pub(super) type Answer = Result<(u16, Value), Refusal>;
+
+fn answer(sandbox: &Sandbox, call: &Call) -> Response<Body> {
+    let accept = call.header(header::ACCEPT);
+    let aggregated = accept.contains("as=APIGroupDiscoveryList");
+    let done = sandbox.transact(|world| {
+        let answer = dispatch(world, call, aggregated);
+        (world.now(), answer)
+    });
+    let (now, answer) = match done {
+        Ok((now, answer)) => (Some(now), answer),
+        Err(error) => {
+            let message = format!("the sandbox's journal: {error}");
+            (None, Err(Refusal::new(500, "InternalError", message)))
+        }
+    };
+    let kind = match (&answer, aggregated) {
+        (Ok((_, body)), true) if body["kind"] == "APIGroupDiscoveryList" => {
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        }
+        _ => "application/json",
+    };
+    match answer {
+        Ok((code, body)) => response(code, &body, now, kind),
+        Err(refusal) => response(refusal.code, &refusal.status(), now, kind),
+    }
+}
+
+fn response(code: u16, body: &Value, now: Option<jiff::Timestamp>, kind: &str) -> Response<Body> {
+    let mut out = Response::new(Body::from(body.to_string().into_bytes()));
+    *out.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut add = |name, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            out.headers_mut().insert(name, value);
+        }
+    };
+    add(header::CONTENT_TYPE, kind);
+    if let Some(now) = now {
+        let date = now.to_zoned(jiff::tz::TimeZone::UTC);
+        add(header::DATE, &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    }
+    out
+}
+
+fn dispatch(world: &mut World, call: &Call, aggregated: bool) -> Answer {
+    let method = &call.parts.method;
+    let query = call.query();
+    match (Route::of(call.parts.uri.path()), method) {
+        (Route::Version, &Method::GET) => Ok((200, discovery::version())),
+        (Route::Health, &Method::GET) => Ok((200, json!("ok"))),
+        (Route::Core, &Method::GET) => Ok((200, discovery::core(aggregated))),
+        (Route::Groups, &Method::GET) => Ok((200, discovery::groups(aggregated))),
+        (Route::Group(group), &Method::GET) => discovery::group(&group),
+        (Route::Resources(group, version), &Method::GET) => discovery::resources(&group, &version),
+        (Route::Access, &Method::POST) => access(call),
+        (Route::Collection(resource, namespace), &Method::GET) => {
+            read::list(world, resource, namespace.as_deref(), &query)
+        }
+        (Route::Collection(resource, namespace), &Method::POST) => {
+            write::create(world, resource, namespace.as_deref(), call)
+        }
+        (Route::Object(resource, place, sub), &Method::GET) => match sub.as_deref() {
+            None | Some("status") => read::get(world, resource, &place),
+            Some(other) => Err(Refusal::not_modelled(&format!("the subresource {other}"))),
+        },
+        (Route::Object(resource, place, None), &Method::PATCH) => {
+            let media = call.header(header::CONTENT_TYPE);
+            match media.split(';').next().unwrap_or("").trim() {
+                "application/apply-patch+yaml" | "application/apply-patch+json" => {
+                    write::apply(world, resource, &place, call)
+                }
+                other => Err(Refusal::not_modelled(&format!(
+                    "patches of type {other:?}, only server-side apply"
+                ))),
+            }
+        }
+        (Route::Object(resource, place, None), &Method::DELETE) => {
+            delete::delete(world, resource, &place, call)
+        }
+        (Route::Object(_, _, Some(sub)), _) => {
+            Err(Refusal::not_modelled(&format!("writes of the subresource {sub}")))
+        }
+        (Route::Object(..), &Method::PUT) => {
+            Err(Refusal::not_modelled("PUT, only server-side apply"))
+        }
+        (Route::Collection(..), &Method::DELETE) => {
+            Err(Refusal::not_modelled("the deletion of whole collections"))
+        }
+        (Route::Unknown, _) => {
+            Err(Refusal::new(404, "NotFound", "the server could not find the requested resource"))
+        }
+        _ => Err(Refusal::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
+    }
+}
+
+/// The sandbox has one user, who may do everything.
+fn access(call: &Call) -> Answer {
+    let mut review = call.object()?;
+    super::fields::set(&mut review, &["status"], json!({"allowed": true}));
+    Ok((201, review))
+}

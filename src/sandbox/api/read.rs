@@ -1,0 +1,80 @@
+//! Get and list. Owns paging and selection; it must never change anything.
+
+use super::Answer;
+use super::route::{Place, Query};
+use crate::core::object::{ObjectRef, schema};
+use crate::sandbox::kinds::Resource;
+use crate::sandbox::selector::{Selector, fields_match};
+use crate::sandbox::status::Refusal;
+use crate::sandbox::world::World;
+use serde_json::{Value, json};
+
+pub(super) fn get(world: &World, resource: &Resource, place: &Place) -> Answer {
+    let name = ObjectRef::new(&resource.kind_ref(), place.namespace.as_deref(), &place.name);
+    let found = world.get(&name).cloned();
+    found.map(|object| (200, object)).ok_or_else(|| Refusal::not_found(resource, &place.name))
+}
+
+pub(super) fn list(
+    world: &World,
+    resource: &Resource,
+    namespace: Option<&str>,
+    query: &Query,
+) -> Answer {
+    if query.yes("watch") {
+        return Err(Refusal::not_modelled("watches; list again instead"));
+    }
+    let selector = Selector::parse(query.get("labelSelector"))?;
+    let fields = query.get("fieldSelector");
+    let limit = match query.get("limit") {
+        "" | "0" => usize::MAX,
+        text => text
+            .parse()
+            .map_err(|_| Refusal::bad_request(format!("limit: {text:?} is not a number")))?,
+    };
+    let from = query.get("continue");
+    let kind = resource.kind_ref();
+    let mut chosen: Vec<(&ObjectRef, &Value)> = Vec::new();
+    for (name, object) in world.of_kind(&kind) {
+        let here = namespace.is_none() || name.namespace.as_deref() == namespace;
+        if here
+            && token(name).as_str() > from
+            && selector.matches(object)
+            && fields_match(fields, object)?
+        {
+            chosen.push((name, object));
+        }
+    }
+    let left = chosen.len().saturating_sub(limit);
+    chosen.truncate(limit);
+    let mut metadata = json!({"resourceVersion": world.rv().to_string()});
+    if left > 0
+        && let Some((last, _)) = chosen.last()
+    {
+        metadata["continue"] = json!(token(last));
+        metadata["remainingItemCount"] = json!(left);
+    }
+    // Like the real server: items of built-in kinds do not name their kind.
+    let bare = schema::has_schema(&kind);
+    let items: Vec<Value> = chosen.into_iter().map(|(_, object)| item(object, bare)).collect();
+    let body = json!({
+        "kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(),
+        "metadata": metadata, "items": items,
+    });
+    Ok((200, body))
+}
+
+/// Where a page ends. `/` sorts before everything a name may contain but `-`
+/// and `.`, so a unit separator keeps the order of the state.
+fn token(name: &ObjectRef) -> String {
+    format!("{}\u{1}{}", name.namespace.as_deref().unwrap_or(""), name.name)
+}
+
+fn item(object: &Value, bare: bool) -> Value {
+    let mut object = object.clone();
+    if let Some(map) = object.as_object_mut().filter(|_| bare) {
+        map.remove("kind");
+        map.remove("apiVersion");
+    }
+    object
+}

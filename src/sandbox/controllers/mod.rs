@@ -1,0 +1,58 @@
+//! What moves by itself. Owns who looks at which object; each controller is a
+//! function of the state at one instant, and must never ask what time it is
+//! elsewhere.
+
+mod cloneset;
+mod deployment;
+mod pod;
+mod replicaset;
+mod template;
+
+pub(super) use pod::{terminate, terminating};
+pub(super) use template::only_images_differ;
+
+use super::fields::text;
+use super::world::{World, owners};
+use crate::core::object::ObjectRef;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Brings one object, or what it owns, one step nearer to what it should be.
+pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
+    let Some(object) = world.get(name).cloned() else { return };
+    if orphaned(world, &object) {
+        if name.kind == "Pod" {
+            terminate(world, name);
+        } else {
+            world.remove(name);
+            return;
+        }
+    }
+    match name.kind.as_str() {
+        "Pod" => pod::reconcile(world, name),
+        "ReplicaSet" => replicaset::reconcile(world, &object),
+        "Deployment" => deployment::reconcile(world, &object),
+        "CloneSet" => cloneset::reconcile(world, &object),
+        _ => {}
+    }
+}
+
+/// When the object's controller has to look again, if nothing else happens.
+pub(super) fn due(world: &World, name: &ObjectRef) -> Option<Timestamp> {
+    let object = world.get(name)?;
+    match name.kind.as_str() {
+        "Pod" => pod::due(object),
+        "Deployment" => deployment::due(object),
+        "ReplicaSet" | "CloneSet" => template::next_available(world, object),
+        _ => None,
+    }
+}
+
+/// Whether every owner of the object is gone.
+fn orphaned(world: &World, object: &Value) -> bool {
+    let owners = owners(object);
+    !owners.is_empty()
+        && owners.iter().all(|(name, uid)| {
+            world.get(name).is_none_or(|owner| text(owner, "/metadata/uid") != uid)
+        })
+}

@@ -1,0 +1,107 @@
+//! Defaults of what people look at. Owns no decision of ours: each is the real
+//! server's; a field that is there is never changed.
+
+use super::fields::{default, set, text};
+use super::world::World;
+use crate::core::object::KindRef;
+use serde_json::{Value, json};
+
+/// Fills in what `object` leaves out.
+pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut Value) {
+    match kind {
+        "Namespace" => namespace(object),
+        "Service" => service(world, live, object),
+        "Secret" => default(object, &["type"], json!("Opaque")),
+        "Pod" => pod_spec(object.get_mut("spec")),
+        "Deployment" => {
+            default(object, &["spec", "replicas"], json!(1));
+            default(object, &["spec", "revisionHistoryLimit"], json!(10));
+            default(object, &["spec", "progressDeadlineSeconds"], json!(600));
+            default(object, &["spec", "strategy", "type"], json!("RollingUpdate"));
+            if text(object, "/spec/strategy/type") == "RollingUpdate" {
+                let path = ["spec", "strategy", "rollingUpdate"];
+                default(object, &[&path[..], &["maxSurge"]].concat(), json!("25%"));
+                default(object, &[&path[..], &["maxUnavailable"]].concat(), json!("25%"));
+            }
+            pod_spec(object.pointer_mut("/spec/template/spec"));
+        }
+        "ReplicaSet" => {
+            default(object, &["spec", "replicas"], json!(1));
+            pod_spec(object.pointer_mut("/spec/template/spec"));
+        }
+        "CloneSet" => {
+            default(object, &["spec", "replicas"], json!(1));
+            default(object, &["spec", "revisionHistoryLimit"], json!(10));
+            default(object, &["spec", "updateStrategy", "type"], json!("ReCreate"));
+            default(object, &["spec", "updateStrategy", "partition"], json!(0));
+            default(object, &["spec", "updateStrategy", "maxUnavailable"], json!("20%"));
+            pod_spec(object.pointer_mut("/spec/template/spec"));
+        }
+        _ => {}
+    }
+}
+
+fn namespace(object: &mut Value) {
+    let name = json!(text(object, "/metadata/name"));
+    set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
+    default(object, &["spec", "finalizers"], json!(["kubernetes"]));
+    default(object, &["status", "phase"], json!("Active"));
+}
+
+fn service(world: &World, live: Option<&Value>, object: &mut Value) {
+    default(object, &["spec", "type"], json!("ClusterIP"));
+    default(object, &["spec", "sessionAffinity"], json!("None"));
+    if text(object, "/spec/type") != "ExternalName" {
+        default(object, &["spec", "internalTrafficPolicy"], json!("Cluster"));
+        default(object, &["spec", "ipFamilies"], json!(["IPv4"]));
+        default(object, &["spec", "ipFamilyPolicy"], json!("SingleStack"));
+        let kept = live.map(|live| text(live, "/spec/clusterIP")).filter(|ip| !ip.is_empty());
+        let ip = kept.map_or_else(|| free_address(world), str::to_owned);
+        default(object, &["spec", "clusterIP"], json!(ip));
+        let ip = text(object, "/spec/clusterIP").to_owned();
+        default(object, &["spec", "clusterIPs"], json!([ip]));
+    }
+    for port in
+        object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten()
+    {
+        default(port, &["protocol"], json!("TCP"));
+        let number = port.get("port").cloned().unwrap_or(Value::Null);
+        default(port, &["targetPort"], number);
+    }
+}
+
+/// The lowest address of the service range that no Service has.
+fn free_address(world: &World) -> String {
+    let services = KindRef::new("v1", "Service");
+    let taken: std::collections::BTreeSet<&str> =
+        world.of_kind(&services).map(|(_, service)| text(service, "/spec/clusterIP")).collect();
+    let addresses = (1_u32..65_534).map(|n| format!("10.96.{}.{}", n / 256, n % 256));
+    addresses.into_iter().find(|ip| !taken.contains(ip.as_str())).unwrap_or_default()
+}
+
+fn pod_spec(spec: Option<&mut Value>) {
+    let Some(spec) = spec else { return };
+    default(spec, &["restartPolicy"], json!("Always"));
+    default(spec, &["terminationGracePeriodSeconds"], json!(30));
+    default(spec, &["dnsPolicy"], json!("ClusterFirst"));
+    default(spec, &["schedulerName"], json!("default-scheduler"));
+    default(spec, &["securityContext"], json!({}));
+    for list in ["initContainers", "containers"] {
+        let items = spec.get_mut(list).and_then(Value::as_array_mut);
+        items.into_iter().flatten().for_each(container);
+    }
+}
+
+fn container(container: &mut Value) {
+    let image = text(container, "/image");
+    let name = image.rsplit('/').next().unwrap_or("");
+    let pinned = image.contains('@') || name.split_once(':').is_some_and(|(_, t)| t != "latest");
+    let policy = if pinned { "IfNotPresent" } else { "Always" };
+    default(container, &["imagePullPolicy"], json!(policy));
+    default(container, &["terminationMessagePath"], json!("/dev/termination-log"));
+    default(container, &["terminationMessagePolicy"], json!("File"));
+    default(container, &["resources"], json!({}));
+    for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        default(port, &["protocol"], json!("TCP"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Refusals as the API server words them. Owns the `Status` object; it must
+//! never invent a reason that Kubernetes does not have.
+
+use super::kinds::Resource;
+use serde_json::{Value, json};
+
+/// A request that is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Refusal {
+    pub code: u16,
+    reason: &'static str,
+    message: String,
+    details: Value,
+}
+
+impl Refusal {
+    pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: Value::Null }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// What the embedded cluster does not model.
+    pub(super) fn not_modelled(what: &str) -> Self {
+        Self::new(501, "NotImplemented", format!("the sandbox does not model {what}"))
+    }
+
+    pub(super) fn not_found(resource: &Resource, name: &str) -> Self {
+        let message = format!("{} \"{name}\" not found", resource.qualified());
+        Self::new(404, "NotFound", message).about(resource, name, Vec::new())
+    }
+
+    pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
+        let what = resource.qualified();
+        let message = format!("Operation cannot be fulfilled on {what} \"{name}\": {why}");
+        Self::new(409, "Conflict", message).about(resource, name, Vec::new())
+    }
+
+    pub(super) fn modified(resource: &Resource, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version \
+                   and try again";
+        Self::conflict(resource, name, why)
+    }
+
+    pub(super) fn exists(resource: &Resource, name: &str) -> Self {
+        let message = format!("{} \"{name}\" already exists", resource.qualified());
+        Self::new(409, "AlreadyExists", message).about(resource, name, Vec::new())
+    }
+
+    /// Fields that are not valid: path and message, such as
+    /// `spec.selector` and `Invalid value: ...: field is immutable`.
+    pub(super) fn invalid(resource: &Resource, name: &str, causes: &[(String, String)]) -> Self {
+        let texts: Vec<String> = causes.iter().map(|(f, m)| format!("{f}: {m}")).collect();
+        let listed = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let what = resource.qualified_kind();
+        let message = format!("{what} \"{name}\" is invalid: {listed}");
+        let causes = causes
+            .iter()
+            .map(|(field, message)| {
+                let reason = if message.starts_with("Required") {
+                    "FieldValueRequired"
+                } else {
+                    "FieldValueInvalid"
+                };
+                json!({"reason": reason, "message": message, "field": field})
+            })
+            .collect();
+        let mut out = Self::new(422, "Invalid", message).about(resource, name, causes);
+        out.details["kind"] = json!(resource.kind);
+        out
+    }
+
+    pub(super) fn with_causes(mut self, causes: Vec<Value>) -> Self {
+        self.details = json!({"causes": causes});
+        self
+    }
+
+    fn about(mut self, resource: &Resource, name: &str, causes: Vec<Value>) -> Self {
+        self.details = json!({"name": name, "kind": resource.plural});
+        if !resource.group.is_empty() {
+            self.details["group"] = json!(resource.group);
+        }
+        if !causes.is_empty() {
+            self.details["causes"] = Value::Array(causes);
+        }
+        self
+    }
+
+    /// The whole `Status` object.
+    pub(super) fn status(&self) -> Value {
+        let mut out = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code,
+        });
+        if !self.details.is_null() {
+            out["details"] = self.details.clone();
+        }
+        out
+    }
+}

@@ -1,0 +1,326 @@
+//! The cluster's whole state in memory, and the one way to change it. Owns
+//! resourceVersions, uids, generations, ownership indexes and timers; it must
+//! never touch files or read a clock.
+
+use super::controllers;
+use super::fields::{after, text};
+use crate::core::digest::Digest;
+use crate::core::object::{self, KindRef, ObjectRef, write_managed};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One transaction of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    pub at: Timestamp,
+    pub rv: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put: Vec<Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub del: Vec<ObjectRef>,
+}
+
+/// The state.
+#[derive(Debug)]
+pub(super) struct World {
+    seed: String,
+    now: Timestamp,
+    moved: bool,
+    rv: u64,
+    objects: BTreeMap<ObjectRef, Value>,
+    children: BTreeMap<String, BTreeSet<ObjectRef>>,
+    timers: BTreeSet<(Timestamp, ObjectRef)>,
+    armed: BTreeMap<ObjectRef, Timestamp>,
+    dirty: BTreeSet<ObjectRef>,
+    touched: BTreeSet<ObjectRef>,
+}
+
+/// A controller that keeps writing would never end; no real round comes near.
+const MAX_ROUNDS: usize = 1_000_000;
+
+impl World {
+    pub(super) fn new(seed: &str, now: Timestamp) -> Self {
+        Self {
+            seed: seed.to_owned(),
+            now,
+            moved: false,
+            rv: 0,
+            objects: BTreeMap::new(),
+            children: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            armed: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(super) fn rv(&self) -> u64 {
+        self.rv
+    }
+
+    pub(super) fn get(&self, name: &ObjectRef) -> Option<&Value> {
+        self.objects.get(name)
+    }
+
+    /// All objects, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&ObjectRef, &Value)> {
+        self.objects.iter()
+    }
+
+    /// All objects of a kind, by namespace and name.
+    pub(super) fn of_kind<'a>(
+        &'a self,
+        kind: &'a KindRef,
+    ) -> impl Iterator<Item = (&'a ObjectRef, &'a Value)> {
+        let from = ObjectRef::new(kind, None, "");
+        self.objects
+            .range(from..)
+            .take_while(|(name, _)| name.api_version == kind.api_version && name.kind == kind.kind)
+    }
+
+    /// The objects of `kind` that the object with this uid owns.
+    pub(super) fn owned(&self, uid: &str, kind: &str) -> Vec<Value> {
+        let children = self.children.get(uid).into_iter().flatten();
+        children
+            .filter(|name| name.kind == kind)
+            .filter_map(|name| self.objects.get(name).cloned())
+            .collect()
+    }
+
+    /// Ten characters that no other call in this cluster returned.
+    pub(super) fn unique(&self, salt: &str) -> String {
+        let seed = json!([self.seed, self.rv, salt]);
+        Digest::of("sandbox-name-v1", &seed).short().chars().take(10).map(safe).collect()
+    }
+
+    fn uid(&self) -> String {
+        let digest = Digest::of("sandbox-uid-v1", &json!([self.seed, self.rv]));
+        let hex = digest.as_str().trim_start_matches("sha256:");
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("0");
+        let (a, b, c, d, e) = (part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32));
+        format!("{a}-{b}-4{c}-8{d}-{e}")
+    }
+
+    /// Stores an object whose `managedFields` are settled: fills in what the
+    /// server fills in, and does nothing if nothing differs. Returns what is
+    /// stored.
+    pub(super) fn put(&mut self, mut object: Value) -> Value {
+        let Some(name) = ObjectRef::of(&object) else { return object };
+        if self.objects.get(&name) == Some(&object) {
+            return object;
+        }
+        self.rv += 1;
+        let stamped = self.stamp(&name, &mut object);
+        self.store(name, stamped.clone());
+        stamped
+    }
+
+    /// What `put` would store, with the next resourceVersion where it differs.
+    pub(super) fn preview(&self, mut object: Value) -> Value {
+        match ObjectRef::of(&object) {
+            Some(name) if self.objects.get(&name) != Some(&object) => {
+                self.stamp(&name, &mut object)
+            }
+            _ => object,
+        }
+    }
+
+    fn stamp(&self, name: &ObjectRef, object: &mut Value) -> Value {
+        let old = self.objects.get(name);
+        let generation = match old {
+            None => 1,
+            Some(old) => {
+                let generation = old.pointer("/metadata/generation").and_then(Value::as_i64);
+                generation.unwrap_or(1) + i64::from(old.get("spec") != object.get("spec"))
+            }
+        };
+        let counted = object.get("spec").is_some();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            for field in ["uid", "creationTimestamp"] {
+                let fresh = if field == "uid" { json!(self.uid()) } else { json!(self.now) };
+                let kept = old.and_then(|old| old.get("metadata")).and_then(|m| m.get(field));
+                metadata.insert(field.to_owned(), kept.cloned().unwrap_or(fresh));
+            }
+            if counted {
+                metadata.insert("generation".to_owned(), json!(generation));
+            }
+            metadata.insert("resourceVersion".to_owned(), json!(self.rv.to_string()));
+        }
+        object.take()
+    }
+
+    /// Stores an object as written by a manager that does not apply.
+    pub(super) fn write(&mut self, mut object: Value, manager: &str, sub: Option<&str>) -> Value {
+        let Some(name) = ObjectRef::of(&object) else { return object };
+        let old = self.objects.get(&name);
+        if old == Some(&object) {
+            return object;
+        }
+        let time = self.now.to_string();
+        let managed = object::update(&name.kind_ref(), old, &object, manager, sub, &time);
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("managedFields".to_owned(), write_managed(&managed));
+        }
+        self.put(object)
+    }
+
+    /// Removes an object at once, whatever it owns.
+    pub(super) fn remove(&mut self, name: &ObjectRef) {
+        if let Some(old) = self.objects.remove(name) {
+            self.rv += 1;
+            self.unlink(name, &old);
+            self.disarm(name);
+            self.touched.insert(name.clone());
+            let orphans = self.children.get(text(&old, "/metadata/uid")).cloned();
+            self.dirty.extend(orphans.unwrap_or_default());
+        }
+    }
+
+    fn store(&mut self, name: ObjectRef, object: Value) {
+        if let Some(old) = self.objects.get(&name).cloned() {
+            self.unlink(&name, &old);
+        }
+        for owner in owners(&object) {
+            self.children.entry(owner.1).or_default().insert(name.clone());
+            self.dirty.insert(owner.0);
+        }
+        self.dirty.insert(name.clone());
+        self.touched.insert(name.clone());
+        self.objects.insert(name, object);
+    }
+
+    fn unlink(&mut self, name: &ObjectRef, old: &Value) {
+        for (owner, uid) in owners(old) {
+            if let Some(children) = self.children.get_mut(&uid) {
+                children.remove(name);
+                if children.is_empty() {
+                    self.children.remove(&uid);
+                }
+            }
+            self.dirty.insert(owner);
+        }
+    }
+
+    fn disarm(&mut self, name: &ObjectRef) {
+        if let Some(at) = self.armed.remove(name) {
+            self.timers.remove(&(at, name.clone()));
+        }
+    }
+
+    fn arm(&mut self, name: &ObjectRef) {
+        self.disarm(name);
+        if let Some(at) = controllers::due(self, name).filter(|at| *at > self.now) {
+            self.timers.insert((at, name.clone()));
+            self.armed.insert(name.clone(), at);
+        }
+    }
+
+    /// Runs the controllers until nothing is left to do at this instant.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            let Some(name) = self.dirty.pop_first() else { return };
+            controllers::reconcile(self, &name);
+            self.arm(&name);
+        }
+    }
+
+    /// The next instant at which something happens by itself.
+    pub(super) fn next_event(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Lets time pass up to `to`, event by event.
+    pub(super) fn run_until(&mut self, to: Timestamp) {
+        self.settle();
+        while let Some(at) = self.next_event().filter(|at| *at <= to) {
+            self.now = at;
+            while let Some((_, name)) =
+                self.timers.first().filter(|(first, _)| *first == at).cloned()
+            {
+                self.disarm(&name);
+                self.dirty.insert(name);
+            }
+            self.settle();
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Time was asked to pass: the journal must say so even if nothing happened.
+    pub(super) fn mark_moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn take_entry(&mut self) -> Option<Entry> {
+        let touched = std::mem::take(&mut self.touched);
+        if touched.is_empty() && !std::mem::take(&mut self.moved) {
+            return None;
+        }
+        self.moved = false;
+        let (there, gone): (Vec<_>, Vec<_>) =
+            touched.into_iter().partition(|name| self.objects.contains_key(name));
+        let put = there.iter().filter_map(|name| self.objects.get(name).cloned()).collect();
+        Some(Entry { at: self.now, rv: self.rv, put, del: gone })
+    }
+
+    /// Takes over a transaction from the journal.
+    pub(super) fn replay(&mut self, entry: Entry) {
+        for name in &entry.del {
+            self.remove(name);
+        }
+        for object in entry.put {
+            if let Some(name) = ObjectRef::of(&object) {
+                self.store(name, object);
+            }
+        }
+        self.rv = entry.rv;
+        self.now = self.now.max(entry.at);
+        self.touched.clear();
+        // Its controllers have run already; only their timers are set again.
+        for name in std::mem::take(&mut self.dirty) {
+            self.arm(&name);
+        }
+    }
+
+    /// The whole state as one transaction.
+    pub(super) fn snapshot(&self) -> Entry {
+        let put = self.objects.values().cloned().collect();
+        Entry { at: self.now, rv: self.rv, put, del: Vec::new() }
+    }
+
+    pub(super) fn seed(&self) -> &str {
+        &self.seed
+    }
+
+    /// Now plus whole seconds.
+    pub(super) fn later(&self, seconds: i64) -> Timestamp {
+        after(self.now, seconds)
+    }
+}
+
+/// Kubernetes' alphabet for generated names: no vowels, nothing that looks
+/// like another character.
+pub(super) fn safe(c: char) -> char {
+    const ALPHABET: &[u8; 16] = b"bcdfghjklmnpqrst";
+    let index = c.to_digit(16).unwrap_or(0) as usize;
+    ALPHABET.get(index).copied().map_or('x', char::from)
+}
+
+/// The owners of an object and their uids.
+pub(super) fn owners(object: &Value) -> Vec<(ObjectRef, String)> {
+    let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    let owner = |reference: &Value| {
+        let kind = KindRef::new(text(reference, "/apiVersion"), text(reference, "/kind"));
+        let uid = text(reference, "/uid").to_owned();
+        (ObjectRef::new(&kind, namespace, text(reference, "/name")), uid)
+    };
+    references.map(|list| list.iter().map(owner).collect()).unwrap_or_default()
+}
