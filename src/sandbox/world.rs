@@ -204,6 +204,9 @@ impl World {
                     self.children.remove(&uid);
                 }
             }
+            // A Deployment waits for the last old pod of its ReplicaSets.
+            let above = self.objects.get(&owner).map(owners).unwrap_or_default();
+            self.dirty.extend(above.into_iter().map(|(name, _)| name));
             self.dirty.insert(owner);
         }
     }
