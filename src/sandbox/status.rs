@@ -75,7 +75,7 @@ impl Refusal {
         out
     }
 
-    pub(super) fn with_causes(mut self, causes: Vec<Value>) -> Self {
+    pub(super) fn with_causes(mut self, causes: &[Value]) -> Self {
         self.details = json!({"causes": causes});
         self
     }

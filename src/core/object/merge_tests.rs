@@ -1,5 +1,7 @@
 //! Server-side apply vectors.
 
+#![expect(clippy::needless_pass_by_value, reason = "literals read better by value")]
+
 use super::*;
 use crate::core::object::{owned_by, unchanged, unchanged_except, write_managed};
 use serde_json::json;

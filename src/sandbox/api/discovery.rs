@@ -30,7 +30,7 @@ fn of_group(group: &str) -> impl Iterator<Item = &'static Resource> {
 
 pub(super) fn core(aggregated: bool) -> Value {
     if aggregated {
-        return discovery_list(vec![aggregated_group("")]);
+        return discovery_list(&[aggregated_group("")]);
     }
     json!({
         "kind": "APIVersions", "versions": ["v1"],
@@ -40,7 +40,9 @@ pub(super) fn core(aggregated: bool) -> Value {
 
 pub(super) fn groups(aggregated: bool) -> Value {
     if aggregated {
-        return discovery_list(group_names().into_iter().map(aggregated_group).collect());
+        return discovery_list(
+            &group_names().into_iter().map(aggregated_group).collect::<Vec<_>>(),
+        );
     }
     let groups: Vec<Value> = group_names().into_iter().map(group_entry).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
@@ -49,7 +51,7 @@ pub(super) fn groups(aggregated: bool) -> Value {
 fn group_entry(group: &str) -> Value {
     let version = of_group(group).next().map_or("v1", |resource| resource.version);
     let entry = json!({"groupVersion": format!("{group}/{version}"), "version": version});
-    json!({"name": group, "versions": [entry.clone()], "preferredVersion": entry})
+    json!({"name": group, "versions": [&entry], "preferredVersion": entry})
 }
 
 pub(super) fn group(group: &str) -> Answer {
@@ -97,7 +99,7 @@ fn short_names(resource: &Resource) -> Vec<&'static str> {
     Some(resource.short).filter(|short| !short.is_empty()).into_iter().collect()
 }
 
-fn discovery_list(items: Vec<Value>) -> Value {
+fn discovery_list(items: &[Value]) -> Value {
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {}, "items": items,

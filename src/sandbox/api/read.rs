@@ -64,8 +64,8 @@ pub(super) fn list(
     Ok((200, body))
 }
 
-/// Where a page ends. `/` sorts before everything a name may contain but `-`
-/// and `.`, so a unit separator keeps the order of the state.
+/// Where a page ends. The separator sorts before everything that a name may
+/// contain, so tokens are in the order of the state.
 fn token(name: &ObjectRef) -> String {
     format!("{}\u{1}{}", name.namespace.as_deref().unwrap_or(""), name.name)
 }

@@ -237,5 +237,5 @@ fn ownership(conflicts: &[Conflict]) -> Refusal {
             format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
         }
     };
-    Refusal::new(409, "Conflict", message).with_causes(causes.collect())
+    Refusal::new(409, "Conflict", message).with_causes(&causes.collect::<Vec<_>>())
 }

@@ -79,7 +79,8 @@ fn revision(set: &Value) -> i64 {
 pub(super) fn reconcile(world: &mut World, deployment: &Value) {
     let mut rollout = Rollout::read(world, deployment);
     let paused = yes(deployment, "/spec/paused");
-    if !paused && !(rollout.recreate() && old_pods(world, &rollout)) {
+    let held = rollout.recreate() && old_pods(world, &rollout);
+    if !paused && !held {
         ensure_new(world, &mut rollout);
     }
     if scaling(&rollout) || paused {
