@@ -1,1 +1,86 @@
-//! The run: rounds, effects, recovery. Owns the order of things, no policy.
+//! The run: reading, deciding, intent, effects, waiting, result. Owns the
+//! order of things; it must hold no policy and know no strategy, and it sees
+//! cluster, remote and clock through [`port`](crate::port) only.
+//!
+//! ```text
+//! apply ─▶ read ─▶ publish ─▶ for each entity: turn
+//!                                turn ─▶ observe ─▶ decide ─▶ perform
+//!                                perform ─▶ lock ─▶ write | delete | wait ─▶ fact
+//! ```
+//!
+//! [`read`](Engine::read) brings plan and record, `perform` does one step, and
+//! `fact` puts what happened on the record. A lost push never repairs
+//! anything: everything is read and decided anew.
+
+mod anchor;
+mod apply;
+mod check;
+mod entities;
+mod fact;
+mod lock;
+mod observe;
+mod outcome;
+mod perform;
+mod planned;
+mod preview;
+mod publish;
+mod reading;
+mod snapshot;
+mod turn;
+mod wait;
+mod write;
+
+pub use apply::Report;
+pub use outcome::{Class, Rest, RunError};
+pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_worktree};
+pub use preview::{Preview, PreviewEntity};
+pub use reading::{Reading, Tip};
+pub use snapshot::Snapshot;
+
+use crate::core::model::Target;
+use crate::port::{Access, Ports};
+use jiff::Timestamp;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// For how long an intent lets its run write.
+pub const WRITE_LEASE: Duration = Duration::from_secs(120);
+/// How long before the end of its lease a run stops writing.
+pub const WRITE_MARGIN: Duration = Duration::from_secs(15);
+/// How long a run without `--wait` looks at each await.
+pub const ROUND: Duration = Duration::from_secs(10);
+
+/// How a run goes about it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How long to wait for what is awaited; none for one round.
+    pub wait: Option<Duration>,
+    /// Take a plan that does not contain the last recorded plan commit.
+    pub accept_rewind: bool,
+}
+
+/// One run against one target.
+pub struct Engine<'a, P: Ports> {
+    ports: &'a P,
+    target: &'a Target,
+    options: Options,
+    plans: RefCell<BTreeMap<String, Rc<Result<Loaded, String>>>>,
+    rights: RefCell<BTreeMap<Access, bool>>,
+    until: Cell<Option<Timestamp>>,
+}
+
+impl<'a, P: Ports> Engine<'a, P> {
+    /// A run over `ports` against `target`.
+    pub fn new(ports: &'a P, target: &'a Target, options: Options) -> Self {
+        Self {
+            ports,
+            target,
+            options,
+            plans: RefCell::default(),
+            rights: RefCell::default(),
+            until: Cell::new(None),
+        }
+    }
+}

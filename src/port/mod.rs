@@ -5,8 +5,10 @@
 
 mod clock;
 mod cluster;
+mod process;
 mod remote;
 
 pub use clock::Clock;
 pub use cluster::{Access, Cluster, ClusterError, ClusterProblem, FieldConflict, WriteMode};
+pub use process::{Audience, Ports, Process, Progress};
 pub use remote::{Change, CommitId, CommitInfo, Objects, PushOutcome, Remote, RemoteError, Tips};

@@ -1,1 +1,25 @@
-//! What to do next: the state machine made total. Owns every decision about a rollout; it must never act.
+//! What to do next: KubeVela's state machine made total. Owns every decision
+//! about an entity; it must never act.
+//!
+//! [`decide_rollout`] and [`decide_direct`] look at a view (plan, record,
+//! decisions, live objects, the target's time) and answer with a [`Decision`].
+//! `after` turns what was done into the next record.
+
+mod after;
+mod command;
+mod decision;
+mod direct;
+mod machine;
+mod open;
+mod rollout;
+mod start;
+mod terminal;
+mod view;
+
+pub use after::{Conclusion, Intended, Parked, StepVerdict, concluded, intended, parked};
+pub use command::{Answer, Command};
+pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
+pub use direct::{DirectContent, DirectView, decide_direct};
+pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
+pub use rollout::decide_rollout;
+pub use view::{RolloutView, application_of, wanted_revisions};

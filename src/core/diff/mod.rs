@@ -1,1 +1,8 @@
-//! What an apply would change, as text. Owns the comparison of desired and live; it must never talk to a cluster.
+//! What an apply would change, as text. Owns the comparison of live and
+//! desired; it must never talk to a cluster, and no secret value passes it.
+
+mod clean;
+mod unified;
+
+pub use clean::cleaned;
+pub use unified::{Change, ObjectDiff, diff};

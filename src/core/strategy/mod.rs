@@ -1,1 +1,34 @@
-//! Compilers from a plan to steps in one small language. Owns the step language; it must never look at a cluster.
+//! Compilers from a plan to steps in one small language. Owns the step
+//! language and what every strategy means in it; it must never look at a
+//! cluster, and nothing behind it may know which strategy a step came from.
+//!
+//! A [`Step`] is the unit that is reviewed, executed and committed: an ordered
+//! list of [`Effect`]s. An effect that writes carries the whole driven state
+//! of its object ([`Driven`]) and says from which revision the rest comes
+//! ([`Side`]), so every write is an apply of one complete desired state and
+//! none depends on what an earlier one left out.
+
+mod batches;
+mod bodies;
+mod compile;
+mod condition;
+mod desired;
+mod direct;
+mod effect;
+mod in_place;
+mod pair;
+mod step;
+pub mod workload;
+
+pub use batches::{BatchError, Goals, goals};
+pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
+pub use compile::{CompileError, Compiled, Movement, RolloutInput, Sizes, compile};
+pub use condition::{Look, look};
+pub use desired::{
+    ANNOTATION_ENTITY, ANNOTATION_EPOCH, ANNOTATION_PREFIX, ANNOTATION_REVISION, ANNOTATION_STEP,
+    FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, desired, epoch_of, mark_of, revision_of,
+    settled,
+};
+pub use direct::compile_direct;
+pub use effect::{Condition, Driven, Effect, Side, Verb};
+pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};

@@ -1,0 +1,221 @@
+//! From what was done to the next record: pure, so that any run can put a
+//! fact on any tip.
+
+use super::{Event, RollingState, State};
+use crate::core::record::{Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase};
+use crate::core::strategy::{EntityKind, Step, StepKind};
+use jiff::{SignedDuration, Timestamp};
+
+/// What an intent says besides its step.
+#[derive(Clone, Debug)]
+pub struct Intended<'a> {
+    /// The effect to begin with.
+    pub cursor: usize,
+    /// The plan commit the step is compiled from.
+    pub step_plan: &'a str,
+    /// The fencing token: the intent's own sequence number.
+    pub epoch: u64,
+    /// Who writes.
+    pub holder: &'a Holder,
+    /// Until when.
+    pub lease_until: Timestamp,
+    /// What it may write.
+    pub objects: Vec<NamedObject>,
+}
+
+/// The record with the lock taken. Of a step that was open before, the
+/// instants of its wait stay: a deadline counts from the first wait.
+#[must_use]
+pub fn intended(record: &EntityRecord, step: &Step, intent: Intended<'_>) -> EntityRecord {
+    let before = record.open.as_ref().filter(|open| open.id == step.id);
+    let mut next = record.clone();
+    next.open = Some(OpenStep {
+        id: step.id.clone(),
+        kind: step.kind,
+        phase: Phase::Intent,
+        cursor: intent.cursor,
+        step_plan: intent.step_plan.to_owned(),
+        epoch: intent.epoch,
+        holder: intent.holder.clone(),
+        lease_until: intent.lease_until,
+        objects: intent.objects,
+        since: before.and_then(|open| open.since),
+        deadline: before.and_then(|open| open.deadline),
+        reason: None,
+    });
+    if matches!(step.kind, StepKind::Batch(_) | StepKind::Settle) {
+        next.set_state(record.state().after(&[Event::BatchSetBack]));
+    }
+    next
+}
+
+/// What a run says when it stops in the middle of a step.
+#[derive(Clone, Debug)]
+pub struct Parked<'a> {
+    /// The effect to go on with.
+    pub cursor: usize,
+    /// The target's time.
+    pub now: Timestamp,
+    /// How long the awaited may take, counted from the first wait.
+    pub deadline_seconds: Option<u32>,
+    /// What is awaited, in words.
+    pub reason: &'a str,
+    /// Ready pods at the last look.
+    pub ready: Option<u32>,
+    /// What exists under the step's names.
+    pub objects: Vec<NamedObject>,
+}
+
+/// The record with the lock released and the step open.
+#[must_use]
+pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
+    let mut next = record.clone();
+    next.set_state(record.state().after(&[Event::BatchRolled]));
+    if let Some(ready) = parked.ready {
+        next.status.upgraded_ready_replicas = ready;
+    }
+    if let Some(open) = &mut next.open {
+        if open.cursor != parked.cursor {
+            // Another wait than the one before: its time begins now.
+            open.since = None;
+            open.deadline = None;
+        }
+        open.phase = Phase::Waiting;
+        open.cursor = parked.cursor;
+        open.since = open.since.or(Some(parked.now));
+        let limit = parked.deadline_seconds.map(|s| SignedDuration::from_secs(i64::from(s)));
+        let end = limit.and_then(|limit| parked.now.checked_add(limit).ok());
+        open.deadline = open.deadline.or(end);
+        open.reason = Some(parked.reason.to_owned());
+        open.objects = parked.objects;
+    }
+    next
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepVerdict {
+    /// All effects are done.
+    Succeeded,
+    /// What it waited for did not come in time.
+    Failed,
+    /// An abort stopped it at an effect boundary.
+    Stopped,
+}
+
+/// The end of a step.
+#[derive(Clone, Debug)]
+pub struct Conclusion<'a> {
+    /// How it ended.
+    pub verdict: StepVerdict,
+    /// The target's time.
+    pub now: Timestamp,
+    /// The newest plan commit.
+    pub plan_commit: &'a str,
+    /// The tip holds an abort of this attempt.
+    pub aborting: bool,
+    /// Proven by another run than the one that wrote.
+    pub recovered: bool,
+    /// What was seen, in words.
+    pub message: &'a str,
+    /// Ready pods at the last look.
+    pub ready: Option<u32>,
+}
+
+/// The record after a step's end.
+#[must_use]
+pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> EntityRecord {
+    let mut next = record.clone();
+    next.open = None;
+    if let Some(ready) = end.ready {
+        next.status.upgraded_ready_replicas = ready;
+    }
+    next.last = Some(LastResult {
+        step: step.id.clone(),
+        kind: step.kind,
+        verdict: match end.verdict {
+            StepVerdict::Succeeded => "succeeded",
+            StepVerdict::Failed => "failed",
+            StepVerdict::Stopped => "stopped",
+        }
+        .to_owned(),
+        at: end.now,
+        recovered: end.recovered,
+        message: end.message.to_owned(),
+    });
+    match (step.kind, end.verdict) {
+        (StepKind::Batch(index), StepVerdict::Succeeded) => batch_done(&mut next, index, step, end),
+        (StepKind::Abort, _) => gone_back(&mut next, end),
+        (StepKind::Settle, StepVerdict::Succeeded) => settled(&mut next),
+        (StepKind::Settle, _) if record.entity.kind != EntityKind::Rollout => {
+            next.set_state(State {
+                rolling: RollingState::RolloutFailed,
+                batch: State::START.batch,
+            });
+        }
+        // A finished rollout stays finished, whatever its mending met.
+        (StepKind::Settle, _) if record.status.rolling_state.terminal() => {}
+        (_, StepVerdict::Failed) => {
+            let failed = [Event::BatchRolled, Event::DeadlineExceeded];
+            next.set_state(record.state().after(&failed));
+            next.ending = Some(Ending::DeadlineExceeded);
+        }
+        (_, StepVerdict::Stopped) => {
+            next.set_state(record.state().after(&[Event::Aborted]));
+            next.ending = Some(Ending::Aborted);
+        }
+    }
+    next
+}
+
+fn batch_done(next: &mut EntityRecord, index: u32, step: &Step, end: &Conclusion<'_>) {
+    let last = next.steps.as_ref().is_none_or(|steps| index + 1 >= steps.of);
+    next.goals.truncate(usize::try_from(index).unwrap_or(usize::MAX));
+    next.goals.push(step.goal);
+    let available = [Event::BatchRolled, Event::BatchAvailable];
+    let state = next.state().after(&available);
+    if last && !end.aborting {
+        next.set_state(state.after(&[Event::AllBatchesFinished, Event::Finalized]));
+        next.stable.clone_from(&next.target);
+    } else {
+        // Done, but somebody wants it back: the way back runs next.
+        next.set_state(state.after(&[Event::BatchFinished]));
+    }
+}
+
+fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
+    let ending = next.ending.take().unwrap_or(Ending::Aborted);
+    let event = if ending == Ending::Reverted { Event::Restored } else { Event::Finalized };
+    next.set_state(next.state().after(&[event]));
+    next.status.current_batch = 0;
+    next.status.upgraded_replicas = 0;
+    next.goals.clear();
+    match ending {
+        Ending::Aborted | Ending::DeadlineExceeded => {
+            next.held_at = Some(end.plan_commit.to_owned());
+        }
+        Ending::Reverted => {
+            // The stable revision is what the plan wants, and it serves.
+            next.target.clone_from(&next.stable);
+            next.source = None;
+            next.movement = Some(crate::core::strategy::Movement::Scale);
+            let name = next.target.as_ref().map_or("", |target| target.name.as_str());
+            name.clone_into(&mut next.status.last_target_app_revision);
+            let digest = next.target.as_ref().map_or("", |target| target.digest.short());
+            digest.clone_into(&mut next.status.target_generation);
+            next.status.rollout_target_size = i64::from(next.status.rollout_original_size);
+            next.status.upgraded_replicas = next.status.rollout_original_size;
+            next.status.upgraded_ready_replicas = next.status.rollout_original_size;
+        }
+        Ending::Deleted => next.removed = true,
+        Ending::Modified => {}
+    }
+}
+
+fn settled(next: &mut EntityRecord) {
+    next.set_state(State {
+        rolling: RollingState::RolloutSucceed,
+        batch: super::BatchState::BatchReady,
+    });
+    next.stable.clone_from(&next.target);
+}

@@ -1,0 +1,115 @@
+//! The answers of the state machine.
+
+use crate::core::record::{EntityRecord, Holder};
+use crate::core::strategy::{BodyTable, Step};
+use jiff::Timestamp;
+
+/// What to do next for one entity.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Nothing.
+    Idle(Idle),
+    /// Do a step, or go on with one.
+    Act(Box<Act>),
+    /// Record that the plan has the entity no more.
+    Bury(Box<EntityRecord>),
+    /// Nothing may be done, and somebody must know.
+    Refuse(Refusal),
+}
+
+/// Why there is nothing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Everything is as the plan says.
+    Done,
+    /// A gate is closed.
+    Waiting {
+        /// What it waits for, and what opens it.
+        reason: String,
+    },
+    /// The rollout has failed or was aborted, and stays so.
+    Failed {
+        /// What happened, and the next command.
+        reason: String,
+    },
+    /// Another run is writing.
+    Busy {
+        /// That run.
+        holder: Holder,
+        /// Until when it may write.
+        until: Timestamp,
+    },
+}
+
+/// How a step is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A new step: its intent comes first.
+    Fresh,
+    /// A step that waits: look first; an intent only if there is more to
+    /// write.
+    Resume,
+    /// A step whose holder is gone: a new intent of the same step.
+    Takeover,
+}
+
+/// A step to do.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// How it is entered.
+    pub entry: Entry,
+    /// The step.
+    pub step: Step,
+    /// The effect to begin with.
+    pub cursor: usize,
+    /// The entity's record as the intent will state it, but for the lock.
+    pub record: EntityRecord,
+    /// The bodies that the step's writes refer to.
+    pub table: BodyTable,
+    /// The steps after it, as they are compiled now.
+    pub upcoming: Vec<Step>,
+    /// The plan commit the step is compiled from.
+    pub step_plan: String,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// A refusal: nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which rule refused.
+    pub kind: RefusalKind,
+    /// Object, place and cause.
+    pub message: String,
+    /// What to do about it.
+    pub next: String,
+}
+
+/// Which rule refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The plan is wrong.
+    Plan,
+    /// It would not be safe.
+    Safety,
+}
+
+impl Refusal {
+    /// A fault of the plan.
+    #[must_use]
+    pub fn plan(message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Plan, message: message.into(), next: next.into() }
+    }
+
+    /// A safety rule.
+    #[must_use]
+    pub fn safety(message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Safety, message: message.into(), next: next.into() }
+    }
+}
+
+impl From<Refusal> for Decision {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal)
+    }
+}

@@ -1,0 +1,174 @@
+//! The decision about objects that are applied directly: an application
+//! without a rollout, or the plain objects of a namespace.
+
+use super::terminal::drifted;
+use super::{Act, BatchState, Decision, Entry, Idle, Refusal, RollingState, State};
+use crate::core::digest::Digest;
+use crate::core::object::ObjectRef;
+use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
+use crate::core::strategy::{BodyTable, EntityKey, Step, StepContext, compile_direct};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Objects, in the order in which they are applied, and what they are a
+/// revision of.
+#[derive(Clone, Debug)]
+pub struct DirectContent {
+    /// The objects.
+    pub objects: Vec<(ObjectRef, Value)>,
+    /// The revision's name, or a word for plain objects.
+    pub name: String,
+    /// The digest over the objects.
+    pub digest: Digest,
+}
+
+/// Everything that a decision about directly applied objects may look at.
+#[derive(Clone, Debug)]
+pub struct DirectView<'a> {
+    /// The entity.
+    pub key: &'a EntityKey,
+    /// The project's id.
+    pub project: &'a str,
+    /// The target's name.
+    pub target: &'a str,
+    /// The newest plan commit.
+    pub plan_commit: &'a str,
+    /// What the newest plan says.
+    pub content: &'a DirectContent,
+    /// What the plan said that the open step was compiled from.
+    pub step_content: Option<&'a DirectContent>,
+    /// The record.
+    pub record: Option<&'a EntityRecord>,
+    /// Live objects.
+    pub live: &'a BTreeMap<ObjectRef, Value>,
+    /// The target's time.
+    pub now: Timestamp,
+    /// The holder of the open step is provably dead.
+    pub holder_dead: bool,
+}
+
+/// Decides about directly applied objects.
+#[must_use]
+pub fn decide_direct(view: &DirectView<'_>) -> Decision {
+    if let Some((record, open)) = view.record.and_then(|r| r.open.as_ref().map(|open| (r, open))) {
+        if let Some(decision) = go_on(view, record, open) {
+            return decision;
+        }
+    }
+    let attempt = view.record.map_or(0, |r| r.attempt) + 1;
+    let (step, table) = compiled(view, view.content, attempt);
+    if !drifted(&step, &table, view.live) {
+        return Decision::Idle(standing(view));
+    }
+    let record = begun(view, attempt);
+    Decision::Act(Box::new(Act {
+        entry: Entry::Fresh,
+        step,
+        cursor: 0,
+        record,
+        table,
+        upcoming: Vec::new(),
+        step_plan: view.plan_commit.to_owned(),
+        warnings: Vec::new(),
+    }))
+}
+
+/// The open step, unless it waits for something that the plan has replaced.
+fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Option<Decision> {
+    let entry = match open.phase {
+        Phase::Intent if !view.holder_dead && view.now < open.lease_until => {
+            let holder: Holder = open.holder.clone();
+            return Some(Decision::Idle(Idle::Busy { holder, until: open.lease_until }));
+        }
+        Phase::Intent => Entry::Takeover,
+        Phase::Waiting => {
+            let replaced = record.target.as_ref().is_none_or(|t| t.digest != view.content.digest);
+            if replaced {
+                return None;
+            }
+            Entry::Resume
+        }
+    };
+    let (step, table) = compiled(view, view.step_content.unwrap_or(view.content), record.attempt);
+    if step.id != open.id {
+        return Some(Decision::Refuse(Refusal::safety(
+            format!("{}: the open step {} cannot be compiled again", view.key, open.id),
+            "the record or the plan's history was rewritten, or the step was begun by another \
+             version of tranche: finish it with that version",
+        )));
+    }
+    let cursor = open.cursor.min(step.effects.len());
+    let step_plan = open.step_plan.clone();
+    let record = record.clone();
+    let warnings = Vec::new();
+    Some(Decision::Act(Box::new(Act {
+        entry,
+        step,
+        cursor,
+        record,
+        table,
+        upcoming: Vec::new(),
+        step_plan,
+        warnings,
+    })))
+}
+
+fn standing(view: &DirectView<'_>) -> Idle {
+    let Some(record) = view.record else { return Idle::Done };
+    let same = record.target.as_ref().is_some_and(|t| t.digest == view.content.digest);
+    if same && record.status.rolling_state == RollingState::RolloutFailed {
+        let message = record.last.as_ref().map_or("it failed", |last| last.message.as_str());
+        return Idle::Failed { reason: format!("{message}; a change of the plan tries again") };
+    }
+    Idle::Done
+}
+
+fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (Step, BodyTable) {
+    let context = StepContext {
+        project: view.project.to_owned(),
+        target: view.target.to_owned(),
+        entity: view.key.clone(),
+        source: None,
+        revision: content.digest.clone(),
+        attempt,
+        round: 0,
+    };
+    let objects: Vec<ObjectRef> =
+        content.objects.iter().map(|(object, _)| object.clone()).collect();
+    (compile_direct(&context, &objects), BodyTable::direct(&content.objects, &content.digest))
+}
+
+fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
+    let target =
+        RevisionRef { name: view.content.name.clone(), digest: view.content.digest.clone() };
+    let mut status = Status::fresh();
+    view.content.name.clone_into(&mut status.last_target_app_revision);
+    view.content.digest.short().clone_into(&mut status.target_generation);
+    let mut record = EntityRecord {
+        format: FORMAT,
+        entity: view.key.clone(),
+        status,
+        attempt,
+        settled: 0,
+        movement: None,
+        component: None,
+        source: None,
+        target: Some(target),
+        stable: view.record.and_then(|r| r.stable.clone()),
+        goals: Vec::new(),
+        steps: None,
+        open: None,
+        ending: None,
+        held_at: None,
+        on_delete: crate::core::model::OnDelete::Freeze,
+        step_plan: Some(view.plan_commit.to_owned()),
+        last: view.record.and_then(|r| r.last.clone()),
+        removed: false,
+    };
+    record.set_state(State {
+        rolling: RollingState::RollingInBatches,
+        batch: BatchState::BatchInRolling,
+    });
+    record
+}

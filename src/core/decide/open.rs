@@ -1,0 +1,126 @@
+//! The decision about a rollout with an open step.
+
+use super::rollout::{act, after_batch, frozen, go_back, recorded_rollout, wants_ending};
+use super::terminal::decide_terminal;
+use super::view::RolloutView;
+use super::{Decision, Entry, Idle, Refusal};
+use crate::core::model::{OnDelete, Rollout};
+use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
+use crate::core::strategy::{Bodies, Compiled, Movement, RolloutInput, Sizes, StepKind, compile};
+
+pub(super) fn decide_open(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    open: &OpenStep,
+) -> Result<Decision, Refusal> {
+    if open.phase == Phase::Intent {
+        if !view.holder_dead && view.now < open.lease_until {
+            let holder = open.holder.clone();
+            return Ok(Decision::Idle(Idle::Busy { holder, until: open.lease_until }));
+        }
+        // Whatever the plan says by now: the step is first brought to a
+        // boundary under an intent of ours, as its old holder may have left
+        // anything.
+        return reopen(view, record, open, Entry::Takeover);
+    }
+    if let StepKind::Batch(_) = open.kind {
+        let gone = view.rollout.is_none() && !view.released;
+        if gone && record.on_delete == OnDelete::Freeze && record.ending.is_none() {
+            return Err(frozen(view));
+        }
+        if let Some(ending) = wants_ending(view, record)? {
+            return go_back(view, record, ending);
+        }
+    }
+    // The mending of a finished rollout gives way to a new target.
+    if let (StepKind::Settle, Some(rollout), Some(name)) =
+        (open.kind, view.rollout, view.target_revision)
+        && record.status.rolling_state.terminal()
+    {
+        let wanted = &view.revision(name, "targetAppRevisionName")?.digest;
+        if record.target.as_ref().is_none_or(|target| target.digest != *wanted) {
+            return decide_terminal(view, record, rollout);
+        }
+    }
+    if open.kind == StepKind::Settle
+        && !record.status.rolling_state.terminal()
+        && view.decisions.aborts(record.attempt)
+    {
+        return go_back(view, record, Ending::Aborted);
+    }
+    reopen(view, record, open, Entry::Resume)
+}
+
+/// Goes on with the open step, compiled again from the plan it began with.
+fn reopen(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    open: &OpenStep,
+    entry: Entry,
+) -> Result<Decision, Refusal> {
+    let rollout = recorded_rollout(view)?;
+    let (compiled, bodies) = recompiled(view, record, rollout)?;
+    let upcoming = match open.kind {
+        StepKind::Batch(index) => after_batch(&compiled, index),
+        StepKind::Abort | StepKind::Settle => Vec::new(),
+    };
+    let step = match open.kind {
+        StepKind::Batch(index) => {
+            usize::try_from(index).ok().and_then(|i| compiled.steps.get(i)).cloned()
+        }
+        StepKind::Abort => Some(compiled.abort),
+        StepKind::Settle => Some(compiled.settle),
+    };
+    let Some(step) = step.filter(|step| step.id == open.id) else {
+        return Err(Refusal::safety(
+            format!(
+                "{}: the open step {} cannot be compiled again from plan commit {}",
+                view.key,
+                open.id,
+                open.step_plan.get(..10).unwrap_or(&open.step_plan)
+            ),
+            "the record or the plan's history was rewritten, or the step was begun by another \
+             version of tranche: finish it with that version",
+        ));
+    };
+    let cursor = open.cursor.min(step.effects.len());
+    let next = record.clone();
+    Ok(act(entry, (step, upcoming), cursor, next, &bodies, open.step_plan.clone(), Vec::new()))
+}
+
+/// Compiles the recorded attempt again: its movement, its sizes, its
+/// revisions.
+pub(super) fn recompiled(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<(Compiled, Bodies), Refusal> {
+    let Some(target) = &record.target else {
+        return Err(Refusal::safety(
+            format!("{}: its record names no target revision", view.key),
+            "the record was edited by hand: restore it from its history",
+        ));
+    };
+    let source = record.source.as_ref().map(|s| view.recorded(s)).transpose()?.cloned();
+    let bodies = Bodies { source, target: view.recorded(target)?.clone() };
+    let sizes = Sizes {
+        original: record.status.rollout_original_size,
+        target: u32::try_from(record.status.rollout_target_size).unwrap_or(0),
+    };
+    let context =
+        view.context(bodies.source.as_ref(), &bodies.target, record.attempt, record.settled);
+    let input = RolloutInput {
+        rollout,
+        context: &context,
+        movement: record.movement.unwrap_or(Movement::Deploy),
+        sizes,
+        bodies: &bodies,
+    };
+    let compiled = compile(&input).map_err(|error| {
+        Refusal::plan(
+            format!("{}: {}: {error}", rollout.place, view.key),
+            "mend the rollout plan; what is under way goes on once it is valid",
+        )
+    })?;
+    Ok((compiled, bodies))
+}

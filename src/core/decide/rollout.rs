@@ -1,0 +1,270 @@
+//! The decision about a rollout without an open step.
+
+use super::open::{decide_open, recompiled};
+use super::start::start;
+use super::terminal::decide_terminal;
+use super::view::RolloutView;
+use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
+use crate::core::model::{OnDelete, Rollout};
+use crate::core::record::{Ending, EntityRecord, StepsRef};
+use crate::core::strategy::{Bodies, BodyTable, Compiled, Step};
+
+/// Decides about a rollout.
+#[must_use]
+pub fn decide_rollout(view: &RolloutView<'_>) -> Decision {
+    decide(view).unwrap_or_else(Decision::Refuse)
+}
+
+fn decide(view: &RolloutView<'_>) -> Result<Decision, Refusal> {
+    let Some(record) = view.record.filter(|r| !r.removed) else {
+        return match view.rollout {
+            Some(rollout) => start(view, view.record, rollout),
+            None => Ok(Decision::Idle(Idle::Done)),
+        };
+    };
+    if let Some(open) = &record.open {
+        return decide_open(view, record, open);
+    }
+    let Some(rollout) = view.rollout else { return vanished(view, record) };
+    if record.status.rolling_state.going_back() {
+        return go_back(view, record, record.ending.unwrap_or(Ending::Aborted));
+    }
+    match record.status.rolling_state {
+        RollingState::RolloutSucceed | RollingState::RolloutFailed => {
+            decide_terminal(view, record, rollout)
+        }
+        RollingState::LocatingTargetApp => start(view, Some(record), rollout),
+        _ => match wants_ending(view, record)? {
+            Some(ending) => go_back(view, record, ending),
+            None => next_batch(view, record, rollout, true),
+        },
+    }
+}
+
+/// Why a rollout under way must go back to stable now, if it must.
+pub(super) fn wants_ending(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+) -> Result<Option<Ending>, Refusal> {
+    if let Some(ending) = record.ending {
+        return Ok(Some(ending));
+    }
+    if view.decisions.aborts(record.attempt) {
+        return Ok(Some(Ending::Aborted));
+    }
+    let Some(name) = view.target_revision else {
+        return Ok((record.on_delete == OnDelete::Abort).then_some(Ending::Deleted));
+    };
+    let wanted = &view.revision(name, "targetAppRevisionName")?.digest;
+    Ok(if record.target.as_ref().is_some_and(|target| target.digest == *wanted) {
+        None
+    } else if record.stable.as_ref().is_some_and(|stable| stable.digest == *wanted) {
+        Some(Ending::Reverted)
+    } else {
+        Some(Ending::Modified)
+    })
+}
+
+/// A rollout that the plan has no more.
+fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, Refusal> {
+    let state = record.status.rolling_state;
+    if view.released || state.terminal() || state == RollingState::LocatingTargetApp {
+        let mut buried = record.clone();
+        buried.removed = true;
+        return Ok(Decision::Bury(Box::new(buried)));
+    }
+    if state.going_back() {
+        return go_back(view, record, record.ending.unwrap_or(Ending::Deleted));
+    }
+    match (record.on_delete, view.step_rollout) {
+        (OnDelete::Abort, _) => go_back(view, record, Ending::Deleted),
+        (OnDelete::Promote, Some(rollout)) => {
+            let mut open_end = rollout.clone();
+            open_end.plan.batch_partition = None;
+            open_end.plan.paused = false;
+            next_batch(view, record, &open_end, false)
+        }
+        _ => Err(frozen(view)),
+    }
+}
+
+/// The refusal of a rollout that vanished while it was under way.
+pub(super) fn frozen(view: &RolloutView<'_>) -> Refusal {
+    Refusal::safety(
+        format!(
+            "{} is under way but no longer in the plan: it is frozen where it stands",
+            view.key
+        ),
+        "put it back, with the annotation `tranche.dev/on-delete: abort` or `promote` to choose \
+         what its removal means (`freeze` is the default), or set `tranche.dev/rollout: none` on \
+         the application to let go of it",
+    )
+}
+
+/// The step back to the stable revision.
+pub(super) fn go_back(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    ending: Ending,
+) -> Result<Decision, Refusal> {
+    let rollout = recorded_rollout(view)?;
+    let (compiled, bodies) = recompiled(view, record, rollout)?;
+    let event = match ending {
+        Ending::Aborted => Event::Aborted,
+        // The failing state was entered with the result that said so.
+        Ending::DeadlineExceeded => Event::Aborted,
+        Ending::Modified | Ending::Reverted => Event::Modified,
+        Ending::Deleted => Event::Deleted,
+    };
+    let mut next = record.clone();
+    next.set_state(record.state().after(&[event]));
+    next.ending = Some(ending);
+    next.open = None;
+    let step_plan = record.step_plan.clone().unwrap_or_else(|| view.plan_commit.to_owned());
+    let step = (compiled.abort, Vec::new());
+    Ok(act(Entry::Fresh, step, 0, next, &bodies, step_plan, Vec::new()))
+}
+
+/// The rollout document that the running attempt was last compiled from.
+pub(super) fn recorded_rollout<'a>(view: &RolloutView<'a>) -> Result<&'a Rollout, Refusal> {
+    view.step_rollout.or(view.rollout).ok_or_else(|| {
+        Refusal::safety(
+            format!("{}: the plan commit of its last step does not hold it", view.key),
+            "the plan's history was rewritten: restore the commit that the record names",
+        )
+    })
+}
+
+/// The next batch, if its gate is open.
+fn next_batch(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+    from_newest: bool,
+) -> Result<Decision, Refusal> {
+    let (compiled, bodies) = recompiled(view, record, rollout)?;
+    keeps_done_batches(view, record, rollout, &compiled)?;
+    let done = record.state().batch == BatchState::BatchReady;
+    let index = record.status.current_batch + u32::from(done);
+    if let Some(idle) = gate(view, rollout, index) {
+        return Ok(Decision::Idle(idle));
+    }
+    let step_plan = if from_newest {
+        view.plan_commit.to_owned()
+    } else {
+        record.step_plan.clone().unwrap_or_else(|| view.plan_commit.to_owned())
+    };
+    let mut next = record.clone();
+    next.on_delete = rollout.on_delete;
+    next.set_state(record.state().after(&[Event::BatchApproved, Event::BatchStarted]));
+    begin_batch(view, next, &compiled, &bodies, index, step_plan)
+}
+
+/// Why the gate before a batch is closed, if it is.
+pub(super) fn gate(view: &RolloutView<'_>, rollout: &Rollout, index: u32) -> Option<Idle> {
+    let name = &view.key.name;
+    let reason = if let Some(verdict) = &view.decisions.paused {
+        let why = verdict.reason.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
+        format!("paused by {}{why}; `tranche resume {name}` goes on", verdict.by)
+    } else if rollout.plan.paused {
+        format!("paused by the plan ({}); `paused: false` goes on", rollout.place)
+    } else if rollout.plan.batch_partition.is_some_and(|partition| index > partition) {
+        let partition = rollout.plan.batch_partition.unwrap_or_default();
+        format!(
+            "batchPartition is {partition} ({}): a plan with {index} or more lets batch {} run",
+            rollout.place,
+            index + 1
+        )
+    } else {
+        return None;
+    };
+    Some(Idle::Waiting { reason })
+}
+
+/// Batches that are done cannot be edited.
+fn keeps_done_batches(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+    compiled: &Compiled,
+) -> Result<(), Refusal> {
+    let done = record.goals.as_slice();
+    if compiled.goals.len() > done.len() && compiled.goals.starts_with(done) {
+        return Ok(());
+    }
+    let list = |goals: &[u32]| {
+        let texts: Vec<String> = goals.iter().map(u32::to_string).collect();
+        texts.join(", ")
+    };
+    Err(Refusal::plan(
+        format!(
+            "{}: {} has done batches up to {} pods, but the plan now says {}",
+            rollout.place,
+            view.key,
+            list(done),
+            list(&compiled.goals)
+        ),
+        "leave the batches that are done as they were and edit the later ones",
+    ))
+}
+
+/// The decision to do a batch.
+pub(super) fn begin_batch(
+    view: &RolloutView<'_>,
+    mut next: EntityRecord,
+    compiled: &Compiled,
+    bodies: &Bodies,
+    index: u32,
+    step_plan: String,
+) -> Result<Decision, Refusal> {
+    let found = usize::try_from(index).ok().and_then(|i| compiled.steps.get(i));
+    let Some(step) = found else {
+        return Err(Refusal::safety(
+            format!(
+                "{}: the record stands at batch {}, which the plan does not have",
+                view.key,
+                index + 1
+            ),
+            "restore the batches that the rollout began with",
+        ));
+    };
+    next.status.current_batch = index;
+    next.status.upgraded_replicas = step.goal;
+    next.steps = Some(StepsRef {
+        of: u32::try_from(compiled.steps.len()).unwrap_or(u32::MAX),
+        digest: Step::list_digest(&compiled.steps),
+    });
+    next.step_plan = Some(step_plan.clone());
+    let warnings = compiled.warnings.clone();
+    let upcoming = after_batch(compiled, index);
+    Ok(act(Entry::Fresh, (step.clone(), upcoming), 0, next, bodies, step_plan, warnings))
+}
+
+/// Puts an act together.
+pub(super) fn act(
+    entry: Entry,
+    (step, upcoming): (Step, Vec<Step>),
+    cursor: usize,
+    record: EntityRecord,
+    bodies: &Bodies,
+    step_plan: String,
+    warnings: Vec<String>,
+) -> Decision {
+    let table = BodyTable::of(bodies);
+    Decision::Act(Box::new(Act {
+        entry,
+        step,
+        cursor,
+        record,
+        table,
+        upcoming,
+        step_plan,
+        warnings,
+    }))
+}
+
+/// The batches after one.
+pub(super) fn after_batch(compiled: &Compiled, index: u32) -> Vec<Step> {
+    let done = usize::try_from(index).unwrap_or(usize::MAX).saturating_add(1);
+    compiled.steps.iter().skip(done).cloned().collect()
+}

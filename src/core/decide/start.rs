@@ -1,0 +1,210 @@
+//! The decision to begin an attempt: locate the target, verify, initialise.
+
+use super::rollout::{act, begin_batch, gate};
+use super::view::RolloutView;
+use super::{Decision, Entry, Event, Refusal, State};
+use crate::core::model::Rollout;
+use crate::core::record::{EntityRecord, FORMAT, RevisionRef, Status};
+use crate::core::strategy::{
+    Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
+};
+
+/// Begins the next attempt.
+pub(super) fn start(
+    view: &RolloutView<'_>,
+    previous: Option<&EntityRecord>,
+    rollout: &Rollout,
+) -> Result<Decision, Refusal> {
+    let Some(name) = view.target_revision else {
+        return Err(Refusal::plan(
+            format!(
+                "{}: {}: application \"{}\" has no published revision",
+                rollout.place,
+                view.key,
+                rollout.application()
+            ),
+            "commit the application first",
+        ));
+    };
+    let target = view.revision(name, "targetAppRevisionName")?;
+    let stable = previous.and_then(|p| p.stable.as_ref());
+    let source = source(view, previous, rollout, target)?;
+    let (movement, sizes) = sizes(view, rollout, stable, source, target)?;
+    let attempt = previous.map_or(0, |p| p.attempt) + 1;
+    let bodies = Bodies { source: source.cloned(), target: target.clone() };
+    let context = view.context(source, target, attempt, 0);
+    let input = RolloutInput { rollout, context: &context, movement, sizes, bodies: &bodies };
+    let compiled = compile(&input).map_err(|error| {
+        Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), "mend the rollout plan")
+    })?;
+    if let Some(idle) = gate(view, rollout, 0) {
+        return Ok(Decision::Idle(idle));
+    }
+    let mut record = fresh(view, previous, rollout, &bodies, movement, sizes);
+    record.attempt = attempt;
+    begin(view, record, compiled, &bodies)
+}
+
+fn begin(
+    view: &RolloutView<'_>,
+    mut record: EntityRecord,
+    compiled: Compiled,
+    bodies: &Bodies,
+) -> Result<Decision, Refusal> {
+    let first =
+        [Event::TargetLocated, Event::SpecVerified, Event::Initialized, Event::BatchStarted];
+    record.set_state(State::START.after(&first));
+    let step_plan = view.plan_commit.to_owned();
+    record.step_plan = Some(step_plan.clone());
+    let still = record.movement == Some(Movement::Scale)
+        && i64::from(record.status.rollout_original_size) == record.status.rollout_target_size;
+    if still {
+        // The target revision serves already, at this size: what is left is
+        // to see that everything stands as it says.
+        record.status.upgraded_replicas = record.status.rollout_original_size;
+        let warnings = compiled.warnings;
+        let step = (compiled.settle, Vec::new());
+        return Ok(act(Entry::Fresh, step, 0, record, bodies, step_plan, warnings));
+    }
+    begin_batch(view, record, &compiled, bodies, 0, step_plan)
+}
+
+/// The revision to come from: what the record knows to serve, else what the
+/// plan names.
+fn source<'a>(
+    view: &RolloutView<'a>,
+    previous: Option<&EntityRecord>,
+    rollout: &Rollout,
+    target: &RevisionBodies,
+) -> Result<Option<&'a RevisionBodies>, Refusal> {
+    let named =
+        rollout.source.as_deref().map(|n| view.revision(n, "sourceAppRevisionName")).transpose()?;
+    let Some(stable) = previous.and_then(|p| p.stable.as_ref()) else {
+        return Ok(named.filter(|source| source.digest != target.digest));
+    };
+    // The revision that an attempt was on its way to is accepted too: a
+    // revert is written by swapping the two names.
+    let left = previous.and_then(|p| p.target.as_ref());
+    if let Some(named) = named {
+        let fits = [Some(stable), left].into_iter().flatten().any(|r| r.digest == named.digest);
+        if !fits {
+            return Err(Refusal::plan(
+                format!(
+                    "{}: {} names sourceAppRevisionName \"{}\", but {} is what is rolled out",
+                    rollout.place, view.key, named.revision, stable.name
+                ),
+                format!("name \"{}\" as the source, or leave it out", stable.name),
+            ));
+        }
+    }
+    if stable.digest == target.digest {
+        return Ok(None);
+    }
+    view.recorded(stable).map(Some)
+}
+
+fn sizes(
+    view: &RolloutView<'_>,
+    rollout: &Rollout,
+    stable: Option<&RevisionRef>,
+    source: Option<&RevisionBodies>,
+    target: &RevisionBodies,
+) -> Result<(Movement, Sizes), Refusal> {
+    let wanted = rollout.plan.target_size;
+    if let Some(source) = source {
+        let live = view.live_size(source).ok_or_else(|| missing(view, source))?;
+        // A pair that is found half moved (both sides live) is one total.
+        let beside = if source.workload == target.workload { None } else { view.live_size(target) };
+        let total = live.saturating_add(beside.unwrap_or(0));
+        let sizes = Sizes { original: live, target: wanted.unwrap_or(total) };
+        check_size(view, rollout, source, target, live, total)?;
+        return Ok((Movement::Upgrade, sizes));
+    }
+    let serving = stable.is_some_and(|s| s.digest == target.digest);
+    if serving {
+        let live = view.live_size(target).ok_or_else(|| missing(view, target))?;
+        let sizes = Sizes { original: live, target: wanted.unwrap_or(live) };
+        return Ok((Movement::Scale, sizes));
+    }
+    let sizes = Sizes { original: 0, target: wanted.unwrap_or(target.replicas) };
+    Ok((Movement::Deploy, sizes))
+}
+
+fn check_size(
+    view: &RolloutView<'_>,
+    rollout: &Rollout,
+    source: &RevisionBodies,
+    target: &RevisionBodies,
+    live: u32,
+    total: u32,
+) -> Result<(), Refusal> {
+    let Some(wanted) = rollout.plan.target_size else { return Ok(()) };
+    let cause = if source.workload == target.workload {
+        (wanted != live).then(|| {
+            format!("{} has {live} pods, and an in-place upgrade keeps its size", source.workload)
+        })
+    } else {
+        (wanted < total)
+            .then(|| format!("{total} pods are live, and an upgrade never shrinks them"))
+    };
+    cause.map_or(Ok(()), |cause| {
+        Err(Refusal::plan(
+            format!("{}: {} names targetSize {wanted}, but {cause}", rollout.place, view.key),
+            "leave targetSize out for the upgrade, and scale before or after it",
+        ))
+    })
+}
+
+fn missing(view: &RolloutView<'_>, revision: &RevisionBodies) -> Refusal {
+    Refusal::safety(
+        format!(
+            "{}: {} of revision {} is not on the cluster, so there is nothing to come from",
+            view.key, revision.workload, revision.revision
+        ),
+        "restore it, or start over under another rollout name without a source",
+    )
+}
+
+fn fresh(
+    view: &RolloutView<'_>,
+    previous: Option<&EntityRecord>,
+    rollout: &Rollout,
+    bodies: &Bodies,
+    movement: Movement,
+    sizes: Sizes,
+) -> EntityRecord {
+    let reference = |revision: &RevisionBodies| RevisionRef {
+        name: revision.revision.clone(),
+        digest: revision.digest.clone(),
+    };
+    let source = bodies.source.as_ref().map(reference);
+    let mut status = Status::fresh();
+    status.rollout_original_size = sizes.original;
+    status.rollout_target_size = i64::from(sizes.target);
+    bodies.target.digest.short().clone_into(&mut status.target_generation);
+    bodies.target.revision.clone_into(&mut status.last_target_app_revision);
+    status.last_source_app_revision =
+        source.as_ref().map_or_else(String::new, |source| source.name.clone());
+    EntityRecord {
+        format: FORMAT,
+        entity: view.key.clone(),
+        status,
+        attempt: 1,
+        settled: 0,
+        movement: Some(movement),
+        component: rollout.component.clone(),
+        target: Some(reference(&bodies.target)),
+        // Without a record of it, the named source is what serves.
+        stable: previous.and_then(|p| p.stable.clone()).or_else(|| source.clone()),
+        source,
+        goals: Vec::new(),
+        steps: None,
+        open: None,
+        ending: None,
+        held_at: None,
+        on_delete: rollout.on_delete,
+        step_plan: None,
+        last: previous.and_then(|p| p.last.clone()),
+        removed: false,
+    }
+}

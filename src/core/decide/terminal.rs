@@ -1,0 +1,87 @@
+//! The decision about a rollout that is over.
+
+use super::open::recompiled;
+use super::rollout::act;
+use super::start::start;
+use super::view::RolloutView;
+use super::{Decision, Entry, Idle, Refusal, RollingState};
+use crate::core::model::Rollout;
+use crate::core::object::ObjectRef;
+use crate::core::record::EntityRecord;
+use crate::core::strategy::{Bodies, BodyTable, Effect, Step, settled};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+pub(super) fn decide_terminal(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<Decision, Refusal> {
+    let Some(name) = view.target_revision else { return start(view, Some(record), rollout) };
+    let wanted = view.revision(name, "targetAppRevisionName")?;
+    let same = record.target.as_ref().is_some_and(|target| target.digest == wanted.digest);
+    if record.status.rolling_state == RollingState::RolloutFailed {
+        let held = record.held_at.as_deref() == Some(view.plan_commit);
+        if view.decisions.retries(record.attempt) || !(same || held) {
+            return start(view, Some(record), rollout);
+        }
+        return Ok(Decision::Idle(Idle::Failed { reason: why_failed(view, record, same) }));
+    }
+    let size = rollout.plan.target_size.map(i64::from);
+    if !same || size.is_some_and(|size| size != record.status.rollout_target_size) {
+        return start(view, Some(record), rollout);
+    }
+    mend(view, record, rollout)
+}
+
+fn why_failed(view: &RolloutView<'_>, record: &EntityRecord, same: bool) -> String {
+    let target = record.target.as_ref().map_or("its target", |target| target.name.as_str());
+    let last = record.last.as_ref().map(|last| last.message.as_str()).filter(|m| !m.is_empty());
+    let cause = last.map_or_else(String::new, |message| format!(" ({message})"));
+    let name = &view.key.name;
+    if same {
+        format!(
+            "the rollout to {target} was given up{cause}; `tranche retry {name}` or a new target \
+             starts again"
+        )
+    } else {
+        format!(
+            "the rollout to {target} was given up{cause} while the newer target was in the plan; \
+             `tranche retry {name}` or a newer plan commit starts it"
+        )
+    }
+}
+
+/// What a finished rollout owns is held at its final state.
+fn mend(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<Decision, Refusal> {
+    let mut next = record.clone();
+    next.settled += 1;
+    // Batches are not looked at any more: an edit of them after the end says
+    // nothing, so the recorded document is compiled.
+    let rollout = view.step_rollout.unwrap_or(rollout);
+    let (compiled, bodies) = recompiled(view, &next, rollout)?;
+    if !drifted(&compiled.settle, &BodyTable::of(&bodies), view.live) {
+        return Ok(Decision::Idle(Idle::Done));
+    }
+    // Only this side is applied: the source is gone.
+    let bodies = Bodies { source: None, target: bodies.target };
+    let step_plan = record.step_plan.clone().unwrap_or_else(|| view.plan_commit.to_owned());
+    let step = (compiled.settle, Vec::new());
+    Ok(act(Entry::Fresh, step, 0, next, &bodies, step_plan, Vec::new()))
+}
+
+/// Whether any write of a step would change something.
+pub(super) fn drifted(step: &Step, table: &BodyTable, live: &BTreeMap<ObjectRef, Value>) -> bool {
+    step.effects.iter().any(|effect| match effect {
+        Effect::Write { object, side, driven, .. } => {
+            let body = table.get(*side, object);
+            body.is_none_or(|(body, _)| !settled(live.get(object), object, body, driven))
+        }
+        Effect::Delete { object } => live.contains_key(object),
+        Effect::Await { .. } => false,
+    })
+}

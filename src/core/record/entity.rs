@@ -1,0 +1,266 @@
+//! The status file of a rollout, an application or plain objects.
+
+use crate::core::decide::{BatchState, RollingState, State};
+use crate::core::digest::Digest;
+use crate::core::model::OnDelete;
+use crate::core::object::ObjectRef;
+use crate::core::strategy::{EntityKey, Movement, StepId, StepKind};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Everything the record knows of an entity besides decisions and inventory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntityRecord {
+    /// The file's format.
+    pub format: u32,
+    /// The entity.
+    pub entity: EntityKey,
+    /// KubeVela's status fields.
+    pub status: Status,
+    /// The attempt, from 1; it grows by a new target or a retry only.
+    pub attempt: u32,
+    /// How often a finished rollout was mended; part of the mending steps'
+    /// identity.
+    #[serde(default)]
+    pub settled: u32,
+    /// What is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub movement: Option<Movement>,
+    /// The component that is rolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The revision that is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<RevisionRef>,
+    /// The revision that is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<RevisionRef>,
+    /// The revision that was rolled out last, all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable: Option<RevisionRef>,
+    /// Pods on the target after each batch that is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<u32>,
+    /// The step list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<StepsRef>,
+    /// The open step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenStep>,
+    /// Why the rollout goes back to stable, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// After a failure or an abort: the plan commit that was in force. No
+    /// target of that very commit is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_at: Option<String>,
+    /// What happens when the rollout vanishes from the plan.
+    #[serde(default)]
+    pub on_delete: OnDelete,
+    /// The plan commit of the last step: what governs a rollout that has
+    /// vanished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_plan: Option<String>,
+    /// The last result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastResult>,
+    /// A tombstone: the plan has it no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+}
+
+/// KubeVela's rollout status, with its field names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The rolling state.
+    pub rolling_state: RollingState,
+    /// The batch state.
+    pub batch_rolling_state: BatchState,
+    /// The batch, from 0, that runs or ran last.
+    pub current_batch: u32,
+    /// Pods that were asked for on the target revision.
+    pub upgraded_replicas: u32,
+    /// Of those, ready at the last look.
+    pub upgraded_ready_replicas: u32,
+    /// Pods at the start.
+    pub rollout_original_size: u32,
+    /// Pods at the end; -1 before the sizes are known.
+    pub rollout_target_size: i64,
+    /// The target revision's short rendered digest.
+    #[serde(default)]
+    pub target_generation: String,
+    /// The revision of the last start.
+    #[serde(default)]
+    pub last_target_app_revision: String,
+    /// The source of the last start; a capital L, as the original has it.
+    #[serde(default, rename = "LastSourceAppRevision")]
+    pub last_source_app_revision: String,
+}
+
+/// A revision as the record names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionRef {
+    /// Its name, `<app>-vN`.
+    pub name: String,
+    /// The digest of its rendered objects.
+    pub digest: Digest,
+}
+
+/// The step list of the running attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepsRef {
+    /// How many steps.
+    pub of: u32,
+    /// The digest over their ids.
+    pub digest: Digest,
+}
+
+/// Whether an open step holds its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// A run is writing.
+    Intent,
+    /// Nobody writes; the step waits.
+    Waiting,
+}
+
+/// The open step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenStep {
+    /// The step.
+    pub id: StepId,
+    /// What it is for.
+    pub kind: StepKind,
+    /// Whether the lock is held.
+    pub phase: Phase,
+    /// The effect to go on with.
+    pub cursor: usize,
+    /// The plan commit the step is compiled from; it never changes.
+    pub step_plan: String,
+    /// The fencing token: the intent's sequence number.
+    pub epoch: u64,
+    /// Who holds the lock, or held it last.
+    pub holder: Holder,
+    /// Until when the holder may write.
+    pub lease_until: Timestamp,
+    /// Every object it may write, with uid and generation where it exists.
+    #[serde(default)]
+    pub objects: Vec<NamedObject>,
+    /// Since when it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When the wait is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// What it waits for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// An object that an intent names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedObject {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its uid; none for one that the step may create.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Its generation when the intent was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
+/// A run, and the process that it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// The run's id.
+    pub run: String,
+    /// The machine's boot id; empty where it cannot be told.
+    #[serde(default)]
+    pub boot: String,
+    /// The PID namespace; empty where it cannot be told.
+    #[serde(default)]
+    pub pid_namespace: String,
+    /// The process.
+    pub pid: u32,
+    /// Its start time, in the kernel's ticks since boot.
+    #[serde(default)]
+    pub started: u64,
+}
+
+/// Why a rollout goes back to stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// A person aborted it.
+    Aborted,
+    /// A batch was not ready in time.
+    DeadlineExceeded,
+    /// The plan names another target.
+    Modified,
+    /// The plan names the stable revision as the target.
+    Reverted,
+    /// It vanished from the plan, and its policy says abort.
+    Deleted,
+}
+
+/// The last result of an entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastResult {
+    /// The step.
+    pub step: StepId,
+    /// What it was for.
+    pub kind: StepKind,
+    /// `succeeded`, `failed`, `stopped` or `nothing-written`.
+    pub verdict: String,
+    /// When, by the target's clock.
+    pub at: Timestamp,
+    /// Proven by a later run than the one that wrote.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
+    /// What was seen, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+impl EntityRecord {
+    /// Where the entity stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State { rolling: self.status.rolling_state, batch: self.status.batch_rolling_state }
+    }
+
+    /// Sets where the entity stands.
+    pub fn set_state(&mut self, state: State) {
+        self.status.rolling_state = state.rolling;
+        self.status.batch_rolling_state = state.batch;
+    }
+}
+
+impl Status {
+    /// The status of an entity that has not begun.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self {
+            rolling_state: State::START.rolling,
+            batch_rolling_state: State::START.batch,
+            current_batch: 0,
+            upgraded_replicas: 0,
+            upgraded_ready_replicas: 0,
+            rollout_original_size: 0,
+            rollout_target_size: -1,
+            target_generation: String::new(),
+            last_target_app_revision: String::new(),
+            last_source_app_revision: String::new(),
+        }
+    }
+}

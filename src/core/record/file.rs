@@ -1,0 +1,64 @@
+//! One record file: versioned YAML.
+
+use crate::core::model::Limits;
+use crate::core::yaml;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// The format that this version writes.
+pub const FORMAT: u32 = 1;
+
+/// A record file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// It is no YAML, or not of the expected shape.
+    #[error("record file {path}: {cause}")]
+    Broken {
+        /// The path on the record branch.
+        path: String,
+        /// Why it cannot be read.
+        cause: String,
+    },
+    /// It was written by a newer version.
+    #[error(
+        "record file {path} has format {found}, this version reads up to {FORMAT}: use the \
+         version of tranche that wrote it, or a newer one"
+    )]
+    Newer {
+        /// The path on the record branch.
+        path: String,
+        /// Its format.
+        found: u64,
+    },
+}
+
+/// Reads a record file.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileError> {
+    let broken = |cause: String| FileError::Broken { path: path.to_owned(), cause };
+    let mut documents =
+        yaml::parse(path, bytes, &Limits::default()).map_err(|error| broken(error.to_string()))?;
+    let document = match documents.len() {
+        1 => documents.remove(0),
+        other => return Err(broken(format!("{other} documents where one is expected"))),
+    };
+    let value = document.root.to_value();
+    let found = value.get("format").and_then(Value::as_u64).unwrap_or(0);
+    if found > u64::from(FORMAT) {
+        return Err(FileError::Newer { path: path.to_owned(), found });
+    }
+    serde_json::from_value(value).map_err(|error| broken(error.to_string()))
+}
+
+/// Writes a record file; the same value gives the same bytes.
+///
+/// # Errors
+/// Fails if the value has no JSON form, which a record type always has.
+pub fn write<T: Serialize>(path: &str, record: &T) -> Result<Vec<u8>, FileError> {
+    let value = serde_json::to_value(record)
+        .map_err(|error| FileError::Broken { path: path.to_owned(), cause: error.to_string() })?;
+    Ok(yaml::to_yaml(&value).into_bytes())
+}

@@ -1,0 +1,72 @@
+//! What a record commit says to people.
+
+use super::EntityRecord;
+use crate::core::decide::StepVerdict;
+use crate::core::strategy::{EntityKind, Step, StepKind};
+
+/// The step in words: `batch 2/3`, `back to web-v1`, `applied`.
+fn step_name(record: &EntityRecord, step: &Step) -> String {
+    let of = record.steps.as_ref().map_or(1, |steps| steps.of);
+    match step.kind {
+        StepKind::Batch(index) => format!("batch {}/{of}", index + 1),
+        StepKind::Abort => match &record.stable {
+            Some(stable) if record.source.is_some() => format!("back to {}", stable.name),
+            _ => format!("back to {} pods", record.status.rollout_original_size),
+        },
+        StepKind::Settle if record.entity.kind == EntityKind::Rollout => "mending".to_owned(),
+        StepKind::Settle => "apply".to_owned(),
+    }
+}
+
+fn name(record: &EntityRecord) -> &str {
+    &record.entity.name
+}
+
+fn target(record: &EntityRecord) -> &str {
+    record.target.as_ref().map_or("", |target| target.name.as_str())
+}
+
+/// The subject of an intent.
+#[must_use]
+pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> String {
+    let verb = if takeover { "is taken over" } else { "begins" };
+    let goal = match step.kind {
+        StepKind::Batch(_) => {
+            let total = record.status.rollout_target_size;
+            format!(", to {} of {total} pods on {}", step.goal, target(record))
+        }
+        StepKind::Abort => String::new(),
+        StepKind::Settle => format!(", {}", target(record)),
+    };
+    format!("{}: {} {verb}{goal}", name(record), step_name(record, step))
+}
+
+/// The subject of a wait.
+#[must_use]
+pub fn waiting_subject(record: &EntityRecord, step: &Step, reason: &str) -> String {
+    format!("{}: {} waits, {reason}", name(record), step_name(record, step))
+}
+
+/// The subject of a result; `record` is the one after it.
+#[must_use]
+pub fn result_subject(record: &EntityRecord, step: &Step, verdict: StepVerdict) -> String {
+    let total = record.status.rollout_target_size;
+    let done = match (step.kind, verdict) {
+        (StepKind::Batch(_), StepVerdict::Succeeded) => {
+            let end =
+                if record.status.rolling_state.terminal() { ", rollout succeeded" } else { "" };
+            format!("ready, {} of {total} pods on {}{end}", step.goal, target(record))
+        }
+        (StepKind::Abort, _) => format!("done, {}", record.status.rolling_state),
+        (StepKind::Settle, StepVerdict::Succeeded) => format!("done, {}", target(record)),
+        (_, StepVerdict::Failed) => "failed, not ready in time".to_owned(),
+        (_, StepVerdict::Stopped) => "stopped by an abort".to_owned(),
+    };
+    format!("{}: {} {done}", name(record), step_name(record, step))
+}
+
+/// The body of a step's commit: every effect, as it was reviewed.
+#[must_use]
+pub fn effects_body(step: &Step) -> String {
+    step.effects.iter().enumerate().map(|(i, effect)| format!("{i}. {effect}\n")).collect()
+}

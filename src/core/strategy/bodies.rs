@@ -1,0 +1,271 @@
+//! A revision's objects, prepared for a rollout of one of its components.
+
+use super::Side;
+use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
+use crate::core::digest::Digest;
+use crate::core::object::ObjectRef;
+use crate::core::render::Rendered;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The label that tells the two sides of a pair apart. Services select the
+/// component only, so they never see it.
+const LABEL_REVISION: &str = "app.oam.dev/revision";
+
+/// One revision's objects: the workload that is rolled and everything beside
+/// it.
+#[derive(Clone, Debug)]
+pub struct RevisionBodies {
+    /// The revision's name, `<app>-vN`.
+    pub revision: String,
+    /// The digest of the revision's rendered objects.
+    pub digest: Digest,
+    /// The workload that is rolled.
+    pub workload: ObjectRef,
+    /// Its kind.
+    pub kind: &'static WorkloadKind,
+    /// Its replicas as rendered.
+    pub replicas: u32,
+    /// Every object by name, the workload included.
+    pub bodies: BTreeMap<ObjectRef, Value>,
+    /// All but the workload, in rendered order.
+    pub rest: Vec<ObjectRef>,
+}
+
+/// A revision that cannot be rolled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The component is not in the application.
+    #[error("revision {revision} has no component \"{component}\"; it has {known}")]
+    NoComponent {
+        /// The revision.
+        revision: String,
+        /// The component that was asked for.
+        component: String,
+        /// The components that it has.
+        known: String,
+    },
+    /// No component was named and there are several.
+    #[error(
+        "revision {revision} has several components ({known}): name the one to roll in \
+         `componentList`"
+    )]
+    WhichComponent {
+        /// The revision.
+        revision: String,
+        /// The components that it has.
+        known: String,
+    },
+    /// A kind that no strategy can drive.
+    #[error(
+        "component \"{component}\" of revision {revision} is a {kind}, which cannot be rolled; \
+         kinds that can be: {known}"
+    )]
+    Kind {
+        /// The revision.
+        revision: String,
+        /// The component.
+        component: String,
+        /// Its workload's kind.
+        kind: String,
+        /// The kinds that can be rolled.
+        known: String,
+    },
+    /// An object without a name, or two of one name.
+    #[error("revision {revision} renders {what}")]
+    Object {
+        /// The revision.
+        revision: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Both sides of a rollout.
+#[derive(Clone, Debug)]
+pub struct Bodies {
+    /// The revision that is left, if there is one.
+    pub source: Option<RevisionBodies>,
+    /// The revision that is reached.
+    pub target: RevisionBodies,
+}
+
+impl Bodies {
+    /// The revision of a side.
+    #[must_use]
+    pub fn side(&self, side: Side) -> Option<&RevisionBodies> {
+        match side {
+            Side::Source => self.source.as_ref(),
+            Side::Target => Some(&self.target),
+        }
+    }
+}
+
+/// The one component to roll: the named one, or the only one.
+///
+/// # Errors
+/// Fails if none or several come into question.
+pub fn component_of(
+    rendered: &Rendered,
+    wanted: Option<&str>,
+    revision: &str,
+) -> Result<usize, BodyError> {
+    let names: Vec<&str> = rendered.components.iter().map(|c| c.name.as_str()).collect();
+    let known = names.join(", ");
+    match wanted {
+        Some(name) => names.iter().position(|n| *n == name).ok_or_else(|| BodyError::NoComponent {
+            revision: revision.to_owned(),
+            component: name.to_owned(),
+            known,
+        }),
+        None if names.len() == 1 => Ok(0),
+        None => Err(BodyError::WhichComponent { revision: revision.to_owned(), known }),
+    }
+}
+
+impl RevisionBodies {
+    /// Prepares a rendering for a rollout of `component`. The workload of a
+    /// pair is renamed to `<component>-v<number>` and gets the revision label
+    /// in selector and pod template; an in-place one stays as rendered.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub fn of(
+        rendered: &Rendered,
+        component: Option<&str>,
+        revision: &str,
+        number: u64,
+        digest: &Digest,
+    ) -> Result<Self, BodyError> {
+        let index = component_of(rendered, component, revision)?;
+        let mut bodies = BTreeMap::new();
+        let mut rest = Vec::new();
+        let mut rolled = None;
+        for (i, part) in rendered.components.iter().enumerate() {
+            if i == index {
+                rolled =
+                    Some(rolled_workload(part.workload.clone(), &part.name, revision, number)?);
+            } else {
+                keep(&mut bodies, &mut rest, &part.workload, revision)?;
+            }
+            for extra in &part.extras {
+                keep(&mut bodies, &mut rest, extra, revision)?;
+            }
+        }
+        let Some((workload, kind, body)) = rolled else {
+            return Err(BodyError::Object {
+                revision: revision.to_owned(),
+                what: "no workload".to_owned(),
+            });
+        };
+        let replicas = rendered_replicas(&body);
+        bodies.insert(workload.clone(), body);
+        Ok(Self {
+            revision: revision.to_owned(),
+            digest: digest.clone(),
+            workload,
+            kind,
+            replicas,
+            bodies,
+            rest,
+        })
+    }
+}
+
+type Rolled = (ObjectRef, &'static WorkloadKind, Value);
+
+fn rolled_workload(
+    mut body: Value,
+    component: &str,
+    revision: &str,
+    number: u64,
+) -> Result<Rolled, BodyError> {
+    let object = reference(&body, revision)?;
+    let Some(kind) = workload::of(&object.kind_ref()) else {
+        let known: Vec<&str> = workload::KINDS.iter().map(|k| k.kind).collect();
+        return Err(BodyError::Kind {
+            revision: revision.to_owned(),
+            component: component.to_owned(),
+            kind: object.kind,
+            known: known.join(", "),
+        });
+    };
+    if kind.shape == Shape::Pair {
+        let name = format!("{component}-v{number}");
+        set(&mut body, &["metadata", "name"], json!(name));
+        set(&mut body, &["spec", "selector", "matchLabels", LABEL_REVISION], json!(name));
+        set(&mut body, &["spec", "template", "metadata", "labels", LABEL_REVISION], json!(name));
+    }
+    Ok((reference(&body, revision)?, kind, body))
+}
+
+fn keep(
+    bodies: &mut BTreeMap<ObjectRef, Value>,
+    rest: &mut Vec<ObjectRef>,
+    body: &Value,
+    revision: &str,
+) -> Result<(), BodyError> {
+    let object = reference(body, revision)?;
+    if bodies.insert(object.clone(), body.clone()).is_some() {
+        return Err(BodyError::Object {
+            revision: revision.to_owned(),
+            what: format!("{object} twice"),
+        });
+    }
+    rest.push(object);
+    Ok(())
+}
+
+fn reference(body: &Value, revision: &str) -> Result<ObjectRef, BodyError> {
+    ObjectRef::of(body).ok_or_else(|| BodyError::Object {
+        revision: revision.to_owned(),
+        what: "an object without apiVersion, kind or name".to_owned(),
+    })
+}
+
+/// Rendered bodies by side and object: all that a step's writes can refer to.
+#[derive(Clone, Debug, Default)]
+pub struct BodyTable {
+    entries: BTreeMap<(Side, ObjectRef), (Value, Digest)>,
+}
+
+impl BodyTable {
+    /// The bodies of both sides of a rollout.
+    #[must_use]
+    pub fn of(bodies: &Bodies) -> Self {
+        let mut table = Self::default();
+        for side in [Side::Source, Side::Target] {
+            let Some(revision) = bodies.side(side) else { continue };
+            for (object, body) in &revision.bodies {
+                let entry = (body.clone(), revision.digest.clone());
+                table.entries.insert((side, object.clone()), entry);
+            }
+        }
+        table
+    }
+
+    /// The bodies of objects that are applied directly.
+    #[must_use]
+    pub fn direct(objects: &[(ObjectRef, Value)], digest: &Digest) -> Self {
+        let entries = objects
+            .iter()
+            .map(|(object, body)| ((Side::Target, object.clone()), (body.clone(), digest.clone())))
+            .collect();
+        Self { entries }
+    }
+
+    /// Rendered body and revision digest of an object on a side.
+    #[must_use]
+    pub fn get(&self, side: Side, object: &ObjectRef) -> Option<(&Value, &Digest)> {
+        self.entries.get(&(side, object.clone())).map(|(body, digest)| (body, digest))
+    }
+
+    /// Every object that either side renders.
+    #[must_use]
+    pub fn objects(&self) -> Vec<&ObjectRef> {
+        let mut all: Vec<&ObjectRef> = self.entries.keys().map(|(_, object)| object).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}

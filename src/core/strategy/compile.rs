@@ -1,0 +1,218 @@
+//! From a rollout, its revisions and its sizes to the whole list of steps.
+
+use super::workload::Shape;
+use super::{
+    BatchError, Bodies, Condition, Driven, Effect, Goals, Side, Step, StepContext, StepKind, Verb,
+    goals, in_place, pair, workload,
+};
+use crate::core::model::{Batches, Rollout};
+use crate::core::object::ObjectRef;
+use serde::{Deserialize, Serialize};
+
+/// What a rollout moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Movement {
+    /// From nothing to the target revision.
+    Deploy,
+    /// From the source revision to the target revision.
+    Upgrade,
+    /// The target revision from one size to another.
+    Scale,
+}
+
+/// The sizes of a rollout, read once at its start and recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sizes {
+    /// Pods at the start: of the source for an upgrade, of the target
+    /// revision for scaling, none for a deploy.
+    pub original: u32,
+    /// Pods at the end.
+    pub target: u32,
+}
+
+/// Everything that a list of steps is compiled from.
+#[derive(Clone, Debug)]
+pub struct RolloutInput<'a> {
+    /// The rollout.
+    pub rollout: &'a Rollout,
+    /// What goes into each step's identity.
+    pub context: &'a StepContext,
+    /// What is moved.
+    pub movement: Movement,
+    /// From which size to which.
+    pub sizes: Sizes,
+    /// The objects of both revisions.
+    pub bodies: &'a Bodies,
+}
+
+/// A rollout's steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// One step a batch.
+    pub steps: Vec<Step>,
+    /// Back to the stable revision, legal at any time before the end.
+    pub abort: Step,
+    /// What holds once the rollout has succeeded.
+    pub settle: Step,
+    /// Pods on the target revision after each batch.
+    pub goals: Vec<u32>,
+    /// Fewest ready pods that the list allows, where it dips below the total.
+    pub floor: Option<u32>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// A rollout that cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// The batches do not add up.
+    #[error("rolloutBatches: {0}")]
+    Batches(#[from] BatchError),
+    /// The target size is below what runs.
+    #[error("targetSize is {wanted}, less than the {live} pods of the source revision")]
+    TooSmall {
+        /// `targetSize`.
+        wanted: u32,
+        /// Pods that run.
+        live: u32,
+    },
+    /// In-place upgrades keep their size.
+    #[error(
+        "targetSize is {wanted}, but {object} has {live} pods: an in-place upgrade keeps its size"
+    )]
+    SizeDiffers {
+        /// The workload.
+        object: ObjectRef,
+        /// `targetSize`.
+        wanted: u32,
+        /// Pods that it has.
+        live: u32,
+    },
+    /// The two revisions roll different objects in place.
+    #[error("source and target roll different workloads ({left} and {right})")]
+    Workloads {
+        /// The source's workload.
+        left: ObjectRef,
+        /// The target's workload.
+        right: ObjectRef,
+    },
+    /// Source and target differ in the shape of the workload.
+    #[error("an upgrade needs a source revision")]
+    NoSource,
+}
+
+impl RolloutInput<'_> {
+    /// `maxUnavailable` of a batch, in pods. The base is the total of an
+    /// upgrade or deploy, and the difference when scaling.
+    pub(super) fn tolerance(&self, batch: usize) -> u32 {
+        let base = match self.movement {
+            Movement::Scale => self.sizes.original.abs_diff(self.sizes.target),
+            Movement::Deploy | Movement::Upgrade => self.sizes.target,
+        };
+        match &self.rollout.plan.batches {
+            Batches::Listed(list) => list.get(batch).map_or(0, |b| b.max_unavailable.of(base)),
+            Batches::Even(_) => 0,
+        }
+    }
+
+    pub(super) fn write(verb: Verb, object: &ObjectRef, side: Side, driven: Driven) -> Effect {
+        Effect::Write { verb, object: object.clone(), side, driven }
+    }
+
+    pub(super) fn wait(&self, object: &ObjectRef, condition: Condition) -> Effect {
+        let deadline_seconds = self.rollout.deadline_seconds;
+        Effect::Await { object: object.clone(), condition, deadline_seconds }
+    }
+
+    /// Everything beside the rolled workload, applied as one side has it, and
+    /// the workloads among it awaited.
+    pub(super) fn rest(&self, side: Side) -> Vec<Effect> {
+        let Some(revision) = self.bodies.side(side) else { return Vec::new() };
+        let apply =
+            revision.rest.iter().map(|o| Self::write(Verb::Apply, o, side, Driven::default()));
+        let workloads = revision.rest.iter().filter(|o| workload::of(&o.kind_ref()).is_some());
+        let awaits = workloads.map(|o| self.wait(o, Condition::Healthy));
+        apply.chain(awaits).collect()
+    }
+
+    /// Deletes of what only `of` has.
+    pub(super) fn leftovers(&self, of: Side) -> Vec<Effect> {
+        let other = match of {
+            Side::Source => Side::Target,
+            Side::Target => Side::Source,
+        };
+        let (Some(mine), Some(theirs)) = (self.bodies.side(of), self.bodies.side(other)) else {
+            return Vec::new();
+        };
+        mine.rest
+            .iter()
+            .filter(|object| !theirs.bodies.contains_key(*object))
+            .map(|object| Effect::Delete { object: object.clone() })
+            .collect()
+    }
+
+    /// The goals of the batches over what moves.
+    fn goals(&self) -> Result<Goals, BatchError> {
+        let total = match self.movement {
+            Movement::Deploy | Movement::Upgrade => self.sizes.target,
+            Movement::Scale => self.sizes.original.abs_diff(self.sizes.target),
+        };
+        if total == 0 && self.movement == Movement::Scale {
+            // Nothing moves: whatever the batches say, they are done.
+            let batches = match &self.rollout.plan.batches {
+                Batches::Listed(list) => list.len(),
+                Batches::Even(count) => usize::try_from(*count).unwrap_or(1),
+            };
+            return Ok(Goals { cumulative: vec![0; batches.max(1)], warnings: Vec::new() });
+        }
+        goals(&self.rollout.plan.batches, total)
+    }
+
+    /// The size after a batch that has moved `moved` pods in all.
+    pub(super) fn size_after(&self, moved: u32) -> u32 {
+        match self.movement {
+            Movement::Deploy | Movement::Upgrade => moved,
+            Movement::Scale if self.sizes.target >= self.sizes.original => {
+                self.sizes.original.saturating_add(moved)
+            }
+            Movement::Scale => self.sizes.original.saturating_sub(moved),
+        }
+    }
+}
+
+/// Effects of each part of a rollout, before they become steps.
+pub(super) struct Parts {
+    pub(super) batches: Vec<Vec<Effect>>,
+    pub(super) abort: Vec<Effect>,
+    pub(super) settle: Vec<Effect>,
+    pub(super) floor: Option<u32>,
+}
+
+/// Compiles a rollout.
+///
+/// # Errors
+/// See [`CompileError`]; each is a fault of the plan.
+pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
+    let Goals { cumulative, warnings } = input.goals()?;
+    let goals: Vec<u32> = cumulative.iter().map(|moved| input.size_after(*moved)).collect();
+    let parts = match (input.movement, input.bodies.target.kind.shape) {
+        (Movement::Upgrade, Shape::Pair) => pair::upgrade(input, &goals)?,
+        (Movement::Upgrade, Shape::InPlace) => in_place::upgrade(input, &goals)?,
+        (Movement::Deploy | Movement::Scale, _) => in_place::resize(input, &goals),
+    };
+    let context = input.context;
+    let steps = parts.batches.into_iter().zip(&goals).enumerate().map(|(i, (effects, goal))| {
+        let index = u32::try_from(i).unwrap_or(u32::MAX);
+        context.step(StepKind::Batch(index), effects, *goal)
+    });
+    Ok(Compiled {
+        steps: steps.collect(),
+        abort: context.step(StepKind::Abort, parts.abort, 0),
+        settle: context.step(StepKind::Settle, parts.settle, input.sizes.target),
+        goals,
+        floor: parts.floor,
+        warnings,
+    })
+}

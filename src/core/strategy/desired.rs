@@ -1,0 +1,101 @@
+//! The one desired state of an object: rendered fields, driven fields, and
+//! our marks. Owns the annotations under `tranche.dev/`; they are never a
+//! difference.
+
+use super::workload::{self, set};
+use super::{Driven, EntityKey, StepId};
+use crate::core::digest::Digest;
+use crate::core::object::{ObjectRef, unchanged};
+use serde_json::{Value, json};
+
+/// The prefix of all our annotations.
+pub const ANNOTATION_PREFIX: &str = "tranche.dev/";
+/// `<step id>/<effect>` of the last write.
+pub const ANNOTATION_STEP: &str = "tranche.dev/step";
+/// The fencing token: the sequence number of the intent that wrote last.
+pub const ANNOTATION_EPOCH: &str = "tranche.dev/epoch";
+/// The rendered digest (short) of the revision the object is of.
+pub const ANNOTATION_REVISION: &str = "tranche.dev/revision";
+/// The entity that owns the object.
+pub const ANNOTATION_ENTITY: &str = "tranche.dev/entity";
+/// The label by which objects of ours are found.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Its value.
+pub const MANAGED_BY: &str = "tranche";
+
+/// What a write leaves on the object besides its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp<'a> {
+    /// The step.
+    pub step: &'a StepId,
+    /// The effect's index in it.
+    pub effect: usize,
+    /// The fencing token.
+    pub epoch: u64,
+    /// The owner.
+    pub entity: &'a EntityKey,
+    /// The rendered digest of the revision.
+    pub revision: &'a Digest,
+}
+
+/// The field manager of every write.
+pub const FIELD_MANAGER: &str = "tranche";
+
+/// Whether a live object already is what a write would make of it, our marks
+/// aside: an apply would change nothing but `tranche.dev/` annotations.
+#[must_use]
+pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &Driven) -> bool {
+    let Some(live) = live else { return false };
+    let mut state = body.clone();
+    workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
+    let marks = live.pointer("/metadata/annotations").and_then(Value::as_object);
+    for (key, value) in marks.into_iter().flatten() {
+        if key.starts_with(ANNOTATION_PREFIX) {
+            set(&mut state, &["metadata", "annotations", key], value.clone());
+        }
+    }
+    set(&mut state, &["metadata", "labels", LABEL_MANAGED_BY], json!(MANAGED_BY));
+    unchanged(live, &state, FIELD_MANAGER)
+}
+
+/// The whole desired state of an object at one effect.
+#[must_use]
+pub fn desired(object: &ObjectRef, body: &Value, driven: &Driven, stamp: &Stamp<'_>) -> Value {
+    let mut state = body.clone();
+    workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
+    let entity = format!("{}/{}/{}", stamp.entity.kind, stamp.entity.namespace, stamp.entity.name);
+    let annotations = [
+        (ANNOTATION_STEP, format!("{}/{}", stamp.step, stamp.effect)),
+        (ANNOTATION_EPOCH, stamp.epoch.to_string()),
+        (ANNOTATION_REVISION, stamp.revision.short().to_owned()),
+        (ANNOTATION_ENTITY, entity),
+    ];
+    for (key, value) in annotations {
+        set(&mut state, &["metadata", "annotations", key], json!(value));
+    }
+    set(&mut state, &["metadata", "labels", LABEL_MANAGED_BY], json!(MANAGED_BY));
+    state
+}
+
+fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
+    live.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
+/// The fencing token on a live object; none on one that is not ours.
+#[must_use]
+pub fn epoch_of(live: &Value) -> Option<u64> {
+    annotation(live, ANNOTATION_EPOCH)?.parse().ok()
+}
+
+/// Step and effect of the last write of ours on a live object.
+#[must_use]
+pub fn mark_of(live: &Value) -> Option<(StepId, usize)> {
+    let (step, effect) = annotation(live, ANNOTATION_STEP)?.split_once('/')?;
+    Some((StepId(step.to_owned()), effect.parse().ok()?))
+}
+
+/// The short rendered digest of the revision a live object is of.
+#[must_use]
+pub fn revision_of(live: &Value) -> Option<&str> {
+    annotation(live, ANNOTATION_REVISION)
+}

@@ -1,0 +1,23 @@
+//! Objects without a rollout: one step that applies and awaits them.
+
+use super::{Condition, Driven, Effect, Side, Step, StepContext, StepKind, Verb};
+use crate::core::model::DEFAULT_DEADLINE_SECONDS;
+use crate::core::object::ObjectRef;
+
+/// Compiles the one step of objects that are applied as they stand, in the
+/// given order.
+#[must_use]
+pub fn compile_direct(context: &StepContext, objects: &[ObjectRef]) -> Step {
+    let writes = objects.iter().map(|object| Effect::Write {
+        verb: Verb::Apply,
+        object: object.clone(),
+        side: Side::Target,
+        driven: Driven::default(),
+    });
+    let awaits = objects.iter().map(|object| Effect::Await {
+        object: object.clone(),
+        condition: Condition::Healthy,
+        deadline_seconds: DEFAULT_DEADLINE_SECONDS,
+    });
+    context.step(StepKind::Settle, writes.chain(awaits).collect(), 0)
+}

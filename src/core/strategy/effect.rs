@@ -1,0 +1,157 @@
+//! The step language: one write or wait.
+
+use crate::core::object::ObjectRef;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// From which revision an object's rendered fields come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Side {
+    /// The revision that the rollout leaves.
+    Source,
+    /// The revision that the rollout reaches.
+    Target,
+}
+
+/// The fields of an object that the rollout drives; absent ones are rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Driven {
+    /// `spec.replicas`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// The update strategy's partition: pods that stay on the old revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+}
+
+/// What a write is for. The state it brings about is in [`Driven`] and
+/// [`Side`]; the verb is for people and for the rules on order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    /// Bring a rendered object to a revision's state.
+    Apply,
+    /// Set the number of replicas.
+    Scale,
+    /// Set how many pods stay on the old revision.
+    Partition,
+}
+
+/// One write or wait inside a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Effect {
+    /// A server-side apply of the object's whole desired state.
+    Write {
+        /// What it is for.
+        verb: Verb,
+        /// The object.
+        object: ObjectRef,
+        /// Where its rendered fields come from.
+        side: Side,
+        /// The fields that the rollout drives, as they are to be.
+        driven: Driven,
+    },
+    /// Wait until a condition holds at two reads.
+    Await {
+        /// The object.
+        object: ObjectRef,
+        /// What must hold.
+        condition: Condition,
+        /// How long it may take, in seconds, counted from the first commit
+        /// that says so.
+        deadline_seconds: u32,
+    },
+    /// Remove the object, by the uid that was read.
+    Delete {
+        /// The object.
+        object: ObjectRef,
+    },
+}
+
+/// What an [`Effect::Await`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Condition {
+    /// At least so many ready pods.
+    Ready {
+        /// Pods.
+        at_least: u32,
+    },
+    /// At least so many ready pods of the new revision of an in-place kind.
+    UpdatedReady {
+        /// Pods.
+        at_least: u32,
+    },
+    /// At most so many pods are left, ready or not.
+    ScaledTo {
+        /// Pods.
+        at_most: u32,
+    },
+    /// The object is there and, as far as its kind tells, healthy.
+    Healthy,
+}
+
+impl Effect {
+    /// The object that the effect is about.
+    #[must_use]
+    pub fn object(&self) -> &ObjectRef {
+        match self {
+            Self::Write { object, .. } | Self::Await { object, .. } | Self::Delete { object } => {
+                object
+            }
+        }
+    }
+
+    /// Whether the effect changes the cluster.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        !matches!(self, Self::Await { .. })
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Apply => "apply",
+            Self::Scale => "scale",
+            Self::Partition => "partition",
+        })
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready { at_least } => write!(f, "until {at_least} ready"),
+            Self::UpdatedReady { at_least } => write!(f, "until {at_least} updated and ready"),
+            Self::ScaledTo { at_most } => write!(f, "until at most {at_most} left"),
+            Self::Healthy => f.write_str("until healthy"),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write { verb, object, driven, .. } => {
+                write!(f, "{verb} {object}")?;
+                match (verb, driven.replicas, driven.partition) {
+                    (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),
+                    (Verb::Partition, _, Some(partition)) => write!(f, " at {partition}"),
+                    (Verb::Apply, Some(replicas), Some(partition)) => {
+                        write!(f, " with {replicas} replicas, partition {partition}")
+                    }
+                    (Verb::Apply, Some(replicas), None) => write!(f, " with {replicas} replicas"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Await { object, condition, deadline_seconds } => {
+                write!(f, "await {object} {condition}, at most {deadline_seconds} s")
+            }
+            Self::Delete { object } => write!(f, "delete {object}"),
+        }
+    }
+}

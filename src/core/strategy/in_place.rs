@@ -1,0 +1,115 @@
+//! Batches over one workload: upgrades behind a partition, and first deploys
+//! and scaling of any kind.
+
+use super::compile::Parts;
+use super::workload::Shape;
+use super::{CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Verb};
+
+/// An upgrade of one object: the new template goes in with every pod held on
+/// the old one, then the partition falls batch by batch.
+pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, CompileError> {
+    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
+    let target = &input.bodies.target;
+    let object = &target.workload;
+    if source.workload != *object {
+        return Err(CompileError::Workloads {
+            left: source.workload.clone(),
+            right: object.clone(),
+        });
+    }
+    let total = input.sizes.target;
+    let driven = |partition| Driven { replicas: Some(total), partition: Some(partition) };
+    let mut batches = Vec::with_capacity(goals.len());
+    let mut before = 0;
+    let mut floor = total;
+    for (i, goal) in goals.iter().enumerate() {
+        let mut effects = Vec::new();
+        if i == 0 {
+            effects.push(RolloutInput::write(Verb::Apply, object, Side::Target, driven(total)));
+            effects.extend(input.rest(Side::Target));
+        }
+        if *goal != before {
+            let partition = total.saturating_sub(*goal);
+            let tolerance = input.tolerance(i);
+            floor = floor.min(total.saturating_sub((*goal - before).max(tolerance)));
+            effects.push(RolloutInput::write(
+                Verb::Partition,
+                object,
+                Side::Target,
+                driven(partition),
+            ));
+            let at_least = goal.saturating_sub(tolerance);
+            effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
+        }
+        if i + 1 == goals.len() {
+            effects.extend(input.leftovers(Side::Source));
+        }
+        before = *goal;
+        batches.push(effects);
+    }
+    let original = input.sizes.original;
+    let back = Driven { replicas: Some(original), partition: Some(0) };
+    let mut abort = vec![RolloutInput::write(Verb::Apply, object, Side::Source, back)];
+    abort.extend(input.rest(Side::Source));
+    abort.push(input.wait(object, Condition::UpdatedReady { at_least: original }));
+    abort.extend(input.leftovers(Side::Target));
+    let floor = (floor < total).then_some(floor);
+    Ok(Parts { batches, abort, settle: settle(input), floor })
+}
+
+/// A first deploy, or a change of size.
+pub(super) fn resize(input: &RolloutInput<'_>, goals: &[u32]) -> Parts {
+    let object = &input.bodies.target.workload;
+    let mut batches = Vec::with_capacity(goals.len());
+    let mut before = input.sizes.original;
+    for (i, goal) in goals.iter().enumerate() {
+        let mut effects = Vec::new();
+        if i == 0 && input.movement == Movement::Deploy {
+            effects.push(RolloutInput::write(Verb::Apply, object, Side::Target, driven(input, 0)));
+            effects.extend(input.rest(Side::Target));
+        }
+        if *goal != before {
+            effects.push(RolloutInput::write(
+                Verb::Scale,
+                object,
+                Side::Target,
+                driven(input, *goal),
+            ));
+            let at_least = goal.saturating_sub(input.tolerance(i));
+            let condition = match (*goal < before, input.bodies.target.kind.shape) {
+                (true, _) => Condition::ScaledTo { at_most: *goal },
+                (false, Shape::Pair) => Condition::Ready { at_least },
+                (false, Shape::InPlace) => Condition::UpdatedReady { at_least },
+            };
+            effects.push(input.wait(object, condition));
+        }
+        before = *goal;
+        batches.push(effects);
+    }
+    let original = input.sizes.original;
+    let back = driven(input, original);
+    let condition = if original < input.sizes.target {
+        Condition::ScaledTo { at_most: original }
+    } else {
+        Condition::Ready { at_least: original }
+    };
+    let abort = vec![
+        RolloutInput::write(Verb::Scale, object, Side::Target, back),
+        input.wait(object, condition),
+    ];
+    Parts { batches, abort, settle: settle(input), floor: None }
+}
+
+fn driven(input: &RolloutInput<'_>, replicas: u32) -> Driven {
+    let partition = (input.bodies.target.kind.shape == Shape::InPlace).then_some(0);
+    Driven { replicas: Some(replicas), partition }
+}
+
+fn settle(input: &RolloutInput<'_>) -> Vec<Effect> {
+    let object = &input.bodies.target.workload;
+    let state = driven(input, input.sizes.target);
+    let mut effects = vec![RolloutInput::write(Verb::Apply, object, Side::Target, state)];
+    effects.extend(input.rest(Side::Target));
+    effects.push(input.wait(object, Condition::Healthy));
+    effects
+}

@@ -1,0 +1,114 @@
+//! Batches over a pair of workloads, one a revision.
+
+use super::compile::Parts;
+use super::{CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
+use crate::core::model::RolloutStrategy;
+
+fn replicas(count: u32) -> Driven {
+    Driven { replicas: Some(count), partition: None }
+}
+
+/// The sizes of both sides after a batch. What a larger target size adds
+/// belongs to the new side from the start, so the old side falls only once
+/// the new one has outgrown that surplus.
+fn sides(goal: u32, original: u32, total: u32) -> (u32, u32) {
+    (goal.max(total.saturating_sub(original)), original.min(total.saturating_sub(goal)))
+}
+
+pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, CompileError> {
+    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
+    let target = &input.bodies.target;
+    if source.workload == target.workload {
+        return Err(CompileError::Workloads {
+            left: source.workload.clone(),
+            right: target.workload.clone(),
+        });
+    }
+    let (original, total) = (input.sizes.original, input.sizes.target);
+    let mut batches = Vec::with_capacity(goals.len());
+    let mut before = (0, original);
+    let mut floor = total;
+    for (i, goal) in goals.iter().enumerate() {
+        let now = sides(*goal, original, total);
+        let mut effects = Vec::new();
+        if i == 0 {
+            effects.push(RolloutInput::write(
+                Verb::Apply,
+                &target.workload,
+                Side::Target,
+                replicas(0),
+            ));
+            effects.extend(input.rest(Side::Target));
+        }
+        let tolerance = input.tolerance(i);
+        floor = floor.min(lowest(input, before, now, tolerance));
+        effects.extend(batch(input, source, before, now, tolerance));
+        if i + 1 == goals.len() {
+            effects.extend(input.leftovers(Side::Source));
+            effects.push(Effect::Delete { object: source.workload.clone() });
+        }
+        before = now;
+        batches.push(effects);
+    }
+    let mut settle =
+        vec![RolloutInput::write(Verb::Apply, &target.workload, Side::Target, replicas(total))];
+    settle.extend(input.rest(Side::Target));
+    settle.push(input.wait(&target.workload, Condition::Healthy));
+    let floor = (floor < original.min(total)).then_some(floor);
+    Ok(Parts { batches, abort: abort(input, source), settle, floor })
+}
+
+/// The fewest ready pods that a batch allows.
+fn lowest(input: &RolloutInput<'_>, before: (u32, u32), now: (u32, u32), tolerance: u32) -> u32 {
+    let ready_new = now.0.saturating_sub(tolerance);
+    match input.rollout.plan.strategy {
+        RolloutStrategy::IncreaseFirst => ready_new.saturating_add(now.1),
+        RolloutStrategy::DecreaseFirst => before.0.saturating_add(now.1).min(ready_new + now.1),
+    }
+}
+
+fn batch(
+    input: &RolloutInput<'_>,
+    source: &RevisionBodies,
+    before: (u32, u32),
+    now: (u32, u32),
+    tolerance: u32,
+) -> Vec<Effect> {
+    let target = &input.bodies.target;
+    let mut up = Vec::new();
+    if now.0 != before.0 {
+        up.push(RolloutInput::write(Verb::Scale, &target.workload, Side::Target, replicas(now.0)));
+        let at_least = now.0.saturating_sub(tolerance);
+        up.push(input.wait(&target.workload, Condition::Ready { at_least }));
+    }
+    let mut down = Vec::new();
+    if now.1 != before.1 {
+        down.push(RolloutInput::write(
+            Verb::Scale,
+            &source.workload,
+            Side::Source,
+            replicas(now.1),
+        ));
+        down.push(input.wait(&source.workload, Condition::ScaledTo { at_most: now.1 }));
+    }
+    match input.rollout.plan.strategy {
+        RolloutStrategy::IncreaseFirst => [up, down].concat(),
+        RolloutStrategy::DecreaseFirst => [down, up].concat(),
+    }
+}
+
+/// The way up mirrored: the old side back to its size and ready, then the new
+/// side down and away.
+fn abort(input: &RolloutInput<'_>, source: &RevisionBodies) -> Vec<Effect> {
+    let target = &input.bodies.target;
+    let original = input.sizes.original;
+    let mut effects =
+        vec![RolloutInput::write(Verb::Scale, &source.workload, Side::Source, replicas(original))];
+    effects.extend(input.rest(Side::Source));
+    effects.push(input.wait(&source.workload, Condition::Ready { at_least: original }));
+    effects.push(RolloutInput::write(Verb::Scale, &target.workload, Side::Target, replicas(0)));
+    effects.push(input.wait(&target.workload, Condition::ScaledTo { at_most: 0 }));
+    effects.extend(input.leftovers(Side::Target));
+    effects.push(Effect::Delete { object: target.workload.clone() });
+    effects
+}

@@ -1,0 +1,142 @@
+//! Steps and their identity.
+
+use super::Effect;
+use crate::core::digest::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::fmt;
+
+/// What kind of owner an entity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EntityKind {
+    /// The plain objects of a namespace.
+    Objects,
+    /// An application that is applied directly.
+    Application,
+    /// A rollout.
+    Rollout,
+}
+
+/// The owner of objects; each object has exactly one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EntityKey {
+    /// Its kind.
+    pub kind: EntityKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for EntityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Objects => "objects",
+            Self::Application => "application",
+            Self::Rollout => "rollout",
+        })
+    }
+}
+
+impl fmt::Display for EntityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// What a step is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StepKind {
+    /// One batch, by its index from 0.
+    Batch(u32),
+    /// Back to the stable revision.
+    Abort,
+    /// Bring objects to their state outside any batch: a direct apply, or the
+    /// mending of what a finished rollout owns.
+    Settle,
+}
+
+/// A step's identity: twelve hex digits of a digest over everything that
+/// decides what the step does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The unit that is reviewed, executed and committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its identity.
+    pub id: StepId,
+    /// What it is for.
+    pub kind: StepKind,
+    /// Its effects, in order.
+    pub effects: Vec<Effect>,
+    /// Pods on the target revision once it is done (batches only).
+    pub goal: u32,
+}
+
+/// What a step's identity covers besides its kind and its effects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepContext {
+    /// The project's id: the plan branch's root commit.
+    pub project: String,
+    /// The target's name.
+    pub target: String,
+    /// The entity.
+    pub entity: EntityKey,
+    /// The source revision's rendered digest.
+    pub source: Option<Digest>,
+    /// The target revision's rendered digest.
+    pub revision: Digest,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// How often a finished rollout was mended before; tells one mending from
+    /// the next.
+    pub round: u32,
+}
+
+impl StepContext {
+    /// Makes a step out of its effects. Gates, comments, sizes of files and
+    /// commit ids are not in the id: only what will be done, to what, for
+    /// whom.
+    #[must_use]
+    pub fn step(&self, kind: StepKind, effects: Vec<Effect>, goal: u32) -> Step {
+        let index = match kind {
+            StepKind::Batch(index) => json!(index),
+            StepKind::Abort => json!("abort"),
+            StepKind::Settle => json!(["settle", self.round]),
+        };
+        let value = json!({
+            "project": self.project,
+            "target": self.target,
+            "kind": self.entity.kind,
+            "namespace": self.entity.namespace,
+            "name": self.entity.name,
+            "source": self.source,
+            "revision": self.revision,
+            "attempt": self.attempt,
+            "index": index,
+            "effects": effects,
+        });
+        let digest = Digest::of("tranche-step-v1", &value);
+        Step { id: StepId(digest.short().to_owned()), kind, effects, goal }
+    }
+}
+
+impl Step {
+    /// A digest over ids and effects of a whole list, recorded so that people
+    /// and later runs can tell whether the list has changed.
+    #[must_use]
+    pub fn list_digest(steps: &[Self]) -> Digest {
+        let ids: Vec<&str> = steps.iter().map(|s| s.id.0.as_str()).collect();
+        Digest::of("tranche-steps-v1", &json!(ids))
+    }
+}

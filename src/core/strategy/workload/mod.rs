@@ -1,0 +1,112 @@
+//! Workload kinds: where each keeps its replicas and its partition, and how
+//! its status reads. Owns the table of kinds that rollouts can drive.
+//!
+//! A new kind is a file here and a line in [`KINDS`].
+
+mod cloneset;
+mod deployment;
+
+use super::Driven;
+use crate::core::object::KindRef;
+use serde_json::{Value, json};
+
+/// How batches move over a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Two objects, one a revision, scaled against each other.
+    Pair,
+    /// One object whose pods are updated in place or replaced behind a
+    /// partition.
+    InPlace,
+}
+
+/// A kind that rollouts can drive.
+#[derive(Debug)]
+pub struct WorkloadKind {
+    /// Group and version.
+    pub api_version: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// How batches move over it.
+    pub shape: Shape,
+    /// Where the partition stands, if the kind has one.
+    pub partition: Option<&'static [&'static str]>,
+    /// Reads pod counts from a live object.
+    pub read: fn(&Value) -> Pods,
+}
+
+/// The kinds that rollouts can drive.
+pub static KINDS: &[&WorkloadKind] = &[&deployment::DEPLOYMENT, &cloneset::CLONESET];
+
+/// What a live workload says about its pods. Counts that the status leaves
+/// out are zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// `spec.replicas`.
+    pub wanted: u32,
+    /// The controller has seen the newest spec.
+    pub observed: bool,
+    /// Pods in all.
+    pub replicas: u32,
+    /// Ready pods.
+    pub ready: u32,
+    /// Pods of the newest template.
+    pub updated: u32,
+    /// Ready pods of the newest template, where the kind tells.
+    pub updated_ready: u32,
+    /// The whole object is rolled out and healthy.
+    pub settled: bool,
+}
+
+/// The workload kind of `kind`, if rollouts can drive it.
+#[must_use]
+pub fn of(kind: &KindRef) -> Option<&'static WorkloadKind> {
+    KINDS.iter().copied().find(|k| k.api_version == kind.api_version && k.kind == kind.kind)
+}
+
+/// `spec.replicas` as rendered; 1 where it is left out, as the server
+/// defaults it.
+#[must_use]
+pub fn rendered_replicas(body: &Value) -> u32 {
+    body.pointer("/spec/replicas")
+        .and_then(Value::as_u64)
+        .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+/// Writes the driven fields into a body.
+pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
+    if let Some(replicas) = driven.replicas {
+        set(body, &["spec", "replicas"], json!(replicas));
+    }
+    if let (Some(partition), Some(path)) = (driven.partition, kind.and_then(|k| k.partition)) {
+        set(body, path, json!(partition));
+    }
+}
+
+/// Sets a field, creating the maps on the way.
+pub fn set(body: &mut Value, path: &[&str], value: Value) {
+    let mut at = body;
+    for key in path {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        let Some(map) = at.as_object_mut() else { return };
+        at = map.entry((*key).to_owned()).or_insert(Value::Null);
+    }
+    *at = value;
+}
+
+/// A count in a live object.
+fn count(object: &Value, pointer: &str) -> u32 {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+/// Whether the controller has seen the newest spec.
+fn observed(object: &Value) -> bool {
+    let generation = object.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
+    let seen = object.pointer("/status/observedGeneration").and_then(Value::as_u64);
+    seen.is_some_and(|seen| seen >= generation)
+}

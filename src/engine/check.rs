@@ -1,0 +1,90 @@
+//! Before an intent: may this run do the step, and would the server take it?
+
+use super::anchor::exactly;
+use super::outcome::Halt;
+use super::{Class, Engine, RunError};
+use crate::core::decide::Act;
+use crate::core::object::ObjectRef;
+use crate::core::strategy::{Effect, EntityKey, Stamp, desired};
+use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<P: Ports> Engine<'_, P> {
+    /// Asks for the rights that a step needs, and dry-runs the first write of
+    /// each of its objects.
+    pub(super) async fn checked(
+        &self,
+        key: &EntityKey,
+        act: &Act,
+        epoch: u64,
+        live: &BTreeMap<ObjectRef, Value>,
+    ) -> Result<(), Halt> {
+        for effect in &act.step.effects {
+            self.allowed(key, effect, live).await?;
+        }
+        let mut seen = BTreeSet::new();
+        for (index, effect) in act.step.effects.iter().enumerate() {
+            let Effect::Write { object, side, driven, .. } = effect else { continue };
+            if !seen.insert(object) {
+                continue;
+            }
+            let Some((body, revision)) = act.table.get(*side, object) else { continue };
+            let stamp = Stamp { step: &act.step.id, effect: index, epoch, entity: key, revision };
+            let body = desired(object, body, driven, &stamp);
+            let mode = live.get(object).map_or(WriteMode::CreateOnly, exactly);
+            match self.ports.cluster().apply(object, &body, &mode, true).await {
+                Ok(_) => {}
+                Err(error) => match error.problem {
+                    // Its namespace is created by the same step.
+                    ClusterProblem::Missing(_) if creates_namespace(act, object) => {}
+                    // Changed since it was observed: look again.
+                    ClusterProblem::Stale(_) => return Err(Halt::Lost),
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn allowed(
+        &self,
+        key: &EntityKey,
+        effect: &Effect,
+        live: &BTreeMap<ObjectRef, Value>,
+    ) -> Result<(), Halt> {
+        let object = effect.object();
+        let verbs: &[&'static str] = match effect {
+            Effect::Await { .. } => &["get"],
+            Effect::Delete { .. } => &["get", "delete"],
+            Effect::Write { .. } if live.contains_key(object) => &["get", "patch"],
+            Effect::Write { .. } => &["get", "patch", "create"],
+        };
+        for verb in verbs.iter().copied() {
+            let access =
+                Access { verb, kind: object.kind_ref(), namespace: object.namespace.clone() };
+            let known = self.rights.borrow().get(&access).copied();
+            let may = match known {
+                Some(may) => may,
+                None => self.ports.cluster().may(&access).await?,
+            };
+            self.rights.borrow_mut().insert(access, may);
+            if !may {
+                return Err(RunError::new(
+                    Class::Refused,
+                    format!("{key}: this identity may not {verb} {object}"),
+                    "grant the verb by a Role, and run it again; nothing was written",
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn creates_namespace(act: &Act, object: &ObjectRef) -> bool {
+    act.step.effects.iter().any(|effect| {
+        let of = effect.object();
+        effect.writes() && of.kind == "Namespace" && Some(&of.name) == object.namespace.as_ref()
+    })
+}

@@ -1,0 +1,176 @@
+//! The entities of a target: what the plan has and what the record knows.
+
+use super::planned::Loaded;
+use super::{Engine, Reading, RunError};
+use crate::core::decide::DirectContent;
+use crate::core::digest::Digest;
+use crate::core::model::{Rollout, TargetRevision};
+use crate::core::object::ObjectRef;
+use crate::core::render::ApplicationKey;
+use crate::core::strategy::{EntityKey, EntityKind};
+use crate::port::{Cluster, Ports};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The entity name of a namespace's plain objects.
+const OBJECTS: &str = "_objects";
+
+impl<P: Ports> Engine<'_, P> {
+    /// All entities: plain objects first, then applications, then rollouts.
+    pub(super) fn entities(&self, reading: &Reading) -> Result<Vec<EntityKey>, RunError> {
+        let loaded = reading.loaded()?;
+        let mut keys = BTreeSet::new();
+        for object in &loaded.plan.objects {
+            keys.insert(EntityKey {
+                kind: EntityKind::Objects,
+                namespace: self.namespace_of(&object.body),
+                name: OBJECTS.to_owned(),
+            });
+        }
+        let driven = self.driven(reading, loaded)?;
+        for (key, application) in &loaded.applications {
+            let plan = loaded.plan.applications.get(application.index);
+            let template = plan.is_some_and(|a| a.template_only);
+            let released = plan.is_some_and(|a| a.released);
+            if (template && !released) || driven.contains(key) {
+                continue;
+            }
+            keys.insert(EntityKey {
+                kind: EntityKind::Application,
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            });
+        }
+        keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
+        let recorded = self.snapshot(reading).entities()?;
+        keys.extend(recorded.into_iter().filter(|key| key.kind == EntityKind::Rollout));
+        Ok(keys.into_iter().collect())
+    }
+
+    /// The applications that a rollout drives, in the plan or on the record.
+    fn driven(
+        &self,
+        reading: &Reading,
+        loaded: &Loaded,
+    ) -> Result<BTreeSet<ApplicationKey>, RunError> {
+        let mut driven = BTreeSet::new();
+        for rollout in &loaded.plan.rollouts {
+            let namespace = self.rollout_key(rollout).namespace;
+            driven.insert(ApplicationKey { namespace, name: rollout.application().to_owned() });
+        }
+        let snapshot = self.snapshot(reading);
+        for key in snapshot.entities()? {
+            let Some(record) = snapshot.entity(&key)? else { continue };
+            let over = record.removed || record.status.rolling_state.terminal();
+            if key.kind != EntityKind::Rollout || over {
+                continue;
+            }
+            for revision in [&record.source, &record.target].into_iter().flatten() {
+                let name = crate::core::decide::application_of(&revision.name).to_owned();
+                driven.insert(ApplicationKey { namespace: key.namespace.clone(), name });
+            }
+        }
+        Ok(driven)
+    }
+
+    fn namespace_of(&self, body: &Value) -> String {
+        let named = body.pointer("/metadata/namespace").and_then(Value::as_str);
+        named.unwrap_or(&self.target.namespace).to_owned()
+    }
+
+    /// The entity of a rollout document.
+    pub(super) fn rollout_key(&self, rollout: &Rollout) -> EntityKey {
+        EntityKey {
+            kind: EntityKind::Rollout,
+            namespace: rollout.namespace.clone().unwrap_or_else(|| self.target.namespace.clone()),
+            name: rollout.name.clone(),
+        }
+    }
+
+    /// A rollout document of a plan, by its entity.
+    pub(super) fn rollout_in<'l>(
+        &self,
+        loaded: &'l Loaded,
+        key: &EntityKey,
+    ) -> Option<&'l Rollout> {
+        loaded.plan.rollouts.iter().find(|rollout| self.rollout_key(rollout) == *key)
+    }
+
+    /// What a plan says of an entity that is applied directly; none if it
+    /// does not have it.
+    pub(super) async fn content(
+        &self,
+        loaded: &Loaded,
+        key: &EntityKey,
+    ) -> Result<Option<DirectContent>, RunError> {
+        if key.kind == EntityKind::Objects {
+            return self.plain(loaded, key).await;
+        }
+        let application =
+            ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
+        let Some(found) = loaded.applications.get(&application) else { return Ok(None) };
+        let bodies = found
+            .rendered
+            .components
+            .iter()
+            .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras));
+        let objects = bodies.filter_map(|b| Some((ObjectRef::of(b)?, b.clone()))).collect();
+        let digest = found.digest.clone();
+        let name = format!("{} ({})", key.name, digest.short());
+        Ok(Some(DirectContent { objects, name, digest }))
+    }
+
+    async fn plain(
+        &self,
+        loaded: &Loaded,
+        key: &EntityKey,
+    ) -> Result<Option<DirectContent>, RunError> {
+        let mut objects = Vec::new();
+        for object in &loaded.plan.objects {
+            if self.namespace_of(&object.body) != key.namespace {
+                continue;
+            }
+            let Some(mut reference) = ObjectRef::of(&object.body) else { continue };
+            let mut body = object.body.clone();
+            if self.ports.cluster().namespaced(&reference.kind_ref()).await? {
+                reference.namespace = Some(key.namespace.clone());
+                crate::core::strategy::workload::set(
+                    &mut body,
+                    &["metadata", "namespace"],
+                    json!(key.namespace),
+                );
+            } else {
+                reference.namespace = None;
+            }
+            objects.push((reference, body));
+        }
+        if objects.is_empty() {
+            return Ok(None);
+        }
+        // Namespaces before what lives in them.
+        objects.sort_by_key(|(object, _)| object.kind != "Namespace");
+        let all: Vec<Value> =
+            objects.iter().map(|(_, body)| crate::core::render::redacted(body)).collect();
+        let digest = Digest::of("tranche-objects-v1", &json!(all));
+        let name = format!("objects ({})", digest.short());
+        Ok(Some(DirectContent { objects, name, digest }))
+    }
+
+    /// The name of the revision that a rollout wants.
+    pub(super) fn wanted_revision(
+        &self,
+        reading: &Reading,
+        rollout: &Rollout,
+    ) -> Result<Option<String>, RunError> {
+        let name = match &rollout.target {
+            TargetRevision::Named(name) => return Ok(Some(name.clone())),
+            TargetRevision::Latest { application } => application,
+        };
+        let namespace = self.rollout_key(rollout).namespace;
+        let key = ApplicationKey { namespace, name: name.clone() };
+        let Some(application) = reading.loaded()?.applications.get(&key) else { return Ok(None) };
+        let known = self.known(reading, &key.namespace, &key.name)?;
+        let same = known.into_iter().rev().find(|r| r.digest == application.content);
+        Ok(same.map(|revision| revision.revision))
+    }
+}

@@ -1,0 +1,200 @@
+//! Everything that a decision about one entity looks at.
+
+use super::{Engine, Reading, RunError};
+use crate::core::decide::{
+    Decision, DirectView, RolloutView, decide_direct, decide_rollout, wanted_revisions,
+};
+use crate::core::model::{Application, Rollout};
+use crate::core::object::ObjectRef;
+use crate::core::record::{EntityRecord, RevisionRecord};
+use crate::core::render::ApplicationKey;
+use crate::core::strategy::{EntityKey, EntityKind, RevisionBodies};
+use crate::port::{Clock, Cluster, CommitId, Ports};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+impl<P: Ports> Engine<'_, P> {
+    /// Observes an entity and decides about it.
+    pub(super) async fn decide(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+    ) -> Result<Decision, RunError> {
+        match key.kind {
+            EntityKind::Rollout => self.decide_rollout(reading, key).await,
+            EntityKind::Application | EntityKind::Objects => self.decide_direct(reading, key).await,
+        }
+    }
+
+    async fn decide_direct(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+    ) -> Result<Decision, RunError> {
+        let record = self.snapshot(reading).entity(key)?;
+        let loaded = reading.loaded()?;
+        let Some(content) = self.content(loaded, key).await? else {
+            return Ok(Decision::Idle(crate::core::decide::Idle::Done));
+        };
+        let open = record.as_ref().and_then(|r| r.open.as_ref());
+        let mut step_content = None;
+        if let Some(open) = open {
+            let then = self.loaded(&CommitId(open.step_plan.clone()))?;
+            if let Ok(then) = then.as_ref() {
+                step_content = self.content(then, key).await?;
+            }
+        }
+        let mut live = BTreeMap::new();
+        let both = content.objects.iter().chain(step_content.iter().flat_map(|c| &c.objects));
+        for (object, _) in both {
+            self.look_at(object, &mut live).await?;
+        }
+        Ok(decide_direct(&DirectView {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            plan_commit: &reading.plan_commit.0,
+            content: &content,
+            step_content: step_content.as_ref(),
+            record: record.as_ref(),
+            live: &live,
+            now: self.ports.clock().now().await?,
+            holder_dead: self.holder_dead(record.as_ref()),
+        }))
+    }
+
+    async fn decide_rollout(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+    ) -> Result<Decision, RunError> {
+        let snapshot = self.snapshot(reading);
+        let record = snapshot.entity(key)?;
+        let decisions = snapshot.decisions(key)?;
+        let loaded = reading.loaded()?;
+        let rollout = self.rollout_in(loaded, key);
+        let target_revision = match rollout {
+            Some(rollout) => self.wanted_revision(reading, rollout)?,
+            None => None,
+        };
+        let then = match record.as_ref().and_then(|r| r.step_plan.clone()) {
+            Some(commit) => Some(self.loaded(&CommitId(commit))?),
+            None => None,
+        };
+        let step_rollout = then
+            .as_ref()
+            .and_then(|then| then.as_ref().as_ref().ok())
+            .and_then(|then| self.rollout_in(then, key));
+        let application = application_key(key, rollout.or(step_rollout), record.as_ref());
+        let known = match &application {
+            Some(a) => self.known(reading, &a.namespace, &a.name)?,
+            None => Vec::new(),
+        };
+        let names = wanted_revisions(
+            target_revision.as_deref(),
+            rollout.and_then(|r| r.source.as_deref()),
+            record.as_ref(),
+        );
+        let component = record.as_ref().and_then(|r| r.component.as_deref());
+        let component = rollout.or(step_rollout).and_then(|r| r.component.as_deref()).or(component);
+        let revisions = self.revisions(&names, &known, &application, component)?;
+        let mut live = BTreeMap::new();
+        for object in revisions.values().flat_map(|r| r.bodies.keys()) {
+            self.look_at(object, &mut live).await?;
+        }
+        let known: Vec<String> = known.into_iter().map(|r| r.revision).collect();
+        Ok(decide_rollout(&RolloutView {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            plan_commit: &reading.plan_commit.0,
+            rollout,
+            target_revision: target_revision.as_deref(),
+            step_rollout,
+            released: application.is_some_and(|a| released(&loaded.plan.applications, &a)),
+            record: record.as_ref(),
+            decisions: &decisions,
+            revisions: &revisions,
+            known: &known,
+            live: &live,
+            now: self.ports.clock().now().await?,
+            holder_dead: self.holder_dead(record.as_ref()),
+        }))
+    }
+
+    /// The bodies of published revisions, rendered again from the plan commit
+    /// that each was published from. A name that is not published is left
+    /// out; the decision says so.
+    fn revisions(
+        &self,
+
+        names: &[String],
+        known: &[RevisionRecord],
+        application: &Option<ApplicationKey>,
+        component: Option<&str>,
+    ) -> Result<BTreeMap<String, RevisionBodies>, RunError> {
+        let mut bodies = BTreeMap::new();
+        let Some(key) = application else { return Ok(bodies) };
+        for name in names {
+            let Some(revision) = known.iter().find(|r| r.revision == *name) else { continue };
+            let loaded = self.loaded(&CommitId(revision.plan_commit.clone()))?;
+            let Some(found) = loaded.as_ref().as_ref().ok().and_then(|l| {
+                let application = l.applications.get(key)?;
+                Some((application, l.plan.applications.get(application.index)?))
+            }) else {
+                continue;
+            };
+            let (rendered, plan) = found;
+            let rolling = plan.rolling_components.first().map(String::as_str);
+            let rolling = rolling.filter(|_| rendered.rendered.components.len() > 1);
+            let body = RevisionBodies::of(
+                &rendered.rendered,
+                component.or(rolling),
+                name,
+                revision.number,
+                &rendered.digest,
+            )
+            .map_err(|error| {
+                let message = format!("{}: {error}", plan.place);
+                RunError::new(super::Class::Invalid, message, "mend the plan")
+            })?;
+            bodies.insert(name.clone(), body);
+        }
+        Ok(bodies)
+    }
+
+    /// Reads an object once.
+    pub(super) async fn look_at(
+        &self,
+        object: &ObjectRef,
+        live: &mut BTreeMap<ObjectRef, Value>,
+    ) -> Result<(), RunError> {
+        if !live.contains_key(object)
+            && let Some(found) = self.ports.cluster().get(object).await?
+        {
+            live.insert(object.clone(), found);
+        }
+        Ok(())
+    }
+
+    fn holder_dead(&self, record: Option<&EntityRecord>) -> bool {
+        let open = record.and_then(|r| r.open.as_ref());
+        open.is_some_and(|open| self.ports.process().provably_dead(&open.holder))
+    }
+}
+
+fn application_key(
+    key: &EntityKey,
+    rollout: Option<&Rollout>,
+    record: Option<&EntityRecord>,
+) -> Option<ApplicationKey> {
+    let recorded = record.and_then(|r| r.target.as_ref());
+    let recorded = recorded.map(|t| crate::core::decide::application_of(&t.name));
+    let name = rollout.map(Rollout::application).or(recorded)?.to_owned();
+    Some(ApplicationKey { namespace: key.namespace.clone(), name })
+}
+
+fn released(applications: &[Application], key: &ApplicationKey) -> bool {
+    let namespace = |a: &Application| a.namespace.as_deref().is_none_or(|n| n == key.namespace);
+    applications.iter().any(|a| a.released && a.name == key.name && namespace(a))
+}

@@ -1,0 +1,138 @@
+//! How a run, or one entity's part of it, ends.
+
+use crate::core::decide::{Refusal, RefusalKind};
+use crate::core::record::FileError;
+use crate::port::{ClusterError, ClusterProblem, RemoteError};
+
+/// The classes of ends, the first of several counting for the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Refused by a safety or security rule.
+    Refused,
+    /// The plan is invalid.
+    Invalid,
+    /// Applied, but not recorded.
+    NotRecorded,
+    /// A cluster or git error.
+    Failed,
+    /// The rollout failed or was given up.
+    RolledBack,
+    /// Another run holds it, or won the race.
+    Busy,
+    /// At a gate, a hold, or for readiness.
+    Waiting,
+    /// Done, or nothing to do.
+    Done,
+}
+
+/// Where an entity rests at the end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Its class.
+    pub class: Class,
+    /// Object, cause and next command; empty where there is nothing to say.
+    pub message: String,
+}
+
+/// Why a run cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RunError {
+    /// Its class.
+    pub class: Class,
+    /// Object and cause.
+    pub message: String,
+    /// The next command, or what to do.
+    pub next: String,
+}
+
+impl RunError {
+    /// Puts an error together.
+    #[must_use]
+    pub fn new(class: Class, message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { class, message: message.into(), next: next.into() }
+    }
+}
+
+impl Rest {
+    pub(super) fn of(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+}
+
+impl From<RunError> for Rest {
+    fn from(error: RunError) -> Self {
+        let message = if error.next.is_empty() {
+            error.message
+        } else {
+            format!("{}\n  next: {}", error.message, error.next)
+        };
+        Self { class: error.class, message }
+    }
+}
+
+impl From<Refusal> for RunError {
+    fn from(refusal: Refusal) -> Self {
+        let class = match refusal.kind {
+            RefusalKind::Plan => Class::Invalid,
+            RefusalKind::Safety => Class::Refused,
+        };
+        Self::new(class, refusal.message, refusal.next)
+    }
+}
+
+impl From<RemoteError> for RunError {
+    fn from(error: RemoteError) -> Self {
+        let next = match &error {
+            RemoteError::Unreachable { .. } => "nothing was written; run it again",
+            RemoteError::Missing { .. } => "check the repository and `--ref`",
+            RemoteError::Store { .. } => "check the disk, or remove the cache and run it again",
+        };
+        Self::new(Class::Failed, error.to_string(), next)
+    }
+}
+
+impl From<FileError> for RunError {
+    fn from(error: FileError) -> Self {
+        let next = "`tranche log` shows who wrote it; restore the file from the branch's history";
+        Self::new(Class::Refused, error.to_string(), next)
+    }
+}
+
+impl From<ClusterError> for RunError {
+    fn from(error: ClusterError) -> Self {
+        let (class, next) = match &error.problem {
+            ClusterProblem::Forbidden(_) => {
+                (Class::Refused, "grant the right, or run with an identity that has it")
+            }
+            ClusterProblem::Conflict(_) => {
+                (Class::Refused, "leave the field out of the plan, or have its owner give it up")
+            }
+            ClusterProblem::Invalid(_) => (Class::Invalid, "mend the plan"),
+            ClusterProblem::NoKind(_) => {
+                (Class::Failed, "install what serves the kind, or take the object out of the plan")
+            }
+            _ => (Class::Failed, "run it again; nothing is lost"),
+        };
+        Self::new(class, error.to_string(), next)
+    }
+}
+
+/// Why a turn stops before its end.
+#[derive(Clone, Debug)]
+pub(super) enum Halt {
+    /// A push was lost: read and decide anew.
+    Lost,
+    /// Another run has taken over: nothing more of ours may be written.
+    Superseded(String),
+    /// An abort is on the tip.
+    Aborted,
+    /// An error.
+    Error(RunError),
+}
+
+impl<E: Into<RunError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}

@@ -1,0 +1,159 @@
+//! A plan commit, loaded and rendered whole, or not at all.
+
+use super::outcome::Class;
+use super::{Engine, RunError};
+use crate::core::dialect::{self, PROJECT_FILE};
+use crate::core::digest::Digest;
+use crate::core::model::{Plan, PlanFile, Project, Target};
+use crate::core::object::ObjectRef;
+use crate::core::render::{
+    ApplicationKey, Library, Rendered, content_digest, render, rendered_digest,
+};
+use crate::port::{CommitId, Objects, Ports, Remote};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A plan whose applications all render.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan.
+    pub plan: Plan,
+    /// Its applications by namespace and name.
+    pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
+}
+
+/// One rendered application.
+#[derive(Debug)]
+pub struct RenderedApplication {
+    /// Its index in the plan.
+    pub index: usize,
+    /// Its objects.
+    pub rendered: Rendered,
+    /// The digest over its rendering inputs: what numbers its revisions.
+    pub content: Digest,
+    /// The digest over its rendered objects.
+    pub digest: Digest,
+}
+
+/// Loads a plan from files and renders all of it for a target.
+///
+/// # Errors
+/// The text of everything that is wrong.
+pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, String> {
+    let plan = dialect::load(files).map_err(|errors| errors.to_string())?;
+    let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
+    let mut applications = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (index, application) in plan.applications.iter().enumerate() {
+        match render(application, &library, &target.namespace, &plan.project.limits) {
+            Ok(rendered) => {
+                let key = ApplicationKey {
+                    namespace: rendered.namespace.clone(),
+                    name: application.name.clone(),
+                };
+                let content = content_digest(application, &library);
+                let digest = rendered_digest(&rendered);
+                applications.insert(key, RenderedApplication { index, rendered, content, digest });
+            }
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    errors.extend(twice(&plan, &applications, target));
+    if errors.is_empty() { Ok(Loaded { plan, applications }) } else { Err(errors.join("\n")) }
+}
+
+/// Objects that two documents of the plan render.
+fn twice(
+    plan: &Plan,
+    applications: &BTreeMap<ApplicationKey, RenderedApplication>,
+    target: &Target,
+) -> Vec<String> {
+    let mut seen: BTreeMap<ObjectRef, String> = BTreeMap::new();
+    let mut errors = Vec::new();
+    let mut meet = |body: &Value, origin: String| {
+        let Some(mut object) = ObjectRef::of(body) else { return };
+        object.namespace.get_or_insert_with(|| target.namespace.clone());
+        let name = object.to_string();
+        if let Some(first) = seen.insert(object, origin.clone()) {
+            errors.push(format!("{origin}: {name} is rendered already by {first}"));
+        }
+    };
+    for application in applications.values() {
+        let place = plan.applications.get(application.index).map(|a| a.place.to_string());
+        let place = place.unwrap_or_default();
+        for component in &application.rendered.components {
+            for body in std::iter::once(&component.workload).chain(&component.extras) {
+                meet(body, format!("{place} (component {})", component.name));
+            }
+        }
+    }
+    for object in &plan.objects {
+        meet(&object.body, object.place.to_string());
+    }
+    errors
+}
+
+/// The files of a plan commit that its project includes.
+fn files<O: Objects>(objects: &O, commit: &CommitId) -> Result<Vec<PlanFile>, RunError> {
+    let project = project(objects, commit)?;
+    Ok(objects.files(commit, &mut |path, _| dialect::selects(&project, path))?)
+}
+
+/// `tranche.yaml` of a plan commit, or the defaults.
+///
+/// # Errors
+/// Fails if it cannot be read or is wrong.
+pub fn project<O: Objects>(objects: &O, commit: &CommitId) -> Result<Project, RunError> {
+    let file = objects
+        .file(commit, PROJECT_FILE)?
+        .map(|bytes| PlanFile { path: PROJECT_FILE.to_owned(), bytes });
+    dialect::load_project(file.as_ref()).map_err(|errors| invalid(&errors.to_string()))
+}
+
+fn invalid(message: &str) -> RunError {
+    RunError::new(Class::Invalid, message, "mend the plan; nothing was written")
+}
+
+/// Loads a plan commit for a target.
+///
+/// # Errors
+/// Fails if it cannot be read or is wrong.
+pub fn load_plan<O: Objects>(
+    objects: &O,
+    commit: &CommitId,
+    target: &Target,
+) -> Result<Loaded, RunError> {
+    load_files(files(objects, commit)?, target).map_err(|text| invalid(&text))
+}
+
+/// Loads a plan from files that are not committed.
+///
+/// # Errors
+/// Fails if it is wrong.
+pub fn load_worktree(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, RunError> {
+    load_files(files, target).map_err(|text| invalid(&text))
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// The plan of a commit, once per content. A plan that is wrong is kept as
+    /// the text of what is wrong; only an unreadable repository is an error.
+    pub(super) fn loaded(&self, commit: &CommitId) -> Result<Rc<Result<Loaded, String>>, RunError> {
+        if let Some(found) = self.plans.borrow().get(&commit.0) {
+            return Ok(Rc::clone(found));
+        }
+        let objects = self.ports.remote().objects();
+        let tree = objects.tree_id(commit)?;
+        if let Some(found) = self.plans.borrow().get(&tree) {
+            return Ok(Rc::clone(found));
+        }
+        let loaded = match files(objects, commit) {
+            Ok(files) => load_files(files, self.target),
+            Err(error) if error.class == Class::Invalid => Err(error.message),
+            Err(error) => return Err(error),
+        };
+        let loaded = Rc::new(loaded);
+        self.plans.borrow_mut().insert(tree, Rc::clone(&loaded));
+        Ok(loaded)
+    }
+}

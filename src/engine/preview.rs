@@ -1,0 +1,220 @@
+//! What an apply would do, without doing anything: reads and dry-runs only.
+
+use super::anchor::exactly;
+use super::planned::Loaded;
+use super::{Class, Engine, Reading, Rest, RunError};
+use crate::core::decide::{Decision, Idle};
+use crate::core::diff::{Change, ObjectDiff, diff};
+use crate::core::object::ObjectRef;
+use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
+use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
+use crate::core::strategy::{
+    BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, desired,
+};
+use crate::port::{Cluster, ClusterProblem, CommitId, Ports, WriteMode};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// What an apply would do.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The plan commit, or `worktree`.
+    pub plan_commit: String,
+    /// Revisions that would be published.
+    pub publications: Vec<String>,
+    /// Entities and what would happen to each.
+    pub entities: Vec<PreviewEntity>,
+}
+
+/// What would happen to one entity.
+#[derive(Clone, Debug)]
+pub struct PreviewEntity {
+    /// The entity.
+    pub key: EntityKey,
+    /// Its record after the next intent, if there is a step to do.
+    pub record: Option<EntityRecord>,
+    /// The steps to come, the next one first.
+    pub steps: Vec<Step>,
+    /// Where it rests, if there is nothing to do.
+    pub rest: Option<Rest>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Every object that the steps change, as it is now and as it is at the
+    /// end.
+    pub objects: Vec<ObjectDiff>,
+}
+
+/// The name of a plan that is not committed.
+const WORKTREE: &str = "worktree";
+
+impl<P: Ports> Engine<'_, P> {
+    /// Previews the plan branch, or a plan that is not committed.
+    ///
+    /// # Errors
+    /// As an apply; a plan that is wrong is always an error here.
+    pub async fn preview(&self, worktree: Option<Loaded>) -> Result<Preview, RunError> {
+        let mut reading = self.read().await?;
+        if let Some(loaded) = worktree {
+            let plan = Rc::new(Ok(loaded));
+            self.plans.borrow_mut().insert(WORKTREE.to_owned(), Rc::clone(&plan));
+            reading.plan = plan;
+            reading.plan_commit = CommitId(WORKTREE.to_owned());
+            reading.problem = None;
+        }
+        if let Some(text) = &reading.problem {
+            return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan"));
+        }
+        reading.pending = self.pending(&reading)?;
+        let mut entities = Vec::new();
+        for key in self.entities(&reading)? {
+            entities.push(self.preview_entity(&reading, key).await?);
+        }
+        let publications = reading.pending.iter().map(|r| r.revision.clone()).collect();
+        Ok(Preview { plan_commit: reading.plan_commit.0.clone(), publications, entities })
+    }
+
+    /// The revisions that would be published first.
+    fn pending(&self, reading: &Reading) -> Result<Vec<RevisionRecord>, RunError> {
+        if reading.plan_commit.0 != WORKTREE {
+            let publications = self.unpublished(reading)?;
+            return publications.iter().map(|p| self.revision_record(p)).collect();
+        }
+        let mut before = reading.clone();
+        before.plan_commit = reading.newest.clone();
+        let mut pending: Vec<RevisionRecord> = self
+            .unpublished(&before)?
+            .iter()
+            .map(|p| self.revision_record(p))
+            .collect::<Result<_, _>>()?;
+        let mut published = self.published(reading)?;
+        for (key, application) in &reading.loaded()?.applications {
+            let history = published.entry(key.clone()).or_default();
+            let waiting = pending.iter().filter(|r| r.application == key.name);
+            history.extend(waiting.map(|r| Known {
+                name: r.revision.clone(),
+                number: r.number,
+                digest: r.digest.clone(),
+            }));
+            let numbered = number(&key.name, history, &application.content);
+            if let Numbered::New(new) = numbered {
+                pending.push(RevisionRecord {
+                    format: FORMAT,
+                    application: key.name.clone(),
+                    namespace: key.namespace.clone(),
+                    revision: new.name,
+                    number: new.number,
+                    digest: application.content.clone(),
+                    rendered: application.digest.clone(),
+                    builtins: BUILTIN_VERSION.to_owned(),
+                    plan_commit: WORKTREE.to_owned(),
+                    objects: Vec::new(),
+                });
+            }
+        }
+        Ok(pending)
+    }
+
+    async fn preview_entity(
+        &self,
+        reading: &Reading,
+        key: EntityKey,
+    ) -> Result<PreviewEntity, RunError> {
+        let empty = |rest| PreviewEntity {
+            key: key.clone(),
+            record: None,
+            steps: Vec::new(),
+            rest: Some(rest),
+            warnings: Vec::new(),
+            objects: Vec::new(),
+        };
+        let act = match self.decide(reading, &key).await? {
+            Decision::Act(act) => act,
+            Decision::Idle(idle) => return Ok(empty(resting(idle))),
+            Decision::Bury(_) => return Ok(empty(Rest::of(Class::Done, "gone from the plan"))),
+            Decision::Refuse(refusal) => return Ok(empty(RunError::from(refusal).into())),
+        };
+        let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
+        let objects = self.differences(&key, &steps, &act.table).await?;
+        Ok(PreviewEntity {
+            record: Some(act.record),
+            steps,
+            rest: None,
+            warnings: act.warnings,
+            objects,
+            key,
+        })
+    }
+
+    /// Every object that steps write or delete: as it is, and as the last of
+    /// them leaves it.
+    async fn differences(
+        &self,
+        key: &EntityKey,
+        steps: &[Step],
+        table: &BodyTable,
+    ) -> Result<Vec<ObjectDiff>, RunError> {
+        let mut last: BTreeMap<&ObjectRef, Option<(Side, Driven)>> = BTreeMap::new();
+        for effect in steps.iter().flat_map(|step| &step.effects) {
+            match effect {
+                Effect::Write { object, side, driven, .. } => {
+                    last.insert(object, Some((*side, *driven)));
+                }
+                Effect::Delete { object } => {
+                    last.insert(object, None);
+                }
+                Effect::Await { .. } => {}
+            }
+        }
+        let mut all = Vec::new();
+        for (object, state) in last {
+            let live = self.ports.cluster().get(object).await?;
+            let new = match state {
+                None => None,
+                Some((side, driven)) => {
+                    let Some((body, revision)) = table.get(side, object) else { continue };
+                    let step = StepId("plan".to_owned());
+                    let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
+                    let state = desired(object, body, &driven, &stamp);
+                    Some(self.dry_run(object, live.as_ref(), state).await?)
+                }
+            };
+            let found = diff(object, live.as_ref(), new.as_ref());
+            if found.change != Change::None && (live.is_some() || new.is_some()) {
+                all.push(found);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the server would store. Where it cannot say (no right to dry-run,
+    /// a namespace that is not there yet) the desired state itself.
+    async fn dry_run(
+        &self,
+        object: &ObjectRef,
+        live: Option<&Value>,
+        state: Value,
+    ) -> Result<Value, RunError> {
+        let mode = live.map_or(WriteMode::CreateOnly, exactly);
+        match self.ports.cluster().apply(object, &state, &mode, true).await {
+            Ok(stored) => Ok(stored),
+            Err(error) => match error.problem {
+                ClusterProblem::Forbidden(_)
+                | ClusterProblem::Missing(_)
+                | ClusterProblem::Stale(_) => Ok(state),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}
+
+fn resting(idle: Idle) -> Rest {
+    match idle {
+        Idle::Done => Rest::of(Class::Done, ""),
+        Idle::Waiting { reason } => Rest::of(Class::Waiting, reason),
+        Idle::Failed { reason } => Rest::of(Class::RolledBack, reason),
+        Idle::Busy { holder, until } => {
+            Rest::of(Class::Busy, format!("run {} is writing, at most until {until}", holder.run))
+        }
+    }
+}

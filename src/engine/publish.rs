@@ -1,0 +1,162 @@
+//! Publishing revisions: numbering along the plan branch.
+
+use super::outcome::Halt;
+use super::planned::Loaded;
+use super::{Engine, Reading, RunError, Tip};
+use crate::core::record::{
+    self, CommitPhase, FORMAT, RevisionRecord, Trailers, dashboard, revision_path,
+};
+use crate::core::render::{
+    ApplicationKey, BUILTIN_VERSION, Known, Publication, WalkedCommit, redacted, walk,
+};
+use crate::port::{Change, Clock, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
+use std::collections::BTreeMap;
+
+impl<P: Ports> Engine<'_, P> {
+    /// Publishes what the plan branch has brought since the last record
+    /// commit: one commit a revision, one push for all.
+    pub(super) async fn publish(&self, reading: &mut Reading) -> Result<(), Halt> {
+        let publications = self.unpublished(reading)?;
+        if publications.is_empty() {
+            return Ok(());
+        }
+        let remote = self.ports.remote();
+        let now = self.ports.clock().now().await?;
+        let mut tip = reading.tip.clone();
+        let mut told = Vec::new();
+        for publication in &publications {
+            let record = self.revision_record(publication)?;
+            let path = revision_path(&record.namespace, &record.application, &record.revision);
+            let mut changes = vec![Change { bytes: Some(record::write(&path, &record)?), path }];
+            if tip.is_none() {
+                let page = dashboard(&self.target.name, &[]).into_bytes();
+                changes.push(Change { path: "README.md".to_owned(), bytes: Some(page) });
+            }
+            let mut trailers = Trailers::after(
+                tip.as_ref().map(|t| &t.trailers),
+                CommitPhase::Publish,
+                &reading.plan_commit.0,
+            );
+            trailers.target_revision = Some(record.revision.clone());
+            trailers.step_plan = Some(publication.commit.clone());
+            trailers.run = Some(self.ports.process().holder().run.clone());
+            let subject = format!("{}: revision {} published", record.application, record.revision);
+            let parent = tip.as_ref().map(|t| &t.commit);
+            let message = trailers.message(&subject, "");
+            let commit = remote.objects().commit(parent, &changes, &message, now)?;
+            told.push(subject);
+            tip = Some(Tip { commit, trailers });
+        }
+        let Some(new) = tip else { return Ok(()) };
+        let expected = reading.tip.as_ref().map(|t| t.commit.clone());
+        match remote.push(&self.target.record_branch, expected.as_ref(), &new.commit).await? {
+            PushOutcome::Won => {}
+            PushOutcome::Lost => return Err(Halt::Lost),
+            PushOutcome::Refused(text) => return Err(self.push_refused(&text).into()),
+        }
+        reading.tip = Some(new);
+        for subject in told {
+            let phase = CommitPhase::Publish;
+            self.ports.audience().hear(&Progress::Recorded { phase, subject });
+        }
+        Ok(())
+    }
+
+    /// The revisions that are missing in the record, in order.
+    pub(super) fn unpublished(&self, reading: &Reading) -> Result<Vec<Publication>, RunError> {
+        let recorded = reading.tip.as_ref().map(|t| CommitId(t.trailers.plan_commit.clone()));
+        if recorded.as_ref() == Some(&reading.plan_commit) {
+            return Ok(Vec::new());
+        }
+        let objects = self.ports.remote().objects();
+        // A history that was rewritten, and accepted, is walked from its root:
+        // what is published already is recognised by its content.
+        let until = match recorded {
+            Some(recorded) if objects.contains(&reading.plan_commit, &recorded)? => Some(recorded),
+            _ => None,
+        };
+        let history = match objects.first_parents(&reading.plan_commit, until.as_ref()) {
+            Ok(history) => history,
+            // The recorded commit came in by a merge, beside the first parents.
+            Err(_) if until.is_some() => objects.first_parents(&reading.plan_commit, None)?,
+            Err(error) => return Err(error.into()),
+        };
+        let mut walked = Vec::with_capacity(history.len());
+        for commit in history {
+            let loaded = self.loaded(&commit)?;
+            let applications = loaded.as_ref().as_ref().ok().map(|loaded| {
+                let all = loaded.applications.iter();
+                all.map(|(key, application)| (key.clone(), application.content.clone())).collect()
+            });
+            walked.push(WalkedCommit { id: commit.0, applications });
+        }
+        Ok(walk(&walked, &self.published(reading)?).publications)
+    }
+
+    /// The published revisions of every application.
+    pub(super) fn published(
+        &self,
+        reading: &Reading,
+    ) -> Result<BTreeMap<ApplicationKey, Vec<Known>>, RunError> {
+        let snapshot = self.snapshot(reading);
+        let mut published = BTreeMap::new();
+        for (namespace, name) in snapshot.applications()? {
+            let known = snapshot.revisions(&namespace, &name)?.into_iter().map(|revision| Known {
+                name: revision.revision,
+                number: revision.number,
+                digest: revision.digest,
+            });
+            published.insert(ApplicationKey { namespace, name }, known.collect());
+        }
+        Ok(published)
+    }
+
+    pub(super) fn revision_record(
+        &self,
+        publication: &Publication,
+    ) -> Result<RevisionRecord, RunError> {
+        let loaded = self.loaded(&CommitId(publication.commit.clone()))?;
+        let key = &publication.application;
+        let found = loaded.as_ref().as_ref().ok().and_then(|l: &Loaded| l.applications.get(key));
+        let Some(application) = found else {
+            return Err(RunError::new(
+                super::Class::Failed,
+                format!("application {} is not in plan commit {}", key.name, publication.commit),
+                "run it again",
+            ));
+        };
+        let objects = application
+            .rendered
+            .components
+            .iter()
+            .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras))
+            .map(redacted)
+            .collect();
+        Ok(RevisionRecord {
+            format: FORMAT,
+            application: key.name.clone(),
+            namespace: key.namespace.clone(),
+            revision: publication.revision.name.clone(),
+            number: publication.revision.number,
+            digest: publication.revision.digest.clone(),
+            rendered: application.digest.clone(),
+            builtins: BUILTIN_VERSION.to_owned(),
+            plan_commit: publication.commit.clone(),
+            objects,
+        })
+    }
+
+    /// A push that the remote refused though the branch had not moved.
+    pub(super) fn push_refused(&self, text: &str) -> RunError {
+        RunError::new(
+            super::Class::Failed,
+            format!(
+                "the remote refused a push to branch {}: {}",
+                self.target.record_branch,
+                text.trim()
+            ),
+            "let this identity push to the branch (a hook or a protection refuses it), and run \
+             it again; nothing was written to the cluster under this commit",
+        )
+    }
+}

@@ -1,0 +1,143 @@
+//! One reading of plan and record.
+
+use super::outcome::Class;
+use super::{Engine, Loaded, RunError, Snapshot};
+use crate::core::record::{RevisionRecord, Trailers};
+use crate::port::{CommitId, Objects, Ports, Remote};
+use std::rc::Rc;
+
+/// The record branch's tip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The commit.
+    pub commit: CommitId,
+    /// Its trailers.
+    pub trailers: Trailers,
+}
+
+/// One reading of plan and record.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The plan branch's tip.
+    pub newest: CommitId,
+    /// What is wrong with the newest plan, if it is not the one in force.
+    pub problem: Option<String>,
+    /// The plan commit in force: the newest one if it loads, else the last
+    /// recorded one.
+    pub plan_commit: CommitId,
+    /// The plan in force; loaded, so its `Result` is never an error.
+    pub plan: Rc<Result<Loaded, String>>,
+    /// The project's id: the plan branch's root commit.
+    pub project: String,
+    /// The record's tip; none before the first record commit.
+    pub tip: Option<Tip>,
+    /// Revisions that would be published first; only a preview has any.
+    pub pending: Vec<RevisionRecord>,
+}
+
+impl Reading {
+    /// The plan in force.
+    ///
+    /// # Errors
+    /// Never in a reading that [`Engine::read`] returned.
+    pub fn loaded(&self) -> Result<&Loaded, RunError> {
+        self.plan.as_ref().as_ref().map_err(|text| {
+            RunError::new(Class::Invalid, text.clone(), "mend the plan; nothing was written")
+        })
+    }
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// Reads plan and record by one fetch.
+    ///
+    /// # Errors
+    /// Fails if the remote cannot be read, if the record is not one, if the
+    /// plan was rewound, or if no valid plan commit is known.
+    pub async fn read(&self) -> Result<Reading, RunError> {
+        let remote = self.ports.remote();
+        let tips = remote.fetch(&self.target.record_branch).await?;
+        let objects = remote.objects();
+        let tip = tips.record.as_ref().map(|commit| self.tip(commit)).transpose()?;
+        let recorded = tip.as_ref().map(|tip| CommitId(tip.trailers.plan_commit.clone()));
+        if let Some(recorded) = &recorded
+            && !self.options.accept_rewind
+            && !objects.contains(&tips.plan, recorded)?
+        {
+            return Err(RunError::new(
+                Class::Refused,
+                format!(
+                    "the plan branch at {} does not contain plan commit {}, which was rolled out \
+                     last: its history was rewritten",
+                    tips.plan.short(),
+                    recorded.short()
+                ),
+                "restore the branch, or accept the new history with `--accept-rewind`",
+            ));
+        }
+        let project = objects.root(&tips.plan)?.0;
+        let newest = self.loaded(&tips.plan)?;
+        let mut reading = Reading {
+            newest: tips.plan.clone(),
+            problem: None,
+            plan_commit: tips.plan,
+            plan: Rc::clone(&newest),
+            project,
+            tip,
+            pending: Vec::new(),
+        };
+        if let Err(text) = newest.as_ref() {
+            let Some(recorded) = recorded else {
+                return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan"));
+            };
+            let before = self.loaded(&recorded)?;
+            if before.is_err() {
+                return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan"));
+            }
+            reading.problem = Some(text.clone());
+            reading.plan_commit = recorded;
+            reading.plan = before;
+        }
+        Ok(reading)
+    }
+
+    /// A record commit and its trailers.
+    pub(super) fn tip(&self, commit: &CommitId) -> Result<Tip, RunError> {
+        let info = self.ports.remote().objects().info(commit)?;
+        let trailers = Trailers::parse(&info.message).ok_or_else(|| {
+            RunError::new(
+                Class::Refused,
+                format!(
+                    "commit {} on branch {} is not a record commit: only tranche writes there",
+                    commit.short(),
+                    self.target.record_branch
+                ),
+                "`git log` shows who wrote it; take it off the branch",
+            )
+        })?;
+        Ok(Tip { commit: commit.clone(), trailers })
+    }
+
+    /// The record as it stands at a reading.
+    pub(super) fn snapshot(
+        &self,
+        reading: &Reading,
+    ) -> Snapshot<'_, <P::Remote as Remote>::Objects> {
+        Snapshot::new(self.ports.remote().objects(), reading.tip.as_ref().map(|t| t.commit.clone()))
+    }
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// The published revisions of an application, by number, and those that a
+    /// preview would publish.
+    pub(super) fn known(
+        &self,
+        reading: &Reading,
+        namespace: &str,
+        application: &str,
+    ) -> Result<Vec<RevisionRecord>, RunError> {
+        let mut known = self.snapshot(reading).revisions(namespace, application)?;
+        let mine = |r: &&RevisionRecord| r.namespace == namespace && r.application == application;
+        known.extend(reading.pending.iter().filter(mine).cloned());
+        Ok(known)
+    }
+}

@@ -1,0 +1,178 @@
+//! One write or delete: look, compare, apply by precondition.
+
+use super::anchor::exactly;
+use super::lock::Lock;
+use super::outcome::Halt;
+use super::{Class, Engine, RunError};
+use crate::core::decide::Act;
+use crate::core::object::ObjectRef;
+use crate::core::strategy::{
+    Driven, Effect, EntityKey, Side, Stamp, desired, epoch_of, mark_of, revision_of, settled,
+};
+use crate::port::{Cluster, ClusterProblem, Ports, Progress, WriteMode};
+use serde_json::Value;
+
+/// How often a write goes back to its GET.
+const MAX_TRIES: u32 = 5;
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The object is as it should be.
+    Done,
+    /// An object that this intent does not name was created or found: the tip
+    /// must be looked at before it is written again.
+    Created(String),
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// Does one effect that writes.
+    pub(super) async fn write(
+        &self,
+        key: &EntityKey,
+        act: &Act,
+        index: usize,
+        lock: &Lock,
+    ) -> Result<Written, Halt> {
+        let Some(effect) = act.step.effects.get(index) else { return Ok(Written::Done) };
+        self.ports.audience().hear(&Progress::Effect(effect.to_string()));
+        match effect {
+            Effect::Write { object, side, driven, .. } => {
+                self.apply_state(key, act, index, lock, (object, *side, driven)).await
+            }
+            Effect::Delete { object } => self.remove(object, lock).await,
+            Effect::Await { .. } => Ok(Written::Done),
+        }
+    }
+
+    async fn apply_state(
+        &self,
+        key: &EntityKey,
+        act: &Act,
+        index: usize,
+        lock: &Lock,
+        (object, side, driven): (&ObjectRef, Side, &Driven),
+    ) -> Result<Written, Halt> {
+        let Some((body, revision)) = act.table.get(side, object) else {
+            return Err(RunError::new(
+                Class::Failed,
+                format!("{key}: effect {index} writes {object}, which no revision renders"),
+                "this is a fault of tranche: please report it with the plan",
+            )
+            .into());
+        };
+        let step = &act.step.id;
+        let stamp = Stamp { step, effect: index, epoch: lock.epoch, entity: key, revision };
+        for _ in 0..MAX_TRIES {
+            let live = self.ports.cluster().get(object).await?;
+            let (state, mode) = match &live {
+                Some(live) => {
+                    fenced(object, live, lock.epoch)?;
+                    // Only if the object carries the step's revision has this
+                    // step written it: a leftover of another one has not.
+                    let ours = revision_of(live) == Some(revision.short());
+                    match mark_of(live).filter(|(mark, _)| ours && mark == step) {
+                        Some((_, done)) if done > index => return Ok(Written::Done),
+                        Some((_, done)) if done == index => {
+                            if settled(Some(live), object, body, driven) {
+                                return Ok(Written::Done);
+                            }
+                        }
+                        _ => {}
+                    }
+                    if let Some(uid) = unnamed(live, lock) {
+                        return Ok(Written::Created(uid));
+                    }
+                    (desired(object, body, driven, &stamp), exactly(live))
+                }
+                None => {
+                    let Some(inert) = inert(driven) else { return Ok(Written::Done) };
+                    (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
+                }
+            };
+            match self.ports.cluster().apply(object, &state, &mode, false).await {
+                Ok(stored) if mode == WriteMode::CreateOnly => {
+                    return Ok(Written::Created(uid_of(&stored)));
+                }
+                Ok(_) => return Ok(Written::Done),
+                // The next GET tells whether it was applied; if not, the next
+                // conditional write settles it.
+                Err(error)
+                    if matches!(
+                        error.problem,
+                        ClusterProblem::Stale(_) | ClusterProblem::Unknown(_)
+                    ) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(unsettled(object))
+    }
+
+    async fn remove(&self, object: &ObjectRef, lock: &Lock) -> Result<Written, Halt> {
+        for _ in 0..MAX_TRIES {
+            let Some(live) = self.ports.cluster().get(object).await? else {
+                return Ok(Written::Done);
+            };
+            fenced(object, &live, lock.epoch)?;
+            if live.pointer("/metadata/deletionTimestamp").is_some() {
+                return Ok(Written::Done);
+            }
+            if epoch_of(&live).is_none() {
+                return Err(RunError::new(
+                    Class::Refused,
+                    format!("{object} was to be deleted, but tranche never wrote it"),
+                    "somebody replaced it: delete or rename it by hand, and run it again",
+                )
+                .into());
+            }
+            let WriteMode::Exactly { uid, resource_version } = exactly(&live) else { break };
+            match self.ports.cluster().delete(object, &uid, &resource_version).await {
+                Ok(()) => return Ok(Written::Done),
+                Err(error) => match error.problem {
+                    ClusterProblem::Missing(_) => return Ok(Written::Done),
+                    ClusterProblem::Stale(_) | ClusterProblem::Unknown(_) => {}
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+        Err(unsettled(object))
+    }
+}
+
+/// A newer run has written the object: ours is over.
+fn fenced(object: &ObjectRef, live: &Value, epoch: u64) -> Result<(), Halt> {
+    match epoch_of(live) {
+        Some(newer) if newer > epoch => Err(Halt::Superseded(format!(
+            "{object} carries epoch {newer}, newer than ours ({epoch}): another run has taken over"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The uid of an object that the lock does not name.
+fn unnamed(live: &Value, lock: &Lock) -> Option<String> {
+    let uid = uid_of(live);
+    (!lock.named.contains(&uid)).then_some(uid)
+}
+
+fn uid_of(live: &Value) -> String {
+    live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// How a missing object is created: without pods, to be scaled by a later
+/// write. A scale to nothing of a missing object is done.
+fn inert(driven: &Driven) -> Option<Driven> {
+    match driven.replicas {
+        Some(0) | None => Some(*driven),
+        Some(_) => Some(Driven { replicas: Some(0), ..*driven }),
+    }
+}
+
+fn unsettled(object: &ObjectRef) -> Halt {
+    RunError::new(
+        Class::NotRecorded,
+        format!("{object} changed under every one of {MAX_TRIES} writes"),
+        "run it again; find out who else writes it (`kubectl get -o yaml --show-managed-fields`)",
+    )
+    .into()
+}
