@@ -107,11 +107,12 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn status(code: u16, reason: &str, message: &str, details: Value) -> Say {
-    Say::Json(
-        code,
-        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
-               "reason": reason, "message": message, "details": details}),
-    )
+    let mut status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "code": code, "reason": reason, "message": message,
+    });
+    status["details"] = details;
+    Say::Json(code, status)
 }
 
 fn deployment() -> ObjectRef {

@@ -1,6 +1,8 @@
 //! The refs that one run fetches into. Owns their names and their removal; it
 //! must never remove a ref of a process that may be alive.
 
+#![expect(clippy::disallowed_methods, reason = "reads the process table for its own refs")]
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -86,7 +88,6 @@ fn namespace() -> String {
 /// When a process of this PID namespace was started, in ticks since boot;
 /// none if there is no such process.
 fn start_time(pid: u32) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a process table, not a file of the user's")]
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses, which may hold
     // anything; fields are counted behind its end.
