@@ -1,3 +1,7 @@
-//! The `tranche` binary.
+//! The `tranche` binary: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tranche::cli::main()
+}

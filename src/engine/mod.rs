@@ -32,7 +32,7 @@ mod write;
 
 pub use apply::Report;
 pub use outcome::{Class, Rest, RunError};
-pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_worktree};
+pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_worktree, project};
 pub use preview::{Preview, PreviewEntity};
 pub use reading::{Reading, Tip};
 pub use snapshot::Snapshot;

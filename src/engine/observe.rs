@@ -1,17 +1,21 @@
 //! Everything that a decision about one entity looks at.
 
+use super::anchor::exactly;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{
-    Decision, DirectView, RolloutView, decide_direct, decide_rollout, wanted_revisions,
+    Decision, DirectView, Entry, RolloutView, decide_direct, decide_rollout, wanted_revisions,
 };
+use crate::core::diff::cleaned;
 use crate::core::model::{Application, Rollout};
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, RevisionRecord};
 use crate::core::render::ApplicationKey;
-use crate::core::strategy::{EntityKey, EntityKind, RevisionBodies};
-use crate::port::{Clock, Cluster, CommitId, Ports};
+use crate::core::strategy::{
+    Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled, unmarked,
+};
+use crate::port::{Clock, Cluster, ClusterProblem, CommitId, Ports};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<P: Ports> Engine<'_, P> {
     /// Observes an entity and decides about it.
@@ -20,9 +24,65 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         key: &EntityKey,
     ) -> Result<Decision, RunError> {
+        let mut unchanged = BTreeSet::new();
+        let first = self.decide_knowing(reading, key, &unchanged).await?;
+        let Decision::Act(act) = &first else { return Ok(first) };
+        if act.entry != Entry::Fresh || act.step.kind != StepKind::Settle {
+            return Ok(first);
+        }
+        // Something may differ. Before anything is written for it, the server
+        // says whether it really does.
+        for effect in &act.step.effects {
+            let Effect::Write { object, side, driven, .. } = effect else { continue };
+            let Some((body, _)) = act.table.get(*side, object) else { continue };
+            let live = self.ports.cluster().get(object).await?;
+            if let Some(live) = live
+                && !self.would_change(object, &live, body, driven).await?
+            {
+                unchanged.insert(object.clone());
+            }
+        }
+        if unchanged.is_empty() {
+            return Ok(first);
+        }
+        self.decide_knowing(reading, key, &unchanged).await
+    }
+
+    async fn decide_knowing(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        unchanged: &BTreeSet<ObjectRef>,
+    ) -> Result<Decision, RunError> {
         match key.kind {
-            EntityKind::Rollout => self.decide_rollout(reading, key).await,
-            EntityKind::Application | EntityKind::Objects => self.decide_direct(reading, key).await,
+            EntityKind::Rollout => self.decide_rollout(reading, key, unchanged).await,
+            EntityKind::Application | EntityKind::Objects => {
+                self.decide_direct(reading, key, unchanged).await
+            }
+        }
+    }
+
+    /// Whether a write would change a live object, our marks aside: by proof
+    /// where there is one, else by a dry-run.
+    pub(super) async fn would_change(
+        &self,
+        object: &ObjectRef,
+        live: &Value,
+        body: &Value,
+        driven: &Driven,
+    ) -> Result<bool, RunError> {
+        if settled(Some(live), object, body, driven) {
+            return Ok(false);
+        }
+        let state = unmarked(live, object, body, driven);
+        match self.ports.cluster().apply(object, &state, &exactly(live), true).await {
+            Ok(stored) => Ok(cleaned(live) != cleaned(&stored)),
+            // Refused or changed meanwhile: the write itself, and the checks
+            // before it, have the last word.
+            Err(error) => match error.problem {
+                ClusterProblem::Unreachable(_) => Err(error.into()),
+                _ => Ok(true),
+            },
         }
     }
 
@@ -30,6 +90,7 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         reading: &Reading,
         key: &EntityKey,
+        unchanged: &BTreeSet<ObjectRef>,
     ) -> Result<Decision, RunError> {
         let record = self.snapshot(reading).entity(key)?;
         let loaded = reading.loaded()?;
@@ -58,6 +119,7 @@ impl<P: Ports> Engine<'_, P> {
             step_content: step_content.as_ref(),
             record: record.as_ref(),
             live: &live,
+            unchanged,
             now: self.ports.clock().now().await?,
             holder_dead: self.holder_dead(record.as_ref()),
         }))
@@ -67,6 +129,7 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         reading: &Reading,
         key: &EntityKey,
+        unchanged: &BTreeSet<ObjectRef>,
     ) -> Result<Decision, RunError> {
         let snapshot = self.snapshot(reading);
         let record = snapshot.entity(key)?;
@@ -117,6 +180,7 @@ impl<P: Ports> Engine<'_, P> {
             revisions: &revisions,
             known: &known,
             live: &live,
+            unchanged,
             now: self.ports.clock().now().await?,
             holder_dead: self.holder_dead(record.as_ref()),
         }))

@@ -38,6 +38,8 @@ pub struct PreviewEntity {
     pub steps: Vec<Step>,
     /// Where it rests, if there is nothing to do.
     pub rest: Option<Rest>,
+    /// Fewest ready pods that the steps allow, where they dip below the total.
+    pub floor: Option<u32>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Every object that the steps change, as it is now and as it is at the
@@ -125,6 +127,7 @@ impl<P: Ports> Engine<'_, P> {
             record: None,
             steps: Vec::new(),
             rest: Some(rest),
+            floor: None,
             warnings: Vec::new(),
             objects: Vec::new(),
         };
@@ -140,6 +143,7 @@ impl<P: Ports> Engine<'_, P> {
             record: Some(act.record),
             steps,
             rest: None,
+            floor: act.floor,
             warnings: act.warnings,
             objects,
             key,
@@ -216,5 +220,13 @@ fn resting(idle: Idle) -> Rest {
         Idle::Busy { holder, until } => {
             Rest::of(Class::Busy, format!("run {} is writing, at most until {until}", holder.run))
         }
+    }
+}
+
+impl Preview {
+    /// Whether an apply would do anything.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !self.publications.is_empty() || self.entities.iter().any(|e| !e.steps.is_empty())
     }
 }

@@ -7,7 +7,7 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, Side, Stamp, desired, epoch_of, mark_of, revision_of, settled,
+    Driven, Effect, EntityKey, Side, Stamp, desired, epoch_of, mark_of, revision_of,
 };
 use crate::port::{Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
@@ -73,10 +73,11 @@ impl<P: Ports> Engine<'_, P> {
                     let ours = revision_of(live) == Some(revision.short());
                     match mark_of(live).filter(|(mark, _)| ours && mark == step) {
                         Some((_, done)) if done > index => return Ok(Written::Done),
-                        Some((_, done)) if done == index => {
-                            if settled(Some(live), object, body, driven) {
-                                return Ok(Written::Done);
-                            }
+                        Some((_, done))
+                            if done == index
+                                && !self.would_change(object, live, body, driven).await? =>
+                        {
+                            return Ok(Written::Done);
                         }
                         _ => {}
                     }

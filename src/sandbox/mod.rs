@@ -4,6 +4,7 @@
 //! refuses with a 501 that says so.
 
 mod api;
+mod clock;
 mod controllers;
 mod defaults;
 mod fields;
@@ -15,6 +16,7 @@ mod validate;
 mod world;
 
 pub use api::SandboxService;
+pub use clock::SandboxClock;
 
 use jiff::Timestamp;
 use serde_json::json;

@@ -68,6 +68,8 @@ pub struct Act {
     pub table: BodyTable,
     /// The steps after it, as they are compiled now.
     pub upcoming: Vec<Step>,
+    /// Fewest ready pods that the steps allow, where they dip below the total.
+    pub floor: Option<u32>,
     /// The plan commit the step is compiled from.
     pub step_plan: String,
     /// What a person should know.

@@ -9,7 +9,7 @@ use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, Revisio
 use crate::core::strategy::{BodyTable, EntityKey, Step, StepContext, compile_direct};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects, in the order in which they are applied, and what they are a
 /// revision of.
@@ -42,6 +42,9 @@ pub struct DirectView<'a> {
     pub record: Option<&'a EntityRecord>,
     /// Live objects.
     pub live: &'a BTreeMap<ObjectRef, Value>,
+    /// Objects of which a dry-run has shown that a settling write would
+    /// change nothing.
+    pub unchanged: &'a BTreeSet<ObjectRef>,
     /// The target's time.
     pub now: Timestamp,
     /// The holder of the open step is provably dead.
@@ -51,14 +54,13 @@ pub struct DirectView<'a> {
 /// Decides about directly applied objects.
 #[must_use]
 pub fn decide_direct(view: &DirectView<'_>) -> Decision {
-    if let Some((record, open)) = view.record.and_then(|r| r.open.as_ref().map(|open| (r, open))) {
-        if let Some(decision) = go_on(view, record, open) {
-            return decision;
-        }
+    let open = view.record.and_then(|record| Some((record, record.open.as_ref()?)));
+    if let Some(decision) = open.and_then(|(record, open)| go_on(view, record, open)) {
+        return decision;
     }
     let attempt = view.record.map_or(0, |r| r.attempt) + 1;
     let (step, table) = compiled(view, view.content, attempt);
-    if !drifted(&step, &table, view.live) {
+    if !drifted(&step, &table, view.live, view.unchanged) {
         return Decision::Idle(standing(view));
     }
     let record = begun(view, attempt);
@@ -69,6 +71,7 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
         record,
         table,
         upcoming: Vec::new(),
+        floor: None,
         step_plan: view.plan_commit.to_owned(),
         warnings: Vec::new(),
     }))
@@ -109,6 +112,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         record,
         table,
         upcoming: Vec::new(),
+        floor: None,
         step_plan,
         warnings,
     })))

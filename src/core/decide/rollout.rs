@@ -237,7 +237,12 @@ pub(super) fn begin_batch(
     next.step_plan = Some(step_plan.clone());
     let warnings = compiled.warnings.clone();
     let upcoming = after_batch(compiled, index);
-    Ok(act(Entry::Fresh, (step.clone(), upcoming), 0, next, bodies, step_plan, warnings))
+    let steps = (step.clone(), upcoming);
+    let mut decision = act(Entry::Fresh, steps, 0, next, bodies, step_plan, warnings);
+    if let Decision::Act(act) = &mut decision {
+        act.floor = compiled.floor;
+    }
+    Ok(decision)
 }
 
 /// Puts an act together.
@@ -258,6 +263,7 @@ pub(super) fn act(
         record,
         table,
         upcoming,
+        floor: None,
         step_plan,
         warnings,
     }))

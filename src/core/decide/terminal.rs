@@ -10,7 +10,7 @@ use crate::core::object::ObjectRef;
 use crate::core::record::EntityRecord;
 use crate::core::strategy::{Bodies, BodyTable, Effect, Step, settled};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn decide_terminal(
     view: &RolloutView<'_>,
@@ -64,7 +64,7 @@ fn mend(
     // nothing, so the recorded document is compiled.
     let rollout = view.step_rollout.unwrap_or(rollout);
     let (compiled, bodies) = recompiled(view, &next, rollout)?;
-    if !drifted(&compiled.settle, &BodyTable::of(&bodies), view.live) {
+    if !drifted(&compiled.settle, &BodyTable::of(&bodies), view.live, view.unchanged) {
         return Ok(Decision::Idle(Idle::Done));
     }
     // Only this side is applied: the source is gone.
@@ -74,9 +74,16 @@ fn mend(
     Ok(act(Entry::Fresh, step, 0, next, &bodies, step_plan, Vec::new()))
 }
 
-/// Whether any write of a step would change something.
-pub(super) fn drifted(step: &Step, table: &BodyTable, live: &BTreeMap<ObjectRef, Value>) -> bool {
+/// Whether any write of a step would change something, as far as can be told
+/// without asking the server; `unchanged` are objects that were asked about.
+pub(super) fn drifted(
+    step: &Step,
+    table: &BodyTable,
+    live: &BTreeMap<ObjectRef, Value>,
+    unchanged: &BTreeSet<ObjectRef>,
+) -> bool {
     step.effects.iter().any(|effect| match effect {
+        Effect::Write { object, .. } if unchanged.contains(object) => false,
         Effect::Write { object, side, driven, .. } => {
             let body = table.get(*side, object);
             body.is_none_or(|(body, _)| !settled(live.get(object), object, body, driven))

@@ -7,7 +7,7 @@ use crate::core::record::{Decisions, EntityRecord, RevisionRef};
 use crate::core::strategy::{EntityKey, RevisionBodies, StepContext};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that a decision about a rollout may look at.
 #[derive(Clone, Debug)]
@@ -39,6 +39,9 @@ pub struct RolloutView<'a> {
     pub known: &'a [String],
     /// Live objects of those revisions.
     pub live: &'a BTreeMap<ObjectRef, Value>,
+    /// Objects of which a dry-run has shown that a settling write would
+    /// change nothing.
+    pub unchanged: &'a BTreeSet<ObjectRef>,
     /// The target's time.
     pub now: Timestamp,
     /// The holder of the open step is provably dead.

@@ -70,33 +70,13 @@ pub enum CompileError {
     /// The batches do not add up.
     #[error("rolloutBatches: {0}")]
     Batches(#[from] BatchError),
-    /// The target size is below what runs.
-    #[error("targetSize is {wanted}, less than the {live} pods of the source revision")]
-    TooSmall {
-        /// `targetSize`.
-        wanted: u32,
-        /// Pods that run.
-        live: u32,
-    },
-    /// In-place upgrades keep their size.
-    #[error(
-        "targetSize is {wanted}, but {object} has {live} pods: an in-place upgrade keeps its size"
-    )]
-    SizeDiffers {
-        /// The workload.
-        object: ObjectRef,
-        /// `targetSize`.
-        wanted: u32,
-        /// Pods that it has.
-        live: u32,
-    },
     /// The two revisions roll different objects in place.
     #[error("source and target roll different workloads ({left} and {right})")]
     Workloads {
         /// The source's workload.
-        left: ObjectRef,
+        left: String,
         /// The target's workload.
-        right: ObjectRef,
+        right: String,
     },
     /// Source and target differ in the shape of the workload.
     #[error("an upgrade needs a source revision")]

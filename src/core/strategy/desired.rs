@@ -41,11 +41,10 @@ pub struct Stamp<'a> {
 /// The field manager of every write.
 pub const FIELD_MANAGER: &str = "tranche";
 
-/// Whether a live object already is what a write would make of it, our marks
-/// aside: an apply would change nothing but `tranche.dev/` annotations.
+/// The state that a write would bring about, with the marks that the live
+/// object has: what is left is what the write is about.
 #[must_use]
-pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &Driven) -> bool {
-    let Some(live) = live else { return false };
+pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven) -> Value {
     let mut state = body.clone();
     workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
     let marks = live.pointer("/metadata/annotations").and_then(Value::as_object);
@@ -55,7 +54,15 @@ pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &
         }
     }
     set(&mut state, &["metadata", "labels", LABEL_MANAGED_BY], json!(MANAGED_BY));
-    unchanged(live, &state, FIELD_MANAGER)
+    state
+}
+
+/// Whether a live object certainly is what a write would make of it, our marks
+/// aside. Where it cannot be proven (the server fills in fields inside a list
+/// that is replaced whole) the answer is no, and a dry-run tells.
+#[must_use]
+pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &Driven) -> bool {
+    live.is_some_and(|live| unchanged(live, &unmarked(live, object, body, driven), FIELD_MANAGER))
 }
 
 /// The whole desired state of an object at one effect.

@@ -13,8 +13,8 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
     let object = &target.workload;
     if source.workload != *object {
         return Err(CompileError::Workloads {
-            left: source.workload.clone(),
-            right: object.clone(),
+            left: source.workload.to_string(),
+            right: object.to_string(),
         });
     }
     let total = input.sizes.target;

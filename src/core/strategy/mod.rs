@@ -27,7 +27,7 @@ pub use condition::{Look, look};
 pub use desired::{
     ANNOTATION_ENTITY, ANNOTATION_EPOCH, ANNOTATION_PREFIX, ANNOTATION_REVISION, ANNOTATION_STEP,
     FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, desired, epoch_of, mark_of, revision_of,
-    settled,
+    settled, unmarked,
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};

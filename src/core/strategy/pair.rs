@@ -20,8 +20,8 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
     let target = &input.bodies.target;
     if source.workload == target.workload {
         return Err(CompileError::Workloads {
-            left: source.workload.clone(),
-            right: target.workload.clone(),
+            left: source.workload.to_string(),
+            right: target.workload.to_string(),
         });
     }
     let (original, total) = (input.sizes.original, input.sizes.target);

@@ -1,0 +1,92 @@
+//! `tranche apply`.
+
+use super::args::{Apply, Common, OkExit};
+use super::connect::{Repository, open, targets, wire};
+use super::exit::{Failure, exit_code, show};
+use super::terminal::{err, escaped, out};
+use crate::core::model::Target;
+use crate::engine::{Class, Engine, Options, Report};
+use serde_json::json;
+
+/// Takes every step that is due, target by target.
+pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
+    let repository = open(common).await?;
+    let mut reports = Vec::new();
+    for target in targets(common, &repository.project)? {
+        let report = one(common, options, &repository, &target).await?;
+        reports.push((target.name, report));
+    }
+    let class = reports.iter().map(|(_, report)| report.class()).min().unwrap_or(Class::Done);
+    if let Some(path) = &options.summary {
+        write_summary(path, &reports, class)?;
+    }
+    let ok = match class {
+        Class::Waiting => options.ok_exit.contains(&OkExit::Waiting),
+        Class::Busy => options.ok_exit.contains(&OkExit::Busy),
+        _ => false,
+    };
+    Ok(if ok { 0 } else { exit_code(class) })
+}
+
+/// Applies to one target and shows how it ended.
+pub async fn one(
+    common: &Common,
+    options: &Apply,
+    repository: &Repository,
+    target: &Target,
+) -> Result<Report, Failure> {
+    let ports = wire(common, repository, target).await?;
+    let run = Options { wait: options.wait, accept_rewind: options.accept_rewind };
+    let report = Engine::new(&ports, target, run).apply().await;
+    for (_, rest) in &report.entities {
+        match rest.class {
+            Class::Done => {}
+            Class::Waiting | Class::Busy => out(&escaped(&rest.message)),
+            _ => err(&format!("error: {}", escaped(&rest.message))),
+        }
+    }
+    if let Some(error) = &report.error {
+        show(&error.message, &error.next);
+    }
+    let quiet = report.class() == Class::Done;
+    if quiet {
+        out(&format!("target {}: everything is as the plan says", target.name));
+    }
+    Ok(report)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the summary is a file that the caller names")]
+fn write_summary(
+    path: &std::path::Path,
+    reports: &[(String, Report)],
+    class: Class,
+) -> Result<(), Failure> {
+    let targets: Vec<_> = reports
+        .iter()
+        .map(|(name, report)| {
+            let entities: Vec<_> = report
+                .entities
+                .iter()
+                .map(|(key, rest)| {
+                    json!({
+                        "kind": key.kind,
+                        "namespace": key.namespace,
+                        "name": key.name,
+                        "exit": exit_code(rest.class),
+                        "message": rest.message,
+                    })
+                })
+                .collect();
+            json!({
+                "target": name,
+                "exit": exit_code(report.class()),
+                "error": report.error.as_ref().map(|error| error.message.clone()),
+                "entities": entities,
+            })
+        })
+        .collect();
+    let summary = json!({"format": 1, "exit": exit_code(class), "targets": targets});
+    let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
+    std::fs::write(path, text)
+        .map_err(|error| Failure::plain(&format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,260 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Progressive delivery on Kubernetes from git, with nothing to install in the
+/// cluster.
+#[derive(Debug, Parser)]
+#[command(name = "tranche", version, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done · 1 failed · 2 changes (plan --detailed-exitcode) · \
+    3 waiting · 4 rolled back · 5 another run · 7 not recorded yet · 64 usage · 65 invalid plan · \
+    77 refused by a safety rule")]
+pub struct Arguments {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// The plan repository: a path or a file:// URL
+    #[arg(long, global = true, value_name = "PATH|URL", default_value = ".", env = "TRANCHE_REPO")]
+    pub repo: String,
+    /// The plan branch (default: the branch that the remote's HEAD points to)
+    #[arg(long = "ref", global = true, value_name = "BRANCH")]
+    pub reference: Option<String>,
+    /// The target (default: all declared ones, in order)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub target: Option<String>,
+    /// The kubeconfig (default: KUBECONFIG, then ~/.kube/config)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a first plan into a directory
+    #[command(
+        after_help = "Example:\n  tranche init shop && cd shop && git init && git add . && git commit -m plan"
+    )]
+    Init(Init),
+    /// Check a plan, and tell what may surprise
+    #[command(after_help = "Example:\n  tranche lint --worktree")]
+    Lint(Source),
+    /// Print the objects that a plan renders
+    #[command(after_help = "Example:\n  tranche render --worktree | kubectl diff -f -")]
+    Render(Source),
+    /// Show the steps to come and what they change
+    #[command(after_help = "Example:\n  tranche plan --worktree --detailed-exitcode")]
+    Plan(Plan),
+    /// Take every step that is due
+    #[command(after_help = "Example:\n  tranche apply --wait 10m --ok-exit waiting,busy")]
+    Apply(Apply),
+    /// Show where every rollout stands
+    #[command(
+        after_help = "Example:\n  tranche status -o json | jq '.rollouts[].status.rollingState'"
+    )]
+    Status(Status),
+    /// Show the record: what happened, when, and who decided
+    #[command(after_help = "Example:\n  tranche log -n 20 web")]
+    Log(Log),
+    /// Watch a whole rollout from git on the embedded cluster
+    #[command(after_help = "Example:\n  tranche demo --dir /tmp/tranche-demo")]
+    Demo(Demo),
+    /// Hold a rollout before its next batch
+    #[command(after_help = "Example:\n  tranche pause web --reason 'error rate is up'")]
+    Pause(Decision),
+    /// Take the hold away
+    #[command(after_help = "Example:\n  tranche resume web")]
+    Resume(Decision),
+    /// Bring a rollout back to its stable revision
+    #[command(
+        after_help = "Example:\n  tranche abort web --reason 'checkout is broken' && tranche apply --wait 10m"
+    )]
+    Abort(Decision),
+    /// Try a failed rollout again
+    #[command(after_help = "Example:\n  tranche retry web")]
+    Retry(Decision),
+    /// Print the JSON Schema of a plan kind
+    #[command(after_help = "Example:\n  tranche schema --all schemas")]
+    Schema(Schema),
+}
+
+/// Options of `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The directory; it may exist if it holds none of the files
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// Options of commands that read a plan.
+#[derive(Args, Clone, Debug)]
+pub struct Source {
+    /// Read the files of the checkout, committed or not
+    #[arg(long)]
+    pub worktree: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Options of `plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// Read the files of the checkout, committed or not
+    #[arg(long)]
+    pub worktree: bool,
+    /// Exit with 2 if there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Take a plan branch whose history was rewritten
+    #[arg(long)]
+    pub accept_rewind: bool,
+}
+
+/// Options of `apply`.
+#[derive(Args, Clone, Debug)]
+pub struct Apply {
+    /// Go on to the end, a gate, or this long, such as 90s, 10m or 1h30m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// Take a plan branch whose history was rewritten
+    #[arg(long)]
+    pub accept_rewind: bool,
+    /// Ends that count as success
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "END")]
+    pub ok_exit: Vec<OkExit>,
+    /// Write how each entity ended as JSON, whatever the exit code
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+}
+
+/// Ends that `--ok-exit` turns into success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OkExit {
+    /// 3: at a gate, a hold, or for readiness.
+    Waiting,
+    /// 5: another run holds it, or won the race.
+    Busy,
+}
+
+/// Options of `status`.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Options of `log`.
+#[derive(Args, Debug)]
+pub struct Log {
+    /// Only this rollout: NAME or NAMESPACE/NAME
+    pub rollout: Option<String>,
+    /// At most so many commits
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub max_count: Option<usize>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Where to make the demo; it must not exist (default: a new directory
+    /// under the temporary one)
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+}
+
+/// Options of `pause`, `resume`, `abort` and `retry`.
+#[derive(Args, Debug)]
+pub struct Decision {
+    /// The rollout: NAME or NAMESPACE/NAME
+    pub rollout: String,
+    /// Why; it is recorded
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// Options of `schema`.
+#[derive(Args, Debug)]
+pub struct Schema {
+    /// The kind: application, approllout or project
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub kind: Option<String>,
+    /// Write every schema into a directory
+    #[arg(long, value_name = "DIR")]
+    pub all: Option<PathBuf>,
+}
+
+/// `90`, `90s`, `10m`, `1h30m`: seconds unless a unit says otherwise.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{text}\" is no duration; write 90s, 10m or 1h30m");
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(u64::from(seconds)));
+    }
+    let (mut total, mut number) = (0_u64, String::new());
+    for c in text.chars() {
+        if c.is_ascii_digit() {
+            number.push(c);
+            continue;
+        }
+        let unit = match c {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            _ => return Err(wrong()),
+        };
+        let count: u32 = number.parse().map_err(|_| wrong())?;
+        total = total.saturating_add(u64::from(count) * unit);
+        number.clear();
+    }
+    if number.is_empty() && !text.is_empty() {
+        Ok(Duration::from_secs(total))
+    } else {
+        Err(wrong())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_sound_and_every_command_shows_an_example() {
+        Arguments::command().debug_assert();
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("tranche "), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "m", "1h30", "10x", "-5m", "1.5h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

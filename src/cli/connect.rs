@@ -1,0 +1,175 @@
+//! From arguments to the ports of a run.
+
+use super::args::Common;
+use super::exit::Failure;
+use super::settings;
+use super::terminal::{Screen, err};
+use crate::core::model::{ClusterRef, Project, Target};
+use crate::edge::cluster::{ApiServerClock, KubeCluster, connect};
+use crate::edge::git::{GitRemote, Location, locate};
+use crate::edge::process::ThisProcess;
+use crate::edge::signal;
+use crate::engine::{Class, RunError, project};
+use crate::port::{Audience, Clock, ClusterError, Objects, Ports, Process, Remote};
+use crate::sandbox::{Sandbox, SandboxClock};
+use jiff::Timestamp;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The plan repository of a command, and what its newest plan declares.
+pub struct Repository {
+    /// Where it is.
+    pub location: Location,
+    /// Its remote.
+    pub remote: Rc<GitRemote>,
+    /// Its project.
+    pub project: Project,
+    /// The project's id: the plan branch's root commit.
+    pub id: String,
+}
+
+/// Everything that a run acts through.
+pub struct Wired {
+    cluster: KubeCluster,
+    remote: Rc<GitRemote>,
+    clock: TargetClock,
+    process: ThisProcess,
+    screen: Screen,
+}
+
+/// The clock of a target.
+pub enum TargetClock {
+    /// An API server's.
+    Server(ApiServerClock),
+    /// The sandbox's.
+    Sandbox(SandboxClock),
+}
+
+/// Opens the plan repository and reads its project.
+pub async fn open(common: &Common) -> Result<Repository, Failure> {
+    // The remote's name is in `tranche.yaml`, which is on the remote: the
+    // checkout's own copy says which one it is.
+    let location = locate(&common.repo, "origin", common.reference.as_deref()).await?;
+    let cache = settings::cache_dir(location.url.as_str())?;
+    let remote = GitRemote::open(&location.url, &location.plan_branch, &cache)?;
+    let tips = remote.fetch("tranche/none").await?;
+    let project = match project(remote.objects(), &tips.plan) {
+        Ok(project) => project,
+        Err(error) => return Err(error.into()),
+    };
+    let id = remote.objects().root(&tips.plan)?.0;
+    Ok(Repository { location, remote: Rc::new(remote), project, id })
+}
+
+/// The targets that a command is about.
+pub fn targets(common: &Common, project: &Project) -> Result<Vec<Target>, Failure> {
+    let Some(name) = &common.target else {
+        let implicit = *project == Project::default();
+        if implicit && settings::in_ci() {
+            return Err(Failure::usage(
+                "no target is declared, and in CI the sandbox is never assumed",
+                "declare `spec.targets` in tranche.yaml, or name it: `--target sandbox`",
+            ));
+        }
+        return Ok(project.targets.clone());
+    };
+    if let Some(target) = project.targets.iter().find(|target| target.name == *name) {
+        return Ok(vec![target.clone()]);
+    }
+    if name == "sandbox" {
+        return Ok(Project::default().targets);
+    }
+    let known: Vec<&str> = project.targets.iter().map(|t| t.name.as_str()).collect();
+    Err(Failure::usage(
+        format!("there is no target \"{name}\"; declared are {}", known.join(", ")),
+        "name a declared target, or declare it in tranche.yaml",
+    ))
+}
+
+/// Connects to a target.
+pub async fn wire(
+    common: &Common,
+    repository: &Repository,
+    target: &Target,
+) -> Result<Wired, Failure> {
+    let stop = Arc::default();
+    signal::listen(Arc::clone(&stop)).map_err(|error| Failure::plain(&error.to_string()))?;
+    let (cluster, clock) = match target.cluster {
+        ClusterRef::Sandbox => {
+            err(&format!("target {} is the sandbox: nothing real is changed", target.name));
+            let dir = settings::sandbox_dir(
+                repository.location.url.as_str(),
+                &repository.id,
+                &target.name,
+            )?;
+            let sandbox = Sandbox::open(&dir, wall_clock).map_err(|error| {
+                Failure::plain(&format!(
+                    "the sandbox in {} cannot be opened: {error}",
+                    dir.display()
+                ))
+            })?;
+            let client = kube::Client::new(sandbox.service(), target.namespace.clone());
+            (KubeCluster::new(client), TargetClock::Sandbox(SandboxClock::new(sandbox)))
+        }
+        ClusterRef::Context(_) | ClusterRef::InCluster => {
+            let connected = connect(&target.cluster, common.kubeconfig.as_deref()).await?;
+            (connected.cluster, TargetClock::Server(connected.clock))
+        }
+    };
+    let remote = Rc::clone(&repository.remote);
+    let process = ThisProcess::new(stop);
+    Ok(Wired { cluster, remote, clock, process, screen: Screen::new() })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the sandbox's time follows the wall clock")]
+fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}
+
+impl Ports for Wired {
+    type Cluster = KubeCluster;
+    type Remote = GitRemote;
+    type Clock = TargetClock;
+
+    fn cluster(&self) -> &KubeCluster {
+        &self.cluster
+    }
+
+    fn remote(&self) -> &GitRemote {
+        &self.remote
+    }
+
+    fn clock(&self) -> &TargetClock {
+        &self.clock
+    }
+
+    fn process(&self) -> &dyn Process {
+        &self.process
+    }
+
+    fn audience(&self) -> &dyn Audience {
+        &self.screen
+    }
+}
+
+impl Clock for TargetClock {
+    async fn now(&self) -> Result<Timestamp, ClusterError> {
+        match self {
+            Self::Server(clock) => clock.now().await,
+            Self::Sandbox(clock) => clock.now().await,
+        }
+    }
+
+    async fn wait(&self, at_most: Duration, may_jump: bool) -> Result<Timestamp, ClusterError> {
+        match self {
+            Self::Server(clock) => clock.wait(at_most, may_jump).await,
+            Self::Sandbox(clock) => clock.wait(at_most, may_jump).await,
+        }
+    }
+}
+
+/// A plan that cannot be read at all.
+pub fn invalid(message: &str) -> Failure {
+    RunError::new(Class::Invalid, message, "mend the plan; nothing was written").into()
+}

@@ -1,0 +1,199 @@
+//! `pause`, `resume`, `abort`, `retry`: a person's decision, as a commit on the
+//! record branch.
+
+use super::args::{Common, Decision};
+use super::connect::{Repository, open, targets};
+use super::exit::Failure;
+use super::settings;
+use super::terminal::{escaped, out};
+use crate::core::decide::{Answer, Command, State};
+use crate::core::model::Target;
+use crate::core::record::{
+    self, CommitPhase, Decisions, Trailers, Verdict, dashboard, decisions_path,
+};
+use crate::core::strategy::{EntityKey, EntityKind};
+use crate::engine::{Class, RunError, Snapshot};
+use crate::port::{Change, CommitId, Objects, PushOutcome, Remote};
+
+pub use crate::core::decide::Command as Wanted;
+
+/// How often a decision is put on a newer tip.
+const MAX_TRIES: u32 = 20;
+
+/// Records a decision.
+pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<u8, Failure> {
+    let repository = open(common).await?;
+    let mut found = 0;
+    for target in targets(common, &repository.project)? {
+        for _ in 0..MAX_TRIES {
+            match decide(&repository, &target, wanted, options).await? {
+                Outcome::Recorded(subject) | Outcome::Already(subject) => {
+                    found += 1;
+                    out(&escaped(&subject));
+                    break;
+                }
+                Outcome::Unknown => break,
+                Outcome::Lost => {}
+            }
+        }
+    }
+    if found == 0 {
+        return Err(Failure::usage(
+            format!("there is no rollout \"{}\" on the record", options.rollout),
+            "`tranche status` lists them; a rollout is there once its first step has begun",
+        ));
+    }
+    Ok(0)
+}
+
+enum Outcome {
+    Recorded(String),
+    Already(String),
+    Unknown,
+    Lost,
+}
+
+async fn decide(
+    repository: &Repository,
+    target: &Target,
+    wanted: Wanted,
+    options: &Decision,
+) -> Result<Outcome, Failure> {
+    let remote = &repository.remote;
+    let objects = remote.objects();
+    let Some(tip) = remote.fetch_record(&target.record_branch).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    let snapshot = Snapshot::new(objects, Some(tip.clone()));
+    let Some(key) = find(&snapshot.entities()?, &options.rollout, target)? else {
+        return Ok(Outcome::Unknown);
+    };
+    let Some(entity) = snapshot.entity(&key)?.filter(|entity| !entity.removed) else {
+        return Ok(Outcome::Unknown);
+    };
+    let decisions = snapshot.decisions(&key)?;
+    let name = format!("{}/{}", key.namespace, key.name);
+    // What was decided but not done yet counts as done.
+    if wanted == Command::Abort && decisions.aborts(entity.attempt) {
+        return Ok(Outcome::Already(format!("{name}: it is being aborted already")));
+    }
+    if wanted == Command::Retry && decisions.retries(entity.attempt) {
+        return Ok(Outcome::Already(format!("{name}: it is being tried again already")));
+    }
+    match wanted.answer(entity.state(), decisions.paused.is_some()) {
+        Answer::Accepted => {}
+        Answer::Already(why) => return Ok(Outcome::Already(format!("{name}: {why}"))),
+        Answer::Refused(why) => {
+            return Err(RunError::new(
+                Class::Refused,
+                format!("{wanted} of {name}: {why} (state {})", entity.state()),
+                "`tranche status` shows where it stands; nothing was recorded",
+            )
+            .into());
+        }
+    }
+    let by = settings::person();
+    let next = decided(decisions, wanted, entity.attempt, &by, options.reason.clone());
+    let state: State = entity.state();
+    let subject = format!("{}: {wanted} by {by}, in {state}", key.name);
+    let mut rows = snapshot.rows()?;
+    for row in &mut rows {
+        if row.0.entity == key {
+            row.1 = next.clone();
+        }
+    }
+    let rows: Vec<_> = rows.iter().map(|(record, decisions)| (record, decisions)).collect();
+    let path = decisions_path(&key);
+    let changes = [
+        Change { bytes: Some(record::write(&path, &next)?), path },
+        Change {
+            path: "README.md".to_owned(),
+            bytes: Some(dashboard(&target.name, &rows).into_bytes()),
+        },
+    ];
+    let message = message(objects.info(&tip)?.message.as_str(), &key, &subject, &by, options);
+    let commit = objects.commit(Some(&tip), &changes, &message, now())?;
+    push(repository, target, &tip, &commit, subject).await
+}
+
+async fn push(
+    repository: &Repository,
+    target: &Target,
+    tip: &CommitId,
+    commit: &CommitId,
+    subject: String,
+) -> Result<Outcome, Failure> {
+    match repository.remote.push(&target.record_branch, Some(tip), commit).await? {
+        PushOutcome::Won => Ok(Outcome::Recorded(subject)),
+        PushOutcome::Lost => Ok(Outcome::Lost),
+        PushOutcome::Refused(text) => Err(RunError::new(
+            Class::Failed,
+            format!(
+                "the remote refused a push to branch {}: {}",
+                target.record_branch,
+                text.trim()
+            ),
+            "let this identity push to the branch; nothing was recorded",
+        )
+        .into()),
+    }
+}
+
+fn message(previous: &str, key: &EntityKey, subject: &str, by: &str, options: &Decision) -> String {
+    let before = Trailers::parse(previous);
+    let plan = before.as_ref().map_or_else(String::new, |t| t.plan_commit.clone());
+    let mut trailers = Trailers::after(before.as_ref(), CommitPhase::Decision, &plan);
+    trailers.rollout = Some(key.to_string());
+    trailers.approved_by = Some(by.to_owned());
+    trailers.message(subject, options.reason.as_deref().unwrap_or_default())
+}
+
+fn decided(
+    mut decisions: Decisions,
+    wanted: Wanted,
+    attempt: u32,
+    by: &str,
+    reason: Option<String>,
+) -> Decisions {
+    let verdict = Some(Verdict { attempt, by: by.to_owned(), at: now(), reason });
+    match wanted {
+        Command::Pause => decisions.paused = verdict,
+        Command::Resume => decisions.paused = None,
+        Command::Abort => decisions.abort = verdict,
+        Command::Retry => decisions.retry = verdict,
+    }
+    decisions.stamped()
+}
+
+/// The rollout that a name means.
+fn find(keys: &[EntityKey], wanted: &str, target: &Target) -> Result<Option<EntityKey>, Failure> {
+    let rollouts = keys.iter().filter(|key| key.kind == EntityKind::Rollout);
+    let matching: Vec<&EntityKey> = match wanted.split_once('/') {
+        Some((namespace, name)) => {
+            rollouts.filter(|key| key.namespace == namespace && key.name == name).collect()
+        }
+        None => rollouts.filter(|key| key.name == wanted).collect(),
+    };
+    match matching.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some((*only).clone())),
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|k| format!("{}/{}", k.namespace, k.name)).collect();
+            Err(Failure::usage(
+                format!(
+                    "\"{wanted}\" is ambiguous on target {}: {}",
+                    target.name,
+                    names.join(", ")
+                ),
+                "name it as NAMESPACE/NAME",
+            ))
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a decision's instant is for people only")]
+fn now() -> jiff::Timestamp {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

@@ -1,0 +1,76 @@
+//! Exit codes, and how an error looks.
+
+use super::terminal::{err, escaped};
+use crate::engine::{Class, RunError};
+use std::process::ExitCode;
+
+/// Wrong usage.
+pub const USAGE: u8 = 64;
+/// `plan --detailed-exitcode`: there are changes.
+pub const CHANGES: u8 = 2;
+
+/// The exit code of a class.
+#[must_use]
+pub fn exit_code(class: Class) -> u8 {
+    match class {
+        Class::Done => 0,
+        Class::Failed => 1,
+        Class::Waiting => 3,
+        Class::RolledBack => 4,
+        Class::Busy => 5,
+        Class::NotRecorded => 7,
+        Class::Invalid => 65,
+        Class::Refused => 77,
+    }
+}
+
+/// An error that ends the program.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it; empty if there is nothing to say.
+    pub next: String,
+}
+
+impl Failure {
+    /// A fault of a command's arguments.
+    pub fn usage(message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { code: USAGE, message: message.into(), next: next.into() }
+    }
+
+    /// A plain failure.
+    pub fn plain(message: &str) -> Self {
+        Self { code: 1, message: message.to_owned(), next: String::new() }
+    }
+}
+
+impl<E: Into<RunError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error: RunError = error.into();
+        Self { code: exit_code(error.class), message: error.message, next: error.next }
+    }
+}
+
+/// Prints an error and gives its exit code.
+pub fn failed(failure: &Failure) -> ExitCode {
+    show(&failure.message, &failure.next);
+    ExitCode::from(failure.code)
+}
+
+/// Prints an error.
+pub fn show(message: &str, next: &str) {
+    err(&format!("error: {}", escaped(message)));
+    if !next.is_empty() {
+        err(&format!("  next: {}", escaped(next)));
+    }
+}
+
+/// clap's own errors: help and version are no errors, the rest is wrong usage.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing more can be done if the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}

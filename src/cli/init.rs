@@ -1,0 +1,35 @@
+//! `tranche init`: a first plan to change.
+
+#![expect(clippy::disallowed_methods, reason = "this command writes files")]
+
+use super::args::Init;
+use super::exit::Failure;
+use super::terminal::out;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+
+const FILES: &[(&str, &str)] = &[
+    ("tranche.yaml", include_str!("../../examples/webservice/tranche.yaml")),
+    ("application.yaml", include_str!("../../examples/webservice/application.yaml")),
+    ("approllout.yaml", include_str!("../../examples/webservice/approllout.yaml")),
+];
+
+/// Writes the files; none if one of them is there.
+pub fn run(options: &Init) -> Result<u8, Failure> {
+    let dir = &options.dir;
+    let failed = |error: std::io::Error| Failure::plain(&format!("{}: {error}", dir.display()));
+    if let Some((name, _)) = FILES.iter().find(|(name, _)| dir.join(name).exists()) {
+        return Err(Failure::usage(
+            format!("{} exists; nothing was written", dir.join(name).display()),
+            "choose another directory, or edit what is there",
+        ));
+    }
+    fs::create_dir_all(dir).map_err(failed)?;
+    for (name, text) in FILES {
+        let file = OpenOptions::new().write(true).create_new(true).open(dir.join(name));
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
+        out(&dir.join(name).display().to_string());
+    }
+    out("next: commit the files, then `tranche plan` and `tranche apply --wait 10m`");
+    Ok(0)
+}

@@ -1,0 +1,84 @@
+//! `tranche render`: the objects of a plan, as YAML or JSON.
+
+use super::args::{Common, Output, Source};
+use super::connect::{Repository, open, targets};
+use super::exit::Failure;
+use super::terminal::out;
+use crate::core::dialect::{self, PROJECT_FILE};
+use crate::core::model::{PlanFile, Project};
+use crate::core::yaml::to_yaml;
+use crate::edge::git::worktree_files;
+use crate::engine::{Loaded, load_plan, load_worktree};
+use crate::port::Remote;
+use serde_json::Value;
+
+/// Prints every object, target by target.
+pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
+    let repository = open(common).await?;
+    let mut all = Vec::new();
+    for (_, loaded) in load_all(common, &repository, options.worktree).await? {
+        all.extend(objects(&loaded));
+    }
+    match options.output {
+        Output::Json => {
+            let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": all});
+            out(&serde_json::to_string_pretty(&list).unwrap_or_default());
+        }
+        Output::Text => {
+            for object in &all {
+                out(&format!("---\n{}", to_yaml(object).trim_end()));
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// The plan, loaded for each target: of the newest commit, or of the checkout.
+pub async fn load_all(
+    common: &Common,
+    repository: &Repository,
+    worktree: bool,
+) -> Result<Vec<(String, Loaded)>, Failure> {
+    let mut all = Vec::new();
+    if worktree {
+        let (files, project) = worktree_of(repository)?;
+        for target in targets(common, &project)? {
+            all.push((target.name.clone(), load_worktree(files.clone(), &target)?));
+        }
+        return Ok(all);
+    }
+    let tips = repository.remote.fetch("tranche/none").await?;
+    for target in targets(common, &repository.project)? {
+        let loaded = load_plan(repository.remote.objects(), &tips.plan, &target)?;
+        all.push((target.name, loaded));
+    }
+    Ok(all)
+}
+
+/// The plan files of the checkout, committed or not, and its project.
+pub fn worktree_of(repository: &Repository) -> Result<(Vec<PlanFile>, Project), Failure> {
+    let Some(root) = &repository.location.worktree else {
+        return Err(Failure::usage(
+            format!(
+                "{} is no checkout, so it has no files besides its commits",
+                repository.location.url
+            ),
+            "leave --worktree out, or point --repo at a checkout",
+        ));
+    };
+    let first = worktree_files(root, &mut |path, _| path == PROJECT_FILE)?;
+    let project = dialect::load_project(first.first())
+        .map_err(|errors| super::plan::unreadable(&errors.to_string()))?;
+    let files = worktree_files(root, &mut |path, _| dialect::selects(&project, path))?;
+    Ok((files, project))
+}
+
+/// All objects of a plan: plain ones, then each application's.
+fn objects(loaded: &Loaded) -> Vec<Value> {
+    let plain = loaded.plan.objects.iter().map(|object| object.body.clone());
+    let rendered = loaded.applications.values().flat_map(|application| {
+        let components = application.rendered.components.iter();
+        components.flat_map(|c| std::iter::once(&c.workload).chain(&c.extras)).cloned()
+    });
+    plain.chain(rendered).collect()
+}
