@@ -96,7 +96,7 @@ mod tests {
         let got = diff(&object, Some(&secret("aHVudGVyMg==")), Some(&secret("bmV3")));
         assert_eq!(got.change, Change::Update);
         let text = got.lines.join("\n");
-        assert!(text.contains("+  password: <redacted, changed>"), "{text}");
+        assert!(text.contains("+  password: \"<redacted, changed>\""), "{text}");
         assert!(!text.contains("aHVudGVyMg") && !text.contains("bmV3"), "{text}");
         assert!(!text.contains("+  same"), "{text}");
     }
