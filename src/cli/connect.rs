@@ -10,7 +10,7 @@ use crate::edge::git::{GitRemote, Location, locate};
 use crate::edge::process::ThisProcess;
 use crate::edge::signal;
 use crate::engine::{Class, RunError, project};
-use crate::port::{Audience, Clock, ClusterError, Objects, Ports, Process, Remote};
+use crate::port::{Audience, Clock, ClusterError, CommitId, Objects, Ports, Process, Remote};
 use crate::sandbox::{Sandbox, SandboxClock};
 use jiff::Timestamp;
 use std::rc::Rc;
@@ -54,12 +54,33 @@ pub async fn open(common: &Common) -> Result<Repository, Failure> {
     let cache = settings::cache_dir(location.url.as_str())?;
     let remote = GitRemote::open(&location.url, &location.plan_branch, &cache)?;
     let tips = remote.fetch("tranche/none").await?;
-    let project = match project(remote.objects(), &tips.plan) {
-        Ok(project) => project,
-        Err(error) => return Err(error.into()),
-    };
+    let project = last_valid(remote.objects(), &tips.plan)?;
     let id = remote.objects().root(&tips.plan)?.0;
     Ok(Repository { location, remote: Rc::new(remote), project, id })
+}
+
+/// How far back a `tranche.yaml` that can be read is looked for.
+const HISTORY: usize = 100;
+
+/// The newest `tranche.yaml` that is valid: a broken one must not keep people
+/// from seeing where things stand, nor rollouts under way from going on. What
+/// reads the newest plan itself still fails by it.
+fn last_valid<O: Objects>(objects: &O, tip: &CommitId) -> Result<Project, Failure> {
+    let first = match project(objects, tip) {
+        Ok(project) => return Ok(project),
+        Err(error) if error.class == Class::Invalid => error,
+        Err(error) => return Err(error.into()),
+    };
+    let mut at = objects.info(tip)?.parent;
+    for _ in 0..HISTORY {
+        let Some(commit) = at else { break };
+        if let Ok(found) = project(objects, &commit) {
+            err(&format!("note: tranche.yaml is invalid, that of {} holds", commit.short()));
+            return Ok(found);
+        }
+        at = objects.info(&commit)?.parent;
+    }
+    Err(first.into())
 }
 
 /// The targets that a command is about.

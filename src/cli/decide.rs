@@ -95,7 +95,7 @@ async fn decide(
     let by = settings::person();
     let next = decided(decisions, wanted, entity.attempt, &by, options.reason.clone());
     let state: State = entity.state();
-    let subject = format!("{}: {wanted} by {by}, in {state}", key.name);
+    let subject = format!("{}: {wanted}, in {state}", key.name);
     let mut rows = snapshot.rows()?;
     for row in &mut rows {
         if row.0.entity == key {

@@ -29,6 +29,9 @@ impl Report {
 /// How often a run reads everything anew after a lost race, before it leaves
 /// the field to the others.
 const MAX_LOSSES: u32 = 20;
+/// How often objects are settled in one run before somebody else must be
+/// changing them.
+const MAX_SETTLES: u32 = 2;
 /// More steps than any run takes for one entity.
 const MAX_TURNS: u32 = 10_000;
 
@@ -96,10 +99,22 @@ impl<P: Ports> Engine<'_, P> {
 
     /// Takes an entity as far as it goes.
     async fn advance(&self, reading: &mut Reading, key: &EntityKey) -> Result<Rest, RunError> {
-        let (mut lost, mut moved) = (0, false);
+        let (mut lost, mut settled, mut moved) = (0, 0, false);
         for _ in 0..MAX_TURNS {
             match self.turn(reading, key).await {
                 Ok(Turn::Moved) => moved = true,
+                Ok(Turn::Settled) if settled < MAX_SETTLES => {
+                    moved = true;
+                    settled += 1;
+                }
+                Ok(Turn::Settled) => {
+                    let message = format!(
+                        "{key}: what was applied {MAX_SETTLES} times is changed back each time\n  \
+                         next: find out who writes it (`kubectl get -o yaml \
+                         --show-managed-fields`), and leave the field to one of you"
+                    );
+                    return Ok(Rest::of(Class::Failed, message));
+                }
                 Ok(Turn::Rest(rest)) => {
                     // What this run wanted to do, another one did.
                     let beaten = lost > 0 && !moved && rest.class >= Class::Waiting;

@@ -11,20 +11,21 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<P: Ports> Engine<'_, P> {
-    /// Asks for the rights that a step needs, and dry-runs the first write of
-    /// each of its objects.
+    /// Asks for the rights that a step needs from an effect on, and dry-runs
+    /// the first write of each of its objects.
     pub(super) async fn checked(
         &self,
         key: &EntityKey,
         act: &Act,
+        cursor: usize,
         epoch: u64,
         live: &BTreeMap<ObjectRef, Value>,
     ) -> Result<(), Halt> {
-        for effect in &act.step.effects {
+        for effect in act.step.effects.iter().skip(cursor) {
             self.allowed(key, effect, live).await?;
         }
         let mut seen = BTreeSet::new();
-        for (index, effect) in act.step.effects.iter().enumerate() {
+        for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
             let Effect::Write { object, side, driven, .. } = effect else { continue };
             if !seen.insert(object) {
                 continue;

@@ -35,8 +35,10 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(Lock, EntityRecord), Halt> {
         let live = self.live_of(act).await?;
         let epoch = reading.tip.as_ref().map_or(0, |tip| tip.trailers.seq) + 1;
-        if act.entry == Entry::Fresh {
-            self.checked(key, act, epoch, &live).await?;
+        // A takeover is not asked about: what its holder left half done has
+        // to be brought to a boundary first.
+        if act.entry != Entry::Takeover {
+            self.checked(key, act, cursor, epoch, &live).await?;
         }
         self.anchored(reading).await?;
         let now = self.ports.clock().now().await?;

@@ -4,7 +4,7 @@ use super::outcome::{Class, Halt, Rest};
 use super::{Engine, Reading};
 use crate::core::decide::{Decision, Idle};
 use crate::core::record::CommitPhase;
-use crate::core::strategy::EntityKey;
+use crate::core::strategy::{EntityKey, StepKind};
 use crate::port::Ports;
 
 /// What a turn came to.
@@ -12,6 +12,8 @@ use crate::port::Ports;
 pub(super) enum Turn {
     /// Something was done: look again.
     Moved,
+    /// Objects were brought to their state outside any batch.
+    Settled,
     /// There is nothing to do now.
     Rest(Rest),
 }
@@ -21,7 +23,13 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) async fn turn(&self, reading: &mut Reading, key: &EntityKey) -> Result<Turn, Halt> {
         match self.decide(reading, key).await? {
             Decision::Idle(idle) => Ok(Turn::Rest(rest(key, idle))),
-            Decision::Act(act) => self.perform(reading, key, *act).await,
+            Decision::Act(act) => {
+                let settles = act.step.kind == StepKind::Settle;
+                match self.perform(reading, key, *act).await? {
+                    Turn::Moved if settles => Ok(Turn::Settled),
+                    turn => Ok(turn),
+                }
+            }
             Decision::Bury(record) => {
                 let subject = format!("{}: gone from the plan", key.name);
                 self.decision_commit(reading, &record, CommitPhase::Result, &subject).await?;

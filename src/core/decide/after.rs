@@ -141,7 +141,11 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         .to_owned(),
         at: end.now,
         recovered: end.recovered,
-        message: end.message.to_owned(),
+        message: if step.kind == StepKind::Abort {
+            why_back(record)
+        } else {
+            end.message.to_owned()
+        },
     });
     match (step.kind, end.verdict) {
         (StepKind::Batch(index), StepVerdict::Succeeded) => batch_done(&mut next, index, step, end),
@@ -166,6 +170,20 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         }
     }
     next
+}
+
+/// Why a rollout went back to stable; after a missed deadline, what was seen
+/// then.
+fn why_back(record: &EntityRecord) -> String {
+    let seen = record.last.as_ref().map(|last| last.message.clone()).unwrap_or_default();
+    match record.ending {
+        Some(Ending::DeadlineExceeded) if seen.is_empty() => "not ready in time".to_owned(),
+        Some(Ending::DeadlineExceeded) => format!("not ready in time: {seen}"),
+        Some(Ending::Aborted) | None => "aborted".to_owned(),
+        Some(Ending::Modified) => "the plan named another target".to_owned(),
+        Some(Ending::Reverted) => "the plan named the stable revision".to_owned(),
+        Some(Ending::Deleted) => "removed from the plan".to_owned(),
+    }
 }
 
 fn batch_done(next: &mut EntityRecord, index: u32, step: &Step, end: &Conclusion<'_>) {

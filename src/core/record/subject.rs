@@ -1,6 +1,6 @@
 //! What a record commit says to people.
 
-use super::EntityRecord;
+use super::{Ending, EntityRecord};
 use crate::core::decide::StepVerdict;
 use crate::core::strategy::{EntityKind, Step, StepKind};
 
@@ -26,6 +26,16 @@ fn target(record: &EntityRecord) -> &str {
     record.target.as_ref().map_or("", |target| target.name.as_str())
 }
 
+fn why(record: &EntityRecord) -> &'static str {
+    match record.ending {
+        Some(Ending::Aborted) | None => "aborted",
+        Some(Ending::DeadlineExceeded) => "not ready in time",
+        Some(Ending::Modified) => "another target",
+        Some(Ending::Reverted) => "reverted",
+        Some(Ending::Deleted) => "removed from the plan",
+    }
+}
+
 /// The subject of an intent.
 #[must_use]
 pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> String {
@@ -35,7 +45,7 @@ pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> Str
             let total = record.status.rollout_target_size;
             format!(", to {} of {total} pods on {}", step.goal, target(record))
         }
-        StepKind::Abort => String::new(),
+        StepKind::Abort => format!(", {}", why(record)),
         StepKind::Settle => format!(", {}", target(record)),
     };
     format!("{}: {} {verb}{goal}", name(record), step_name(record, step))
