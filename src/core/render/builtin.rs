@@ -6,7 +6,7 @@
 pub const BUILTIN_VERSION: &str = "builtin-1";
 
 /// File names and texts.
-pub(super) const FILES: [(&str, &str); 7] = [
+pub(super) const FILES: [(&str, &str); 8] = [
     ("builtin/webservice.yaml", include_str!("builtin/webservice.yaml")),
     ("builtin/worker.yaml", include_str!("builtin/worker.yaml")),
     ("builtin/clonesetservice.yaml", include_str!("builtin/clonesetservice.yaml")),
@@ -14,4 +14,5 @@ pub(super) const FILES: [(&str, &str); 7] = [
     ("builtin/expose.yaml", include_str!("builtin/expose.yaml")),
     ("builtin/labels.yaml", include_str!("builtin/labels.yaml")),
     ("builtin/annotations.yaml", include_str!("builtin/annotations.yaml")),
+    ("builtin/resource.yaml", include_str!("builtin/resource.yaml")),
 ];

@@ -137,6 +137,12 @@ fn every_type_and_trait_renders_its_golden_file() {
     let notes = ("annotations", json!({"note": "a: b # c"}));
     golden("labels.yaml", &app("webservice", image, &[labels, notes]), &[]);
     let queue = json!({"image": "q:1", "queue": "mail", "replicas": 2});
+    let image = json!({"image": "nginx:1.27"});
+    let both = ("resource", json!({"cpu": "500m", "memory": "128Mi"}));
+    golden("resource.yaml", &app("worker", image.clone(), &[both]), &[]);
+    let apart = json!({"requests": {"cpu": 0.5}, "limits": {"memory": "1Gi"}});
+    golden("resource-apart.yaml", &app("worker", image, &[("resource", apart)]), &[]);
+
     golden("queueworker.yaml", &app("queueworker", queue, &[]), &user(QUEUEWORKER));
 }
 
