@@ -5,6 +5,7 @@
 
 mod cloneset;
 mod deployment;
+mod statefulset;
 
 use super::Driven;
 use crate::core::object::KindRef;
@@ -36,7 +37,8 @@ pub struct WorkloadKind {
 }
 
 /// The kinds that rollouts can drive.
-pub static KINDS: &[&WorkloadKind] = &[&deployment::DEPLOYMENT, &cloneset::CLONESET];
+pub static KINDS: &[&WorkloadKind] =
+    &[&deployment::DEPLOYMENT, &cloneset::CLONESET, &statefulset::STATEFULSET];
 
 /// What a live workload says about its pods. Counts that the status leaves
 /// out are zero.
