@@ -11,6 +11,7 @@ use crate::core::strategy::{
 };
 use crate::port::{Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
+use std::cell::Cell;
 
 /// How often a write goes back to its GET.
 const MAX_TRIES: u32 = 5;
@@ -36,12 +37,22 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Written, Halt> {
         let Some(effect) = act.step.effects.get(index) else { return Ok(Written::Done) };
         self.ports.audience().hear(&Progress::Effect(effect.to_string()));
-        match effect {
+        let unsure = Cell::new(false);
+        let done = match effect {
             Effect::Write { object, side, driven, .. } => {
-                self.apply_state(key, act, index, lock, (object, *side, driven)).await
+                let what = (object, *side, driven);
+                self.apply_state(key, act, index, lock, what, &unsure).await
             }
-            Effect::Delete { object } => self.remove(object, lock).await,
+            Effect::Delete { object } => self.remove(object, lock, &unsure).await,
             Effect::Await { .. } => Ok(Written::Done),
+        };
+        match done {
+            // A write without a definite answer may still land: the intent
+            // stays open, and a takeover settles it.
+            Err(Halt::Error(error)) if unsure.get() => {
+                Err(Halt::Error(RunError { class: Class::NotRecorded, ..error }))
+            }
+            done => done,
         }
     }
 
@@ -52,6 +63,7 @@ impl<P: Ports> Engine<'_, P> {
         index: usize,
         lock: &Lock,
         (object, side, driven): (&ObjectRef, Side, &Driven),
+        unsure: &Cell<bool>,
     ) -> Result<Written, Halt> {
         let Some((body, revision)) = act.table.get(side, object) else {
             return Err(RunError::new(
@@ -96,20 +108,24 @@ impl<P: Ports> Engine<'_, P> {
                     return Ok(Written::Created(uid_of(&stored)));
                 }
                 Ok(_) => return Ok(Written::Done),
-                // The next GET tells whether it was applied; if not, the next
-                // conditional write settles it.
-                Err(error)
-                    if matches!(
-                        error.problem,
-                        ClusterProblem::Stale(_) | ClusterProblem::Unknown(_)
-                    ) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => match error.problem {
+                    ClusterProblem::Stale(_) => {}
+                    // The next GET tells whether it was applied; if not, the
+                    // next conditional write settles it.
+                    ClusterProblem::Unknown(_) => unsure.set(true),
+                    _ => return Err(error.into()),
+                },
             }
         }
         Err(unsettled(object))
     }
 
-    async fn remove(&self, object: &ObjectRef, lock: &Lock) -> Result<Written, Halt> {
+    async fn remove(
+        &self,
+        object: &ObjectRef,
+        lock: &Lock,
+        unsure: &Cell<bool>,
+    ) -> Result<Written, Halt> {
         for _ in 0..MAX_TRIES {
             let Some(live) = self.ports.cluster().get(object).await? else {
                 return Ok(Written::Done);
@@ -131,7 +147,8 @@ impl<P: Ports> Engine<'_, P> {
                 Ok(()) => return Ok(Written::Done),
                 Err(error) => match error.problem {
                     ClusterProblem::Missing(_) => return Ok(Written::Done),
-                    ClusterProblem::Stale(_) | ClusterProblem::Unknown(_) => {}
+                    ClusterProblem::Stale(_) => {}
+                    ClusterProblem::Unknown(_) => unsure.set(true),
                     _ => return Err(error.into()),
                 },
             }
