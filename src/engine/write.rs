@@ -7,7 +7,7 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, Side, Stamp, desired, epoch_of, mark_of, revision_of,
+    Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of,
 };
 use crate::port::{Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
@@ -39,8 +39,8 @@ impl<P: Ports> Engine<'_, P> {
         self.ports.audience().hear(&Progress::Effect(effect.to_string()));
         let unsure = Cell::new(false);
         let done = match effect {
-            Effect::Write { object, side, driven, .. } => {
-                let what = (object, *side, driven);
+            Effect::Write { verb, object, side, driven } => {
+                let what = (*verb, object, *side, driven);
                 self.apply_state(key, act, index, lock, what, &unsure).await
             }
             Effect::Delete { object } => self.remove(object, lock, &unsure).await,
@@ -62,7 +62,7 @@ impl<P: Ports> Engine<'_, P> {
         act: &Act,
         index: usize,
         lock: &Lock,
-        (object, side, driven): (&ObjectRef, Side, &Driven),
+        (verb, object, side, driven): (Verb, &ObjectRef, Side, &Driven),
         unsure: &Cell<bool>,
     ) -> Result<Written, Halt> {
         let Some((body, revision)) = act.table.get(side, object) else {
@@ -99,7 +99,7 @@ impl<P: Ports> Engine<'_, P> {
                     (desired(object, body, driven, &stamp), exactly(live))
                 }
                 None => {
-                    let Some(inert) = inert(driven) else { return Ok(Written::Done) };
+                    let Some(inert) = inert(verb, driven) else { return Ok(Written::Done) };
                     (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
                 }
             };
@@ -178,11 +178,13 @@ fn uid_of(live: &Value) -> String {
 }
 
 /// How a missing object is created: without pods, to be scaled by a later
-/// write. A scale to nothing of a missing object is done.
-fn inert(driven: &Driven) -> Option<Driven> {
-    match driven.replicas {
-        Some(0) | None => Some(*driven),
-        Some(_) => Some(Driven { replicas: Some(0), ..*driven }),
+/// write. A scale to nothing of a missing object is done: this very step may
+/// have deleted it before its run was killed.
+fn inert(verb: Verb, driven: &Driven) -> Option<Driven> {
+    match (verb, driven.replicas) {
+        (Verb::Scale, Some(0)) => None,
+        (_, Some(0) | None) => Some(*driven),
+        (_, Some(_)) => Some(Driven { replicas: Some(0), ..*driven }),
     }
 }
 
