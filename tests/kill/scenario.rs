@@ -1,0 +1,179 @@
+//! The rollouts that runs are killed in, and how each must end.
+
+use crate::audit::Audit;
+use crate::log;
+use crate::world::World;
+use serde_json::Value;
+use tranche::core::decide::RollingState;
+use tranche::core::object::KindRef;
+use tranche::core::strategy::workload;
+use tranche::port::{Cluster as _, Remote as _};
+
+type Files = &'static [(&'static str, &'static str)];
+
+/// A rollout of three batches.
+pub struct Scenario {
+    pub name: &'static str,
+    /// Commits before it, each brought to its end.
+    pub before: &'static [Files],
+    /// Commits that it is about.
+    pub change: &'static [Files],
+    /// The rollout's name.
+    pub rollout: &'static str,
+    /// The revision that it reaches.
+    pub revision: &'static str,
+    /// Effects that change something.
+    pub changes: usize,
+    /// Fewest ready pods on the way.
+    pub floor: u32,
+    /// The only workload at the end, its pods and their image.
+    pub end: (&'static str, u32, &'static str),
+}
+
+macro_rules! seed {
+    ($file:literal) => {
+        include_str!(concat!("../../testdata/seeds/kubevela-approllout/", $file))
+    };
+}
+
+/// From nothing to a CloneSet, with the seeds' first two files.
+pub static DEPLOY: Scenario = Scenario {
+    name: "a first deploy",
+    before: &[],
+    change: &[
+        &[("application.yaml", seed!("1-application.yaml"))],
+        &[("approllout.yaml", seed!("2-approllout.yaml"))],
+    ],
+    rollout: "rolling-example",
+    revision: "test-rolling-v1",
+    changes: 5,
+    floor: 0,
+    end: ("metrics-provider", 5, "stefanprodan/podinfo:4.0.6"),
+};
+
+/// The seeds' upgrade of a CloneSet.
+pub static CLONESET: Scenario = Scenario {
+    name: "a CloneSet upgrade",
+    before: &[&[
+        ("application.yaml", seed!("1-application.yaml")),
+        ("approllout.yaml", seed!("2-approllout.yaml")),
+    ]],
+    change: &[
+        &[("application.yaml", seed!("3-application.yaml"))],
+        &[("approllout.yaml", seed!("4-approllout.yaml"))],
+    ],
+    rollout: "rolling-example",
+    revision: "test-rolling-v2",
+    changes: 4,
+    floor: 3,
+    end: ("metrics-provider", 5, "stefanprodan/podinfo:5.0.2"),
+};
+
+const WEB_V1: &str = "\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: web
+  annotations:
+    app.oam.dev/rollout-template: \"true\"
+spec:
+  components:
+    - name: web
+      type: webservice
+      properties: {image: 'podinfo:1', ports: [{port: 80, expose: true}]}
+      traits:
+        - type: scaler
+          properties: {replicas: 4}
+";
+const WEB_V2: &str = "\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: web
+  annotations:
+    app.oam.dev/rollout-template: \"true\"
+spec:
+  components:
+    - name: web
+      type: webservice
+      properties: {image: 'podinfo:2', ports: [{port: 80, expose: true}]}
+      traits:
+        - type: scaler
+          properties: {replicas: 4}
+";
+const ROLL_V1: &str = "\
+apiVersion: core.oam.dev/v1beta1
+kind: AppRollout
+metadata:
+  name: web
+spec:
+  targetAppRevisionName: web-v1
+  rolloutPlan:
+    rolloutStrategy: IncreaseFirst
+    rolloutBatches:
+      - replicas: 100%
+";
+const ROLL_V2: &str = "\
+apiVersion: core.oam.dev/v1beta1
+kind: AppRollout
+metadata:
+  name: web
+spec:
+  sourceAppRevisionName: web-v1
+  targetAppRevisionName: web-v2
+  rolloutPlan:
+    rolloutStrategy: IncreaseFirst
+    rolloutBatches:
+      - replicas: 25%
+      - replicas: 25%
+      - replicas: 50%
+";
+
+/// An upgrade over a pair of Deployments, published and rolled by one commit.
+pub static PAIR: Scenario = Scenario {
+    name: "a pair upgrade",
+    before: &[&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]],
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", ROLL_V2)]],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 8,
+    floor: 4,
+    end: ("web-v2", 4, "podinfo:2"),
+};
+
+impl Scenario {
+    /// The rollout is done, and nothing shows that a run was killed but the
+    /// names of the runs.
+    pub async fn holds(&self, world: &World, audit: &Audit, case: &str) {
+        let (record, remote, tip) = world.record(self).await.unwrap();
+        assert_eq!(record.status.rolling_state, RollingState::RolloutSucceed, "{case}");
+        assert_eq!(record.open, None, "{case}");
+        let log = log::read(remote.objects(), &tip, case);
+        assert_eq!(log::results(&log, self.revision, case), 3, "{case}: results of three batches");
+        audit.holds(case);
+        assert_eq!(audit.changes(), self.changes, "{case}: effects that changed something");
+        self.pods(world, case).await;
+    }
+
+    async fn pods(&self, world: &World, case: &str) {
+        let cluster = world.cluster();
+        let mut found = Vec::new();
+        for kind in workload::KINDS {
+            let name = KindRef::new(kind.api_version, kind.kind);
+            for live in cluster.list(&name, Some("default"), &[]).await.unwrap() {
+                let text = |pointer: &str| {
+                    let text = live.pointer(pointer).and_then(Value::as_str);
+                    text.unwrap_or_default().to_owned()
+                };
+                let image = text("/spec/template/spec/containers/0/image");
+                found.push((text("/metadata/name"), (kind.read)(&live).ready, image));
+            }
+        }
+        let (name, pods, image) = self.end;
+        assert_eq!(found, [(name.to_owned(), pods, image.to_owned())], "{case}");
+        let pods = cluster.list(&KindRef::new("v1", "Pod"), Some("default"), &[]).await.unwrap();
+        let images = pods.iter().map(|pod| pod.pointer("/spec/containers/0/image"));
+        let images: Vec<_> = images.map(|image| image.and_then(Value::as_str)).collect();
+        assert_eq!(images, vec![Some(image); self.end.1 as usize], "{case}: images of the pods");
+    }
+}

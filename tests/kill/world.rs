@@ -1,0 +1,189 @@
+//! One plan repository and one embedded cluster in a directory that can be
+//! copied, so that every case begins where the last one did.
+
+use crate::audit::Audit;
+use crate::ports::{
+    Kill, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
+};
+use crate::scenario::Scenario;
+use git2::{Oid, Repository, RepositoryInitOptions};
+use jiff::{SignedDuration, Timestamp};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tranche::core::model::{Project, Target};
+use tranche::core::record::{EntityRecord, Holder, Phase};
+use tranche::core::strategy::{EntityKey, EntityKind};
+use tranche::edge::cluster::KubeCluster;
+use tranche::edge::git::{GitRemote, GitStore, RemoteUrl};
+use tranche::engine::{Class, Engine, Options, Report, Snapshot};
+use tranche::port::{Change, CommitId, Objects as _, Remote as _};
+use tranche::sandbox::{Sandbox, SandboxClock};
+
+/// A wall clock that stands still: time passes only where somebody lets it.
+fn wall() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+pub struct World {
+    dir: TempDir,
+    buried: Rc<RefCell<BTreeSet<String>>>,
+}
+
+/// How a run ended: without a report if it was killed.
+pub struct Ended {
+    pub report: Option<Report>,
+    pub effects: Vec<(Sort, String)>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let world = Self { dir: tempfile::tempdir().unwrap(), buried: Rc::default() };
+        let options = &mut RepositoryInitOptions::new();
+        let options = options.bare(true).mkdir(true).initial_head("main");
+        Repository::init_opts(world.dir.path().join("plan.git"), options).unwrap();
+        world
+    }
+
+    pub fn copy(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["plan.git", "sandbox"] {
+            let from = self.dir.path().join(part);
+            if from.exists() {
+                copy_all(&from, &dir.path().join(part));
+            }
+        }
+        Self { dir, buried: Rc::default() }
+    }
+
+    /// Commits files onto the plan branch.
+    pub fn commit(&self, files: &[(&str, &str)]) {
+        let bare = self.dir.path().join("plan.git");
+        let repository = Repository::open_bare(&bare).unwrap();
+        let parent = repository.refname_to_id("refs/heads/main").ok();
+        let parent = parent.map(|id| CommitId(id.to_string()));
+        let change = |(path, text): &(&str, &str)| Change {
+            path: (*path).to_owned(),
+            bytes: Some(text.as_bytes().to_vec()),
+        };
+        let changes: Vec<Change> = files.iter().map(change).collect();
+        let store = GitStore::open(&bare).unwrap();
+        let commit = store.commit(parent.as_ref(), &changes, "a plan\n", wall()).unwrap();
+        let id = Oid::from_str(&commit.0).unwrap();
+        repository.reference("refs/heads/main", id, true, "a plan").unwrap();
+    }
+
+    fn sandbox(&self) -> Sandbox {
+        Sandbox::open(&self.dir.path().join("sandbox"), wall).unwrap()
+    }
+
+    pub fn cluster(&self) -> KubeCluster {
+        KubeCluster::new(kube::Client::new(self.sandbox().service(), "default"))
+    }
+
+    fn remote(&self) -> GitRemote {
+        let bare = self.dir.path().join("plan.git");
+        let url = RemoteUrl::parse(bare.to_str().unwrap()).unwrap();
+        GitRemote::open(&url, "main", &self.dir.path().join("cache")).unwrap()
+    }
+
+    fn target() -> Target {
+        Project::default().targets.remove(0)
+    }
+
+    /// Lets the cluster's time pass.
+    pub fn advance(&self, seconds: i64) {
+        let sandbox = self.sandbox();
+        let to = sandbox.now().unwrap() + SignedDuration::from_secs(seconds);
+        sandbox.advance(to).unwrap();
+    }
+
+    /// Lets later runs know that a run's process is no more.
+    pub fn bury(&self, number: u32) {
+        self.buried.borrow_mut().insert(run_name(number));
+    }
+
+    /// One run, killed where `kill` says.
+    pub async fn run(&self, number: u32, kill: Option<Kill>, audit: &Rc<Audit>) -> Ended {
+        let (trap, death) = Trap::new(kill);
+        let sandbox = self.sandbox();
+        let client = kube::Client::new(sandbox.service(), "default");
+        let holder = Holder {
+            run: run_name(number),
+            boot: "one".to_owned(),
+            pid_namespace: "one".to_owned(),
+            pid: number,
+            started: 1,
+        };
+        let ports = Trapped {
+            cluster: TrappedCluster {
+                inner: KubeCluster::new(client.clone()),
+                trap: Rc::clone(&trap),
+                audit: Rc::clone(audit),
+            },
+            remote: TrappedRemote { inner: self.remote(), trap: Rc::clone(&trap) },
+            clock: TrappedClock {
+                inner: SandboxClock::new(sandbox),
+                cluster: KubeCluster::new(client),
+                trap: Rc::clone(&trap),
+                audit: Rc::clone(audit),
+            },
+            process: NamedProcess { holder, buried: Rc::clone(&self.buried) },
+        };
+        let target = Self::target();
+        let options = Options { wait: Some(Duration::from_secs(600)), accept_rewind: false };
+        let engine = Engine::new(&ports, &target, options);
+        let report = tokio::select! {
+            report = engine.apply() => Some(report),
+            _ = death => None,
+        };
+        Ended { report, effects: trap.effects() }
+    }
+
+    /// Runs until the plan is reached, undisturbed.
+    pub async fn finish(&self, scenario: &Scenario, stage: &str) {
+        let audit = Rc::new(Audit::new(0));
+        let report = self.run(1, None, &audit).await.report.unwrap();
+        assert_eq!(report.class(), Class::Done, "{}, {stage}: {report:?}", scenario.name);
+    }
+
+    /// The rollout's record at the remote's tip, and the objects behind it.
+    pub async fn record(&self, scenario: &Scenario) -> Option<(EntityRecord, GitRemote, CommitId)> {
+        let remote = self.remote();
+        let tip = remote.fetch_record(&Self::target().record_branch).await.unwrap()?;
+        let key = EntityKey {
+            kind: EntityKind::Rollout,
+            namespace: "default".to_owned(),
+            name: scenario.rollout.to_owned(),
+        };
+        let record = Snapshot::new(remote.objects(), Some(tip.clone())).entity(&key).unwrap()?;
+        Some((record, remote, tip))
+    }
+
+    /// Whether the remote's tip shows a run that holds the rollout.
+    pub async fn open_intent(&self, scenario: &Scenario) -> bool {
+        let record = self.record(scenario).await;
+        let open = record.and_then(|(record, _, _)| record.open);
+        open.is_some_and(|open| open.phase == Phase::Intent)
+    }
+}
+
+fn run_name(number: u32) -> String {
+    format!("run-{number}")
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let path = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &path);
+        } else {
+            std::fs::copy(entry.path(), &path).unwrap();
+        }
+    }
+}
