@@ -93,7 +93,7 @@ fn add_encodings(env: &mut Environment<'static>, meter: &Meter) {
     });
     let account = meter.clone();
     env.add_filter("to_yaml", move |value: Value| {
-        let text = yaml_text::write(&plain(&value)?).map_err(|_| refuse("cannot be written"))?;
+        let text = yaml_text::write(&plain(&value)?);
         account.take(text.len())?;
         Ok::<String, Error>(text)
     });

@@ -1,38 +1,33 @@
-//! YAML text to values and back, for type files and rendered text. Owns the
-//! one call into a YAML library in this folder; it must never show a value.
+//! YAML text to plain values and back, for type files and rendered text. Owns
+//! what this folder asks of the YAML module; it must never show a value.
 
+use crate::core::model::Limits;
+use crate::core::yaml;
 use serde_json::Value;
 
 /// Why text is no YAML, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct YamlFault {
-    /// The line, counted from 1; 1 where the library knows none.
+    /// The line, counted from 1; 1 where none is known.
     pub(super) line: u32,
     /// What is wrong; may quote the text.
     pub(super) message: String,
 }
 
 /// Every document of `text` that is not empty, with YAML 1.1 scalars as
-/// Kubernetes reads them.
+/// Kubernetes reads them. What bounds the text has done so before.
 pub(super) fn parse_documents(text: &str) -> Result<Vec<Value>, YamlFault> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        legacy_octal_numbers: true,
-        reject_unsupported_tags: true,
-    };
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| YamlFault {
-            line: error
-                .location()
-                .and_then(|place| u32::try_from(place.line()).ok())
-                .map_or(1, |line| line.max(1)),
-            message: error.without_snippet().to_string(),
-        })?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+    let limits = Limits { file_bytes: text.len(), ..Limits::default() };
+    let documents = yaml::parse("", text.as_bytes(), &limits).map_err(|error| YamlFault {
+        line: error.line().max(1),
+        message: error.message().to_owned(),
+    })?;
+    Ok(documents.iter().map(|document| document.root.to_value()).collect())
 }
 
 /// `value` as block YAML without the last newline.
-pub(super) fn write(value: &Value) -> Result<String, String> {
-    let text = serde_saphyr::to_string(value).map_err(|error| error.to_string())?;
-    Ok(text.trim_end_matches('\n').to_owned())
+pub(super) fn write(value: &Value) -> String {
+    let mut text = yaml::to_yaml(value);
+    text.pop();
+    text
 }

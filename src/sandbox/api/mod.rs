@@ -10,6 +10,8 @@ mod write;
 use super::Sandbox;
 use super::status::Refusal;
 use super::world::World;
+use crate::core::model::Limits;
+use crate::core::yaml;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use kube::client::Body;
 use route::{Query, Route};
@@ -76,10 +78,15 @@ impl Call {
         if let Ok(value) = serde_json::from_slice(&self.body) {
             return Ok(value);
         }
-        let text = std::str::from_utf8(&self.body)
-            .map_err(|error| Refusal::bad_request(format!("the body is not UTF-8: {error}")))?;
-        serde_saphyr::from_str(text)
-            .map_err(|error| Refusal::bad_request(format!("error decoding the body: {error}")))
+        let documents = yaml::parse("body", &self.body, &Limits::default())
+            .map_err(|error| Refusal::bad_request(format!("error decoding the body: {error}")))?;
+        match documents.as_slice() {
+            [document] => Ok(document.root.to_value()),
+            other => {
+                let count = other.len();
+                Err(Refusal::bad_request(format!("the body holds {count} documents, not one")))
+            }
+        }
     }
 }
 
