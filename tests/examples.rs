@@ -1,0 +1,198 @@
+//! Every directory of `examples/` is a whole plan repository that works: it is
+//! linted, planned and rolled out to its end.
+
+#![expect(clippy::disallowed_methods, reason = "the test runs the product and git")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A bare plan repository, made from commits that each add or change files.
+struct Lab {
+    dir: TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let lab = Self { dir: tempfile::tempdir().unwrap() };
+        lab.git(lab.dir.path(), &["init", "-q", "--bare", "-b", "main", "plan.git"]);
+        lab.git(lab.dir.path(), &["clone", "-q", "plan.git", "work"]);
+        lab.git(&lab.work(), &["checkout", "-q", "-B", "main"]);
+        lab
+    }
+
+    fn work(&self) -> PathBuf {
+        self.dir.path().join("work")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if ["GIT_", "XDG_", "TRANCHE_"].iter().any(|prefix| name.starts_with(prefix)) {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env_remove("CI")
+            .env("HOME", self.dir.path())
+            .env("XDG_STATE_HOME", self.dir.path().join("state"))
+            .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn git(&self, dir: &Path, arguments: &[&str]) {
+        let output = self
+            .command("git")
+            .args(["-c", "user.name=dev", "-c", "user.email=dev@shop.example"])
+            .args(["-c", "commit.gpgsign=false"])
+            .args(arguments)
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", said(&output));
+    }
+
+    /// Commits a file or a whole directory onto the plan branch.
+    fn commit(&self, from: &Path, to: &str) {
+        let to = self.work().join(to);
+        if from.is_dir() {
+            copy(from, &to);
+        } else {
+            std::fs::copy(from, &to).unwrap();
+        }
+        self.git(&self.work(), &["add", "."]);
+        self.git(&self.work(), &["commit", "-q", "-m", "plan"]);
+        self.git(&self.work(), &["push", "-q", "origin", "main"]);
+    }
+
+    /// Runs the product, and expects an exit code.
+    fn tranche(&self, arguments: &[&str], code: i32) -> String {
+        let output = self
+            .command(env!("CARGO_BIN_EXE_tranche"))
+            .args(arguments)
+            .arg("--repo")
+            .arg(self.dir.path().join("plan.git"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.tranche(&["status", "-o", "json"], 0)).unwrap()
+    }
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy(&source, &target);
+        } else {
+            std::fs::copy(&source, &target).unwrap();
+        }
+    }
+}
+
+fn example(name: &str) -> PathBuf {
+    Path::new(ROOT).join("examples").join(name)
+}
+
+/// Lints, plans and rolls out what is committed, and leaves nothing to do.
+fn rolls_out(lab: &Lab) {
+    lab.tranche(&["lint"], 0);
+    lab.tranche(&["plan", "--detailed-exitcode"], 2);
+    lab.tranche(&["apply", "--wait", "10m"], 0);
+    lab.tranche(&["plan", "--detailed-exitcode"], 0);
+    let before = lab.tranche(&["log"], 0);
+    lab.tranche(&["apply"], 0);
+    assert_eq!(lab.tranche(&["log"], 0), before, "an idle run commits nothing");
+}
+
+/// The one rollout of the record, at its end on a revision.
+fn assert_done(lab: &Lab, name: &str, revision: &str, pods: u64) {
+    let status = lab.status();
+    let rollouts = status["rollouts"].as_array().unwrap();
+    assert_eq!(rollouts.len(), 1, "{status}");
+    let rollout = &rollouts[0];
+    assert_eq!(rollout["name"], name);
+    assert_eq!(rollout["waiting"], Value::Null);
+    assert_eq!(rollout["step"], Value::Null);
+    let status = &rollout["status"];
+    assert_eq!(status["rollingState"], "rolloutSucceed");
+    assert_eq!(status["lastTargetAppRevision"], revision);
+    assert_eq!(status["rolloutTargetSize"], pods);
+    assert_eq!(status["upgradedReplicas"], pods);
+    assert_eq!(status["upgradedReadyReplicas"], pods);
+}
+
+#[test]
+fn every_example_says_what_it_is_and_is_tested_here() {
+    let mut names: Vec<String> = std::fs::read_dir(Path::new(ROOT).join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["kubevela-approllout", "own-type", "webservice"]);
+    for name in names {
+        for file in ["README.md", "tranche.yaml"] {
+            assert!(example(&name).join(file).is_file(), "examples/{name} has no {file}");
+        }
+    }
+}
+
+#[test]
+fn webservice_rolls_a_deployment_pair_out() {
+    let lab = Lab::new();
+    lab.commit(&example("webservice"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 4);
+}
+
+#[test]
+fn a_type_of_ones_own_is_rolled_out_like_a_built_in_one() {
+    let lab = Lab::new();
+    lab.commit(&example("own-type"), "");
+    let rendered = lab.tranche(&["render"], 0);
+    assert!(rendered.contains("kind: ConfigMap"), "{rendered}");
+    rolls_out(&lab);
+    assert_done(&lab, "thumbnails", "thumbnails-v1", 3);
+}
+
+/// The seed's inputs, which KubeVela's documentation shows.
+fn seed(file: &str) -> PathBuf {
+    Path::new(ROOT).join("testdata/seeds/kubevela-approllout").join(file)
+}
+
+#[test]
+fn the_kubevela_example_is_the_seed_and_goes_on_as_the_seed_does() {
+    let read = |path: PathBuf| std::fs::read(path).unwrap();
+    let shown = example("kubevela-approllout");
+    assert_eq!(read(shown.join("application.yaml")), read(seed("1-application.yaml")));
+    assert_eq!(read(shown.join("approllout.yaml")), read(seed("2-approllout.yaml")));
+
+    let lab = Lab::new();
+    lab.commit(&shown, "");
+    rolls_out(&lab);
+    assert_done(&lab, "rolling-example", "test-rolling-v1", 5);
+    lab.commit(&seed("3-application.yaml"), "application.yaml");
+    lab.tranche(&["apply", "--wait", "10m"], 0);
+    assert_done(&lab, "rolling-example", "test-rolling-v1", 5);
+    lab.commit(&seed("4-approllout.yaml"), "approllout.yaml");
+    rolls_out(&lab);
+    assert_done(&lab, "rolling-example", "test-rolling-v2", 5);
+}
