@@ -1,0 +1,117 @@
+//! What no rollout drives: plain objects and Applications in one step.
+
+use crate::stage::Stage;
+use crate::world::pods;
+use serde_json::json;
+
+const CONFIG: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: blue}
+";
+
+fn worker(tag: &str) -> String {
+    format!(
+        "\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: queue}}
+spec:
+  components:
+    - name: queue
+      type: worker
+      properties: {{image: \"stefanprodan/podinfo:{tag}\"}}
+      traits:
+        - type: scaler
+          properties: {{replicas: 2}}
+"
+    )
+}
+
+fn applied() -> Stage {
+    let stage = Stage::with(&[("config.yaml", CONFIG), ("queue.yaml", &worker("6.7.0"))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 2)]));
+    assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["colour"], "blue");
+    stage
+}
+
+#[track_caller]
+fn is_idle(stage: &Stage) {
+    let (tip, journal) = (stage.tip(), std::fs::read(stage.journal()).unwrap());
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.tip(), tip);
+    assert_eq!(std::fs::read(stage.journal()).unwrap(), journal);
+}
+
+#[test]
+fn objects_and_applications_are_one_step_each() {
+    let stage = applied();
+    let phases: Vec<String> = stage.log().into_iter().map(|entry| entry.phase).collect();
+    assert_eq!(phases, ["publish", "intent", "result", "intent", "result"]);
+    stage.record_is_whole();
+    is_idle(&stage);
+}
+
+#[test]
+fn an_edit_is_one_more_step() {
+    let stage = applied();
+    stage.commit(&[
+        ("config.yaml", &CONFIG.replace("blue", "green")),
+        ("queue.yaml", &worker("6.7.1")),
+    ]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["colour"], "green");
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 2)]));
+    assert_eq!(stage.log().len(), 10);
+    stage.record_is_whole();
+    is_idle(&stage);
+}
+
+#[test]
+fn what_was_deleted_is_put_back() {
+    let stage = applied();
+    stage.destroy("/api/v1/namespaces/default/configmaps/settings");
+    stage.destroy("/apis/apps/v1/namespaces/default/deployments/queue");
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["colour"], "blue");
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 2)]));
+    stage.record_is_whole();
+    is_idle(&stage);
+}
+
+#[test]
+fn a_field_that_somebody_else_took_is_refused_by_name() {
+    let stage = applied();
+    stage.meddle(
+        "/api/v1/namespaces/default/configmaps/settings",
+        &json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "settings"},
+            "data": {"colour": "red"},
+        }),
+    );
+    stage.apply_wait().ends(77).says("kubectl").says("colour");
+    assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["colour"], "red");
+    let tip = stage.tip();
+    stage.apply_wait().ends(77);
+    assert_eq!(stage.tip(), tip, "a refusal is no news");
+}
+
+#[test]
+fn fields_of_others_are_left_to_them() {
+    let stage = applied();
+    stage.meddle(
+        "/api/v1/namespaces/default/configmaps/settings",
+        &json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "settings"},
+            "data": {"shape": "round"},
+        }),
+    );
+    is_idle(&stage);
+    assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["shape"], "round");
+}

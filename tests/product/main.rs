@@ -1,0 +1,23 @@
+//! The product from end to end: the program itself, on a bare plan repository
+//! and the embedded cluster.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts processes on files of its own"
+)]
+
+mod direct;
+mod edits;
+mod idle;
+mod pair;
+mod people;
+mod plans;
+mod race;
+mod record;
+mod seeds;
+mod sigkill;
+mod stage;
+mod styles;
+mod world;

@@ -1,0 +1,92 @@
+//! The program is killed again and again, and the next run goes on.
+
+use crate::pair::{lowest, serving};
+use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
+use crate::stage::{Ran, Stage};
+use crate::world::pods;
+use std::time::Duration;
+
+/// How many runs are killed, or come to their end before.
+const ROUNDS: usize = 25;
+/// No run lives longer than this many milliseconds.
+const LONGEST: u64 = 700;
+
+/// Pseudo-random numbers (xorshift): the same seed, the same delays.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+}
+
+/// Starts a run and kills it, unless it ends by itself before.
+fn run_and_kill(stage: &Stage, dice: &mut Dice) -> Option<Ran> {
+    let mut run = stage.start(&["apply", "--wait", "10m"]);
+    std::thread::sleep(Duration::from_millis(dice.roll(LONGEST)));
+    let ended = run.try_wait().unwrap().is_some();
+    if !ended {
+        run.kill().unwrap();
+    }
+    let output = run.wait_with_output().unwrap();
+    ended.then(|| Ran::of(&output))
+}
+
+/// A rollout is over: its record is complete and its pods are right.
+#[track_caller]
+fn finished(stage: &Stage, number: usize, tag: &str) {
+    stage.record_is_whole();
+    let revision = format!("web-v{number}");
+    let batches: Vec<String> =
+        stage.batches().into_iter().filter(|batch| batch.ends_with(&revision)).collect();
+    let expected: Vec<String> =
+        [1, 2, 4].iter().map(|count| format!("{count} of 4 pods on {revision}")).collect();
+    assert_eq!(batches, expected);
+    assert_eq!(stage.subjects("publish").len(), number);
+    assert_eq!(stage.state("web"), "rolloutSucceed");
+    assert_eq!(stage.world().sizes("Deployment"), [(revision, 4)].into());
+    assert_eq!(stage.world().all_pods(), pods(&[(tag, 4)]));
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a failure is replayed by its seed")]
+fn a_killed_run_is_finished_by_the_next() {
+    let seed: Option<u64> = std::env::var("TRANCHE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed =
+        seed.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into());
+    println!("TRANCHE_SEED={seed}");
+    let mut dice = Dice(seed | 1);
+    let stage = serving();
+    let from = stage.history().len() - 1;
+    let (mut number, mut killed) = (1, 0);
+    let mut tag = String::new();
+    let mut over = true;
+    for _ in 0..ROUNDS {
+        if over {
+            number += 1;
+            tag = format!("6.7.{number}");
+            stage.commit(&[
+                (APPLICATION, &web(&tag, 4, &[])),
+                (ROLLOUT, &rollout(&format!("web-v{number}"), &[])),
+            ]);
+        }
+        over = match run_and_kill(&stage, &mut dice) {
+            Some(ran) => {
+                ran.ends(0);
+                finished(&stage, number, &tag);
+                true
+            }
+            None => {
+                killed += 1;
+                false
+            }
+        };
+    }
+    stage.apply_wait().ends(0);
+    finished(&stage, number, &tag);
+    assert!(lowest(&stage, from) >= 4, "never fewer ready pods than before");
+    assert!(killed > 0, "no run was killed: the delays are too long for this machine");
+}
