@@ -29,6 +29,18 @@ pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut
             default(object, &["spec", "replicas"], json!(1));
             pod_spec(object.pointer_mut("/spec/template/spec"));
         }
+        "StatefulSet" => {
+            default(object, &["spec", "replicas"], json!(1));
+            default(object, &["spec", "revisionHistoryLimit"], json!(10));
+            default(object, &["spec", "serviceName"], json!(""));
+            default(object, &["spec", "podManagementPolicy"], json!("OrderedReady"));
+            ordered_update(object);
+            let claims = ["spec", "persistentVolumeClaimRetentionPolicy"];
+            for event in ["whenDeleted", "whenScaled"] {
+                default(object, &[&claims[..], &[event]].concat(), json!("Retain"));
+            }
+            pod_spec(object.pointer_mut("/spec/template/spec"));
+        }
         "CloneSet" => {
             default(object, &["spec", "replicas"], json!(1));
             default(object, &["spec", "revisionHistoryLimit"], json!(10));
@@ -38,6 +50,20 @@ pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut
             pod_spec(object.pointer_mut("/spec/template/spec"));
         }
         _ => {}
+    }
+}
+
+/// A partition comes only with a strategy that was left out or begun: a bare
+/// `type: RollingUpdate` stays as it is.
+fn ordered_update(object: &mut Value) {
+    let path = ["spec", "updateStrategy"];
+    if text(object, "/spec/updateStrategy/type").is_empty() {
+        default(object, &[&path[..], &["type"]].concat(), json!("RollingUpdate"));
+        default(object, &[&path[..], &["rollingUpdate"]].concat(), json!({}));
+    }
+    let begun = object.pointer("/spec/updateStrategy/rollingUpdate").is_some_and(Value::is_object);
+    if begun && text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
+        default(object, &[&path[..], &["rollingUpdate", "partition"]].concat(), json!(0));
     }
 }
 

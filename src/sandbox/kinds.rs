@@ -89,7 +89,7 @@ pub(super) const RESOURCES: &[Resource] = &[
     row(APPS, ("Deployment", "deployments", "deploy"), true),
     row(APPS, ("ReplicaSet", "replicasets", "rs"), true),
     refused(row(APPS, ("DaemonSet", "daemonsets", "ds"), true)),
-    refused(row(APPS, ("StatefulSet", "statefulsets", "sts"), true)),
+    row(APPS, ("StatefulSet", "statefulsets", "sts"), true),
     row(("apps.kruise.io", "v1alpha1"), ("CloneSet", "clonesets", "clone"), true),
     refused(row(
         ("autoscaling", "v2"),

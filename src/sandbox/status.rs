@@ -64,6 +64,8 @@ impl Refusal {
             .map(|(field, message)| {
                 let reason = if message.starts_with("Required") {
                     "FieldValueRequired"
+                } else if message.starts_with("Forbidden") {
+                    "FieldValueForbidden"
                 } else {
                     "FieldValueInvalid"
                 };

@@ -5,6 +5,7 @@
 mod apply;
 mod files;
 mod life;
+mod ordinals;
 mod read;
 
 use super::Sandbox;

@@ -14,7 +14,8 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let mut causes: Vec<(String, String)> = Vec::new();
     let name = text(object, "/metadata/name");
-    if !subdomain(name) && !resource.group.starts_with("rbac.") {
+    let otherwise = resource.group.starts_with("rbac.") || resource.kind == "StatefulSet";
+    if !subdomain(name) && !otherwise {
         let why = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
                    characters, '-' or '.', and must start and end with an alphanumeric character";
         causes.push(("metadata.name".into(), format!("Invalid value: {name:?}: {why}")));
@@ -22,7 +23,13 @@ pub(super) fn check(
     match resource.kind {
         "Deployment" | "ReplicaSet" | "CloneSet" => {
             unmodelled(resource.kind, object)?;
-            workload(live, object, &mut causes);
+            workload(object, &mut causes);
+            selector_stays(live, object, &mut causes);
+        }
+        "StatefulSet" => {
+            unmodelled(resource.kind, object)?;
+            workload(object, &mut causes);
+            ordinal(live, object, &mut causes);
         }
         "Pod" => containers(object, "spec", &mut causes),
         "Service" => service(live, object, &mut causes),
@@ -35,16 +42,15 @@ pub(super) fn check(
 }
 
 fn subdomain(name: &str) -> bool {
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.len() <= 253
-        && name.split('.').all(|part| {
-            part.starts_with(edge)
-                && part.ends_with(edge)
-                && part.chars().all(|c| edge(c) || c == '-')
-        })
+    name.len() <= 253 && name.split('.').all(spelled)
 }
 
-fn workload(live: Option<&Value>, object: &Value, causes: &mut Vec<(String, String)>) {
+fn spelled(label: &str) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    label.starts_with(edge) && label.ends_with(edge) && label.chars().all(|c| edge(c) || c == '-')
+}
+
+fn workload(object: &Value, causes: &mut Vec<(String, String)>) {
     let selector = object.pointer("/spec/selector");
     let labels = object.pointer("/spec/template/metadata/labels");
     if selector.is_none_or(Value::is_null) {
@@ -54,18 +60,91 @@ fn workload(live: Option<&Value>, object: &Value, causes: &mut Vec<(String, Stri
         let why = format!("Invalid value: {labels}: `selector` does not match template `labels`");
         causes.push(("spec.template.metadata.labels".into(), why));
     }
+    natural(object, "spec.replicas", causes);
+    containers(object, "spec/template/spec", causes);
+}
+
+fn selector_stays(live: Option<&Value>, object: &Value, causes: &mut Vec<(String, String)>) {
+    let selector = object.pointer("/spec/selector");
     if let Some(old) = live.and_then(|live| live.pointer("/spec/selector"))
         && Some(old) != selector
     {
         let new = selector.cloned().unwrap_or_default();
         causes.push(("spec.selector".into(), format!("Invalid value: {new}: field is immutable")));
     }
-    let replicas = int(object, "/spec/replicas", 0);
-    if replicas < 0 {
-        let why = format!("Invalid value: {replicas}: must be greater than or equal to 0");
-        causes.push(("spec.replicas".into(), why));
+}
+
+/// A number that is there must not be below 0.
+fn natural(object: &Value, field: &str, causes: &mut Vec<(String, String)>) {
+    let number = int(object, &format!("/{}", field.replace('.', "/")), 0);
+    if number < 0 {
+        let why = format!("Invalid value: {number}: must be greater than or equal to 0");
+        causes.push((field.to_owned(), why));
     }
-    containers(object, "spec/template/spec", causes);
+}
+
+/// What a StatefulSet has beyond other workloads.
+fn ordinal(live: Option<&Value>, object: &Value, causes: &mut Vec<(String, String)>) {
+    for field in ["metadata.name", "spec.serviceName"] {
+        let name = text(object, &format!("/{}", field.replace('.', "/")));
+        let fine = spelled(name) && name.len() <= 63;
+        // Both never change, so one that is there already stays.
+        if live.is_none() && !name.is_empty() && !fine {
+            let why = "a lowercase RFC 1123 label must consist of at most 63 lower case \
+                       alphanumeric characters or '-'";
+            causes.push((field.to_owned(), format!("Invalid value: {name:?}: {why}")));
+        }
+    }
+    let policy = text(object, "/spec/podManagementPolicy");
+    if !["OrderedReady", "Parallel"].contains(&policy) {
+        let why = format!("Invalid value: {policy:?}: must be 'OrderedReady' or 'Parallel'");
+        causes.push(("spec.podManagementPolicy".into(), why));
+    }
+    let strategy = object.pointer("/spec/updateStrategy").cloned().unwrap_or_default();
+    let rolling = strategy.get("rollingUpdate").filter(|rolling| !rolling.is_null());
+    match (text(&strategy, "/type"), rolling) {
+        ("RollingUpdate", _) => {
+            natural(object, "spec.updateStrategy.rollingUpdate.partition", causes);
+        }
+        ("OnDelete", None) => {}
+        ("OnDelete", Some(rolling)) => {
+            let why = format!(
+                "Invalid value: {rolling}: only allowed for updateStrategy 'RollingUpdate'"
+            );
+            causes.push(("spec.updateStrategy.rollingUpdate".into(), why));
+        }
+        _ => {
+            let why = format!("Invalid value: {strategy}: must be 'RollingUpdate' or 'OnDelete'");
+            causes.push(("spec.updateStrategy".into(), why));
+        }
+    }
+    natural(object, "spec.minReadySeconds", causes);
+    natural(object, "spec.ordinals.start", causes);
+    if live.is_some_and(|live| lasting(live) != lasting(object)) {
+        let why = "Forbidden: updates to statefulset spec for fields other than 'replicas', \
+                   'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', \
+                   'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+        causes.push(("spec".into(), why.into()));
+    }
+}
+
+/// What of a StatefulSet's spec may never change.
+fn lasting(object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    for field in [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    ] {
+        if let Some(spec) = spec.as_object_mut() {
+            spec.remove(field);
+        }
+    }
+    spec
 }
 
 fn containers(object: &Value, place: &str, causes: &mut Vec<(String, String)>) {
@@ -121,17 +200,26 @@ fn in_place_only(live: Option<&Value>, object: &Value, causes: &mut Vec<(String,
 fn unmodelled(kind: &str, object: &Value) -> Result<(), Refusal> {
     let fields: &[&str] = match kind {
         "CloneSet" => &["volumeClaimTemplates", "scaleStrategy", "lifecycle"],
+        "StatefulSet" => &["volumeClaimTemplates"],
         _ => &[],
     };
-    let strategy = &["priorityStrategy", "scatterStrategy", "inPlaceUpdateStrategy"];
+    let strategy: &[&str] = match kind {
+        "StatefulSet" => &["rollingUpdate/maxUnavailable"],
+        _ => &["priorityStrategy", "scatterStrategy", "inPlaceUpdateStrategy"],
+    };
     let there = |place: &str, name: &str| {
-        object.pointer(&format!("{place}/{name}")).is_some_and(|value| !value.is_null())
+        object
+            .pointer(&format!("{place}/{name}"))
+            .is_some_and(|value| !value.is_null() && *value != json!([]))
     };
     if let Some(name) = fields.iter().find(|name| there("/spec", name)) {
         return Err(Refusal::not_modelled(&format!("spec.{name} of a {kind}")));
     }
     if let Some(name) = strategy.iter().find(|name| there("/spec/updateStrategy", name)) {
-        return Err(Refusal::not_modelled(&format!("spec.updateStrategy.{name} of a {kind}")));
+        return Err(Refusal::not_modelled(&format!(
+            "spec.updateStrategy.{} of a {kind}",
+            name.replace('/', ".")
+        )));
     }
     if there("/spec/selector", "matchExpressions") {
         return Err(Refusal::not_modelled(&format!("spec.selector.matchExpressions of a {kind}")));

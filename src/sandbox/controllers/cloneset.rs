@@ -3,17 +3,17 @@
 //! CloneSet; where Kruise has a feature gate, the default of 1.x holds.
 
 use super::pod::{running, terminate};
+use super::revision::{self, LABEL};
 use super::template::{
-    active_pods, available, controller_of, create_pod, fail_first, hash, only_images_differ,
-    ready_since, worst_first,
+    active_pods, available, create_pod, fail_first, hash, only_images_differ, ready_since,
+    worst_first,
 };
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::ObjectRef;
 use crate::sandbox::fields::{amount, int, label, set, text, yes};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
 const MANAGER: &str = "kruise-manager";
-const REVISION: &str = "controller-revision-hash";
 
 /// A CloneSet at one instant.
 struct Clones {
@@ -89,50 +89,11 @@ pub(super) fn reconcile(world: &mut World, object: &Value) {
 }
 
 fn read(world: &mut World, object: &Value) -> Clones {
-    let template = &object["spec"]["template"];
-    let update = format!("{}-{}", text(object, "/metadata/name"), hash(template));
-    publish(world, object, &update);
-    let current = match text(object, "/status/currentRevision") {
-        "" => update.clone(),
-        current => current.to_owned(),
-    };
+    let update = revision::publish(world, object, MANAGER);
+    let current = revision::current(object, &update);
     let pods = active_pods(world, object);
-    let (new, old) =
-        pods.into_iter().partition(|pod| label(pod, REVISION) == Some(update.as_str()));
+    let (new, old) = pods.into_iter().partition(|pod| label(pod, LABEL) == Some(update.as_str()));
     Clones { object: object.clone(), current, update, new, old }
-}
-
-fn revision_ref(object: &Value, revision: &str) -> ObjectRef {
-    let kind = KindRef::new("apps/v1", "ControllerRevision");
-    ObjectRef::new(&kind, Some(text(object, "/metadata/namespace")), revision)
-}
-
-/// Keeps the template of a revision: a scale-up may need the old one.
-fn publish(world: &mut World, object: &Value, revision: &str) {
-    if world.get(&revision_ref(object, revision)).is_some() {
-        return;
-    }
-    let known = world.owned(text(object, "/metadata/uid"), "ControllerRevision");
-    let number = known.iter().map(|r| int(r, "/revision", 0)).max().unwrap_or(0) + 1;
-    let kept = json!({
-        "apiVersion": "apps/v1", "kind": "ControllerRevision",
-        "metadata": {
-            "name": revision, "namespace": object["metadata"]["namespace"],
-            "labels": object["spec"]["template"]["metadata"]["labels"],
-            "ownerReferences": controller_of(object),
-        },
-        "data": {"spec": {"template": object["spec"]["template"]}},
-        "revision": number,
-    });
-    world.write(kept, MANAGER, None);
-}
-
-fn template_of(world: &World, clones: &Clones, revision: &str) -> Value {
-    let kept = world.get(&revision_ref(&clones.object, revision));
-    kept.map_or_else(
-        || clones.object["spec"]["template"].clone(),
-        |kept| kept["data"]["spec"]["template"].clone(),
-    )
 }
 
 /// New pods are of the old revision as long as the partition asks for more of
@@ -142,10 +103,10 @@ fn scale_up(world: &mut World, clones: &Clones, missing: i64) {
     let of_old =
         if distinct { (clones.partition() - count(&clones.old)).clamp(0, missing) } else { 0 };
     for index in 0..missing {
-        let revision = if index < of_old { &clones.current } else { &clones.update };
-        let template = template_of(world, clones, revision);
+        let name = if index < of_old { &clones.current } else { &clones.update };
+        let template = revision::template(world, &clones.object, name);
         let short = hash(&template);
-        let labels = [(REVISION, revision.as_str()), ("pod-template-hash", short.as_str())];
+        let labels = [(LABEL, name.as_str()), ("pod-template-hash", short.as_str())];
         create_pod(world, &clones.object, &template, &labels, MANAGER);
     }
 }
@@ -197,8 +158,8 @@ fn update(world: &mut World, clones: &Clones) {
 /// Brings one pod to the update revision: in place where that is asked for and
 /// possible, else by deleting it.
 fn replace(world: &mut World, clones: &Clones, pod: &Value) {
-    let old = template_of(world, clones, label(pod, REVISION).unwrap_or(""));
-    let new = template_of(world, clones, &clones.update);
+    let old = revision::template(world, &clones.object, label(pod, LABEL).unwrap_or(""));
+    let new = revision::template(world, &clones.object, &clones.update);
     let possible = only_images_differ(&old, &new);
     match clones.strategy() {
         "InPlaceIfPossible" | "InPlaceOnly" if possible => {
@@ -226,7 +187,7 @@ fn in_place(world: &mut World, clones: &Clones, pod: &Value, template: &Value) {
             metadata.remove(map);
         }
     }
-    set(&mut new, &["metadata", "labels", REVISION], json!(clones.update));
+    set(&mut new, &["metadata", "labels", LABEL], json!(clones.update));
     set(&mut new, &["metadata", "labels", "pod-template-hash"], json!(hash(template)));
     fail_first(world, &clones.object, template, &mut new);
     let stored = world.write(new, MANAGER, None);

@@ -6,6 +6,8 @@ mod cloneset;
 mod deployment;
 mod pod;
 mod replicaset;
+mod revision;
+mod statefulset;
 mod template;
 
 pub(super) use pod::{terminate, terminating};
@@ -33,6 +35,7 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
         "ReplicaSet" => replicaset::reconcile(world, &object),
         "Deployment" => deployment::reconcile(world, &object),
         "CloneSet" => cloneset::reconcile(world, &object),
+        "StatefulSet" => statefulset::reconcile(world, &object),
         _ => {}
     }
 }
@@ -43,7 +46,7 @@ pub(super) fn due(world: &World, name: &ObjectRef) -> Option<Timestamp> {
     match name.kind.as_str() {
         "Pod" => pod::due(object),
         "Deployment" => deployment::due(object),
-        "ReplicaSet" | "CloneSet" => template::next_available(world, object),
+        "ReplicaSet" | "CloneSet" | "StatefulSet" => template::next_available(world, object),
         _ => None,
     }
 }

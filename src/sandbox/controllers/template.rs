@@ -49,20 +49,31 @@ pub(super) fn create_pod(
 ) {
     let name = text(owner, "/metadata/name");
     let suffix: String = world.unique(name).chars().take(5).collect();
+    let mut pod = new_pod(owner, template, &format!("{name}-{suffix}"), labels);
+    fail_first(world, owner, template, &mut pod);
+    world.write(pod, manager, None);
+}
+
+/// A pod of `template`, not yet created.
+pub(super) fn new_pod(
+    owner: &Value,
+    template: &Value,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> Value {
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": template.get("metadata").cloned().unwrap_or_else(|| json!({})),
         "spec": template.get("spec").cloned().unwrap_or_else(|| json!({})),
         "status": {"phase": "Pending"},
     });
-    set(&mut pod, &["metadata", "name"], json!(format!("{name}-{suffix}")));
+    set(&mut pod, &["metadata", "name"], json!(name));
     set(&mut pod, &["metadata", "namespace"], owner["metadata"]["namespace"].clone());
     set(&mut pod, &["metadata", "ownerReferences"], controller_of(owner));
     for (label, value) in labels {
         set(&mut pod, &["metadata", "labels", label], json!(value));
     }
-    fail_first(world, owner, template, &mut pod);
-    world.write(pod, manager, None);
+    pod
 }
 
 /// Marks `pod` as one that never gets ready, if its template says so and not
