@@ -25,7 +25,8 @@ pub(super) fn decide_open(
     }
     if let StepKind::Batch(_) = open.kind {
         let gone = view.rollout.is_none() && !view.released;
-        if gone && record.on_delete == OnDelete::Freeze && record.ending.is_none() {
+        let aborted = view.decisions.aborts(record.attempt);
+        if gone && !aborted && record.on_delete == OnDelete::Freeze && record.ending.is_none() {
             return Err(frozen(view));
         }
         if let Some(ending) = wants_ending(view, record)? {

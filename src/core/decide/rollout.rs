@@ -76,6 +76,10 @@ fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, R
     if state.going_back() {
         return go_back(view, record, record.ending.unwrap_or(Ending::Deleted));
     }
+    // Frozen is not over: a person's abort is heard here too.
+    if view.decisions.aborts(record.attempt) {
+        return go_back(view, record, Ending::Aborted);
+    }
     match (record.on_delete, view.step_rollout) {
         (OnDelete::Abort, _) => go_back(view, record, Ending::Deleted),
         (OnDelete::Promote, Some(rollout)) => {
