@@ -11,6 +11,7 @@
 mod direct;
 mod edits;
 mod idle;
+mod midway;
 mod pair;
 mod people;
 mod plans;

@@ -4,6 +4,7 @@ use crate::pair::{lowest, serving};
 use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
 use crate::stage::{Ran, Stage};
 use crate::world::pods;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How many runs are killed, or come to their end before.
@@ -37,7 +38,7 @@ fn run_and_kill(stage: &Stage, dice: &mut Dice) -> Option<Ran> {
 
 /// A rollout is over: its record is complete and its pods are right.
 #[track_caller]
-fn finished(stage: &Stage, number: usize, tag: &str) {
+fn finished(stage: &Stage, number: usize, tag: &str, sizes: usize) {
     stage.record_is_whole();
     let revision = format!("web-v{number}");
     let batches: Vec<String> =
@@ -47,7 +48,11 @@ fn finished(stage: &Stage, number: usize, tag: &str) {
     assert_eq!(batches, expected);
     assert_eq!(stage.subjects("publish").len(), number);
     assert_eq!(stage.state("web"), "rolloutSucceed");
-    assert_eq!(stage.world().sizes("Deployment"), [(revision, 4)].into());
+    let (old, new) = (format!("web-v{}", number - 1), revision);
+    let pairs = [(4, 0), (4, 1), (3, 1), (3, 2), (2, 2), (2, 4), (0, 4)];
+    let mut expected: Vec<Value> = pairs.iter().map(|(a, b)| json!({&old: a, &new: b})).collect();
+    expected.push(json!({&new: 4}));
+    assert_eq!(stage.deployment_sizes()[sizes..], expected, "no effect twice, none left out");
     assert_eq!(stage.world().all_pods(), pods(&[(tag, 4)]));
 }
 
@@ -60,12 +65,15 @@ fn a_killed_run_is_finished_by_the_next() {
     println!("TRANCHE_SEED={seed}");
     let mut dice = Dice(seed | 1);
     let stage = serving();
+    // Room for a kill in the middle of a push.
+    stage.hook("pre-receive", "sleep 0.02; cat > /dev/null");
     let from = stage.history().len() - 1;
     let (mut number, mut killed) = (1, 0);
     let mut tag = String::new();
-    let mut over = true;
+    let (mut over, mut sizes) = (true, 0);
     for _ in 0..ROUNDS {
         if over {
+            sizes = stage.deployment_sizes().len();
             number += 1;
             tag = format!("6.7.{number}");
             stage.commit(&[
@@ -76,7 +84,7 @@ fn a_killed_run_is_finished_by_the_next() {
         over = match run_and_kill(&stage, &mut dice) {
             Some(ran) => {
                 ran.ends(0);
-                finished(&stage, number, &tag);
+                finished(&stage, number, &tag, sizes);
                 true
             }
             None => {
@@ -86,7 +94,7 @@ fn a_killed_run_is_finished_by_the_next() {
         };
     }
     stage.apply_wait().ends(0);
-    finished(&stage, number, &tag);
+    finished(&stage, number, &tag, sizes);
     assert!(lowest(&stage, from) >= 4, "never fewer ready pods than before");
     assert!(killed > 0, "no run was killed: the delays are too long for this machine");
 }
