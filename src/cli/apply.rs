@@ -15,10 +15,16 @@ pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
     for target in targets(common, &repository.project)? {
         let report = one(common, options, &repository, &target).await?;
         reports.push((target.name, report));
+        if repository.stopped().is_some() {
+            break;
+        }
     }
     let class = reports.iter().map(|(_, report)| report.class()).min().unwrap_or(Class::Done);
     if let Some(path) = &options.summary {
         write_summary(path, &reports, class)?;
+    }
+    if let (Some(code), Class::Waiting | Class::Done) = (repository.stopped(), class) {
+        return Ok(code);
     }
     let ok = match class {
         Class::Waiting => options.ok_exit.contains(&OkExit::Waiting),

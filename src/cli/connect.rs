@@ -8,13 +8,13 @@ use crate::core::model::{ClusterRef, Project, Target};
 use crate::edge::cluster::{ApiServerClock, KubeCluster, connect};
 use crate::edge::git::{GitRemote, Location, locate};
 use crate::edge::process::ThisProcess;
-use crate::edge::signal;
+use crate::edge::signal::{self, Stop};
 use crate::engine::{Class, RunError, project};
 use crate::port::{Audience, Clock, ClusterError, CommitId, Objects, Ports, Process, Remote};
 use crate::sandbox::{Sandbox, SandboxClock};
 use jiff::Timestamp;
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The plan repository of a command, and what its newest plan declares.
@@ -27,6 +27,9 @@ pub struct Repository {
     pub project: Project,
     /// The project's id: the plan branch's root commit.
     pub id: String,
+    /// The signal that asked to stop: one for all targets, listened to once
+    /// there is something to act through.
+    stop: OnceCell<Stop>,
 }
 
 /// Everything that a run acts through.
@@ -56,7 +59,7 @@ pub async fn open(common: &Common) -> Result<Repository, Failure> {
     let tips = remote.fetch("tranche/none").await?;
     let project = last_valid(remote.objects(), &tips.plan)?;
     let id = remote.objects().root(&tips.plan)?.0;
-    Ok(Repository { location, remote: Rc::new(remote), project, id })
+    Ok(Repository { location, remote: Rc::new(remote), project, id, stop: OnceCell::new() })
 }
 
 /// How far back a `tranche.yaml` that can be read is looked for.
@@ -81,6 +84,21 @@ fn last_valid<O: Objects>(objects: &O, tip: &CommitId) -> Result<Project, Failur
         at = objects.info(&commit)?.parent;
     }
     Err(first.into())
+}
+
+impl Repository {
+    /// The exit code that a signal has asked for.
+    pub fn stopped(&self) -> Option<u8> {
+        self.stop.get().and_then(Stop::code)
+    }
+
+    fn stop(&self) -> Result<Stop, Failure> {
+        if self.stop.get().is_none() {
+            let stop = signal::listen().map_err(|error| Failure::plain(&error.to_string()))?;
+            return Ok(self.stop.get_or_init(|| stop).clone());
+        }
+        Ok(self.stop.get().cloned().unwrap_or_default())
+    }
 }
 
 /// The targets that a command is about.
@@ -114,8 +132,7 @@ pub async fn wire(
     repository: &Repository,
     target: &Target,
 ) -> Result<Wired, Failure> {
-    let stop = Arc::default();
-    signal::listen(Arc::clone(&stop)).map_err(|error| Failure::plain(&error.to_string()))?;
+    let stop = repository.stop()?;
     let (cluster, clock) = match target.cluster {
         ClusterRef::Sandbox => {
             err(&format!("target {} is the sandbox: nothing real is changed", target.name));

@@ -3,24 +3,23 @@
 
 #![expect(clippy::disallowed_methods, reason = "the process is read from /proc here")]
 
+use super::signal::Stop;
 use crate::core::record::Holder;
 use crate::port::Process;
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// This process.
 #[derive(Debug)]
 pub struct ThisProcess {
     holder: Holder,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 impl ThisProcess {
     /// Names this run: by the clock and the process it is, so that no two
     /// runs share a name.
     #[must_use]
-    pub fn new(stop: Arc<AtomicBool>) -> Self {
+    pub fn new(stop: Stop) -> Self {
         let pid = std::process::id();
         let now = jiff::Timestamp::now();
         let started = start_time(pid).unwrap_or(0);
@@ -55,7 +54,7 @@ impl Process for ThisProcess {
     }
 
     fn stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.code().is_some()
     }
 }
 
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_live_process_is_not_dead_and_a_gone_one_is() {
-        let me = ThisProcess::new(Arc::default());
+        let me = ThisProcess::new(Stop::default());
         assert!(!me.provably_dead(me.holder()));
         let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let mut other = me.holder().clone();
