@@ -19,6 +19,7 @@ mod race;
 mod record;
 mod seeds;
 mod sigkill;
+mod signals;
 mod stage;
 mod styles;
 mod world;
