@@ -82,6 +82,8 @@ fn a_killed_run_is_finished_by_the_next() {
             ]);
         }
         over = match run_and_kill(&stage, &mut dice) {
+            // A push of the run before may outlive it, and win.
+            Some(ran) if ran.code == 5 => false,
             Some(ran) => {
                 ran.ends(0);
                 finished(&stage, number, &tag, sizes);
@@ -93,7 +95,9 @@ fn a_killed_run_is_finished_by_the_next() {
             }
         };
     }
-    stage.apply_wait().ends(0);
+    if stage.apply_wait().code == 5 {
+        stage.apply_wait().ends(0);
+    }
     finished(&stage, number, &tag, sizes);
     assert!(lowest(&stage, from) >= 4, "never fewer ready pods than before");
     assert!(killed > 0, "no run was killed: the delays are too long for this machine");
