@@ -1,1 +1,5 @@
 //! What people see, from plain values.
+
+mod state_machine;
+
+pub use state_machine::state_machine;
