@@ -22,6 +22,9 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
     let mut batches = Vec::with_capacity(goals.len());
     let mut before = 0;
     let mut floor = total;
+    // New pods that are certainly ready: what a batch tolerated as unready may
+    // still be so while the next one begins.
+    let mut sure = 0;
     for (i, goal) in goals.iter().enumerate() {
         let mut effects = Vec::new();
         if i == 0 {
@@ -31,7 +34,7 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
         if *goal != before {
             let partition = total.saturating_sub(*goal);
             let tolerance = input.tolerance(i);
-            floor = floor.min(total.saturating_sub((*goal - before).max(tolerance)));
+            floor = floor.min(total.saturating_sub(*goal - sure));
             effects.push(RolloutInput::write(
                 Verb::Partition,
                 object,
@@ -40,6 +43,7 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
             ));
             let at_least = goal.saturating_sub(tolerance);
             effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
+            sure = sure.max(at_least);
         }
         if i + 1 == goals.len() {
             effects.extend(input.leftovers(Side::Source));

@@ -28,6 +28,9 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
     let mut batches = Vec::with_capacity(goals.len());
     let mut before = (0, original);
     let mut floor = total;
+    // New pods that are certainly ready: what a batch tolerated as unready may
+    // still be so while the next one begins.
+    let mut sure = 0;
     for (i, goal) in goals.iter().enumerate() {
         let now = sides(*goal, original, total);
         let mut effects = Vec::new();
@@ -41,7 +44,13 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
             effects.extend(input.rest(Side::Target));
         }
         let tolerance = input.tolerance(i);
-        floor = floor.min(lowest(input, before, now, tolerance));
+        let ready =
+            if now.0 == before.0 { sure } else { sure.max(now.0.saturating_sub(tolerance)) };
+        floor = floor.min(now.1.saturating_add(match input.rollout.plan.strategy {
+            RolloutStrategy::IncreaseFirst => ready,
+            RolloutStrategy::DecreaseFirst => sure,
+        }));
+        sure = ready;
         effects.extend(batch(input, source, before, now, tolerance));
         if i + 1 == goals.len() {
             effects.extend(input.leftovers(Side::Source));
@@ -56,15 +65,6 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
     settle.push(input.wait(&target.workload, Condition::Healthy));
     let floor = (floor < original.min(total)).then_some(floor);
     Ok(Parts { batches, abort: abort(input, source), settle, floor })
-}
-
-/// The fewest ready pods that a batch allows.
-fn lowest(input: &RolloutInput<'_>, before: (u32, u32), now: (u32, u32), tolerance: u32) -> u32 {
-    let ready_new = now.0.saturating_sub(tolerance);
-    match input.rollout.plan.strategy {
-        RolloutStrategy::IncreaseFirst => ready_new.saturating_add(now.1),
-        RolloutStrategy::DecreaseFirst => before.0.saturating_add(now.1).min(ready_new + now.1),
-    }
 }
 
 fn batch(
