@@ -1,0 +1,15 @@
+//! Properties of the core: what every compiled list of steps keeps to, what
+//! the state machine can never do, and what is decided when.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod decide;
+mod machine;
+mod model;
+mod plan;
+mod steps;

@@ -1,0 +1,103 @@
+//! Rollouts and revisions to compile.
+
+use serde_json::json;
+use std::collections::BTreeMap;
+use tranche::core::digest::Digest;
+use tranche::core::model::{
+    Amount, Batch, Batches, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
+};
+use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::strategy::{
+    EntityKey, EntityKind, RevisionBodies, StepContext,
+    workload::{self, Shape},
+};
+
+pub fn key() -> EntityKey {
+    EntityKey { kind: EntityKind::Rollout, namespace: "default".to_owned(), name: "web".to_owned() }
+}
+
+/// A revision `web-v<number>` of a workload of a shape, with a Service, and a
+/// ConfigMap that no other revision has.
+pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
+    let (api, kind) = match shape {
+        Shape::Pair => ("apps/v1", "Deployment"),
+        Shape::InPlace => ("apps.kruise.io/v1alpha1", "CloneSet"),
+    };
+    let name = match shape {
+        Shape::Pair => format!("web-v{number}"),
+        Shape::InPlace => "web".to_owned(),
+    };
+    let kind = KindRef::new(api, kind);
+    let workload = ObjectRef::new(&kind, Some("default"), &name);
+    let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), "web");
+    let own = ObjectRef::new(
+        &KindRef::new("v1", "ConfigMap"),
+        Some("default"),
+        &format!("settings-{number}"),
+    );
+    let body = |object: &ObjectRef| {
+        json!({
+            "apiVersion": object.api_version,
+            "kind": object.kind,
+            "metadata": {"name": object.name, "namespace": "default"},
+        })
+    };
+    let mut rolled = body(&workload);
+    rolled["spec"] = json!({"replicas": replicas, "template": {"image": number}});
+    let bodies = BTreeMap::from([
+        (workload.clone(), rolled),
+        (service.clone(), body(&service)),
+        (own.clone(), body(&own)),
+    ]);
+    let revision = format!("web-v{number}");
+    RevisionBodies {
+        digest: Digest::of_bytes(revision.as_bytes()),
+        revision,
+        workload,
+        kind: workload::of(&kind).unwrap(),
+        replicas,
+        bodies,
+        rest: vec![service, own],
+    }
+}
+
+pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
+    Rollout {
+        namespace: None,
+        name: "web".to_owned(),
+        target: TargetRevision::Named("web-v2".to_owned()),
+        source: None,
+        component: None,
+        plan: RolloutPlan {
+            strategy,
+            target_size: None,
+            batches,
+            batch_partition: None,
+            paused: false,
+        },
+        on_delete: OnDelete::Freeze,
+        deadline_seconds: 600,
+        place: Place { file: "rollout.yaml".to_owned(), line: 1 },
+    }
+}
+
+/// Batches of so many pods each, and how many of each may be unready.
+pub fn counts(list: &[(u32, u32)]) -> Batches {
+    let batch = |(pods, unready): &(u32, u32)| Batch {
+        replicas: Some(Amount::Count(*pods)),
+        max_unavailable: Amount::Count(*unready),
+    };
+    Batches::Listed(list.iter().map(batch).collect())
+}
+
+pub fn context(source: Option<&RevisionBodies>, target: &RevisionBodies) -> StepContext {
+    StepContext {
+        project: "0123456789".to_owned(),
+        target: "sandbox".to_owned(),
+        entity: key(),
+        source: source.map(|source| source.digest.clone()),
+        revision: target.digest.clone(),
+        attempt: 1,
+        round: 0,
+    }
+}
