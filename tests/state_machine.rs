@@ -1,10 +1,6 @@
 //! The page on the state machine says what the code does.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and reads a page of the docs"
-)]
+#![expect(clippy::disallowed_methods, reason = "a page of the docs is read")]
 
 use tranche::core::decide::{BatchState, Command, Event, RollingState};
 use tranche::report::state_machine;

@@ -92,7 +92,7 @@ impl Trap {
     /// Every call of any port comes through here.
     async fn alive(&self) {
         if self.dying.get() {
-            self.die().await
+            self.die::<()>().await;
         }
     }
 

@@ -56,7 +56,7 @@ impl Case {
     /// Version 1 rolled out, and the plan at version 2.
     fn upgrading() -> Self {
         let mut case = Self::new();
-        case.to_the_end();
+        case.finish();
         case.aim("web-v2", "c2");
         case
     }
@@ -192,7 +192,7 @@ impl Case {
         act.step.kind
     }
 
-    fn to_the_end(&mut self) {
+    fn finish(&mut self) {
         for _ in 0..10 {
             if matches!(self.decide(), Decision::Idle(Idle::Done)) {
                 return;
@@ -271,7 +271,7 @@ fn another_target_goes_all_the_way_back_first() {
     assert_eq!((case.size("web-v1"), case.size("web-v2")), (Some(4), None));
     assert_eq!(case.state(), RollingState::LocatingTargetApp);
     assert_eq!(case.act().record.attempt, 3);
-    case.to_the_end();
+    case.finish();
     assert_eq!((case.size("web-v3"), case.size("web-v1")), (Some(4), None));
 }
 
@@ -315,7 +315,7 @@ fn a_rollout_that_vanishes_freezes_goes_back_or_goes_on() {
 #[test]
 fn a_finished_or_released_rollout_that_vanishes_is_buried() {
     let mut done = Case::new();
-    done.to_the_end();
+    done.finish();
     done.plan = None;
     assert!(matches!(done.decide(), Decision::Bury(_)));
     let mut released = Case::upgrading();
@@ -441,16 +441,16 @@ fn a_recorded_revision_that_renders_otherwise_is_refused() {
 #[test]
 fn a_finished_rollout_is_scaled_by_its_target_size_and_an_upgrade_never_shrinks() {
     let mut case = Case::new();
-    case.to_the_end();
+    case.finish();
     case.plan().plan.target_size = Some(6);
     case.plan().plan.batches = counts(&[(1, 0), (1, 0)]);
-    case.to_the_end();
+    case.finish();
     assert_eq!(case.size("web-v1"), Some(6));
     case.aim("web-v2", "c3");
     case.plan().plan.target_size = Some(5);
     assert_eq!(case.refused().0, RefusalKind::Plan);
     case.plan().plan.target_size = Some(8);
     case.plan().plan.batches = counts(&[(4, 0), (4, 0)]);
-    case.to_the_end();
+    case.finish();
     assert_eq!((case.size("web-v2"), case.size("web-v1")), (Some(8), None));
 }

@@ -164,7 +164,7 @@ proptest! {
         let Some(compiled) = plan.compiled(&bodies) else { return Ok(()) };
         let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|s| &s.effects).collect();
         let deleting = |e: &&Effect| matches!(e, Effect::Delete { .. });
-        let legal = effects.iter().position(|e| deleting(e)).unwrap_or(effects.len());
+        let legal = effects.iter().position(deleting).unwrap_or(effects.len());
         let mut cluster = plan.cluster(&bodies);
         for effect in effects.into_iter().take(cut.index(legal + 1)) {
             cluster.act(effect);
