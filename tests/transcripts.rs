@@ -3,7 +3,7 @@
 //!
 //! A transcript is a fenced block ```` ```console ```` below the comment
 //! `<!-- transcript: CASE -->`. Each line that begins with `$ ` is run by `sh`
-//! in the case's directory; what follows is its output, and `[exit N]` where
+//! in the case's directory (`cd` moves on for good); what follows is its output, and `[exit N]` where
 //! it does not end with 0. Blocks of one case in one document share their
 //! directory, which begins as a checkout of `testdata/transcripts/CASE`, or
 //! empty where there is none. Ids, instants and temporary paths may differ.
@@ -26,11 +26,13 @@ const SHOWN: &str = "/tmp/tour";
 /// A directory for one case, with a home of its own.
 struct Lab {
     dir: TempDir,
+    /// Where the next line runs, below the case's directory.
+    at: PathBuf,
 }
 
 impl Lab {
     fn new(case: &str) -> Self {
-        let lab = Self { dir: tempfile::tempdir().unwrap() };
+        let mut lab = Self { dir: tempfile::tempdir().unwrap(), at: PathBuf::new() };
         std::fs::create_dir(lab.home()).unwrap();
         std::fs::create_dir(lab.work()).unwrap();
         let user = "[user]\n\tname = Ada\n\temail = ada@shop.example\n\
@@ -54,7 +56,12 @@ impl Lab {
     }
 
     /// Runs a line and gives what it prints, as the documents show it.
-    fn run(&self, line: &str) -> String {
+    fn run(&mut self, line: &str) -> String {
+        if let Some(dir) = line.strip_prefix("cd ") {
+            self.at.push(dir);
+            assert!(self.work().join(&self.at).is_dir(), "{line}");
+            return String::new();
+        }
         let path = std::env::var("PATH").unwrap();
         let binaries = Path::new(BINARY).parent().unwrap().to_str().unwrap();
         let mut command = Command::new("sh");
@@ -77,7 +84,7 @@ impl Lab {
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
             .env("PAGER", "cat")
-            .current_dir(self.work())
+            .current_dir(self.work().join(&self.at))
             .stdin(Stdio::null())
             .output()
             .unwrap();
