@@ -4,7 +4,7 @@
 //! A transcript is a fenced block ```` ```console ```` below the comment
 //! `<!-- transcript: CASE -->`. Each line that begins with `$ ` is run by `sh`
 //! in the case's directory (`cd` moves on for good); what follows is its output, and `[exit N]` where
-//! it does not end with 0. Blocks of one case in one document share their
+//! it does not end with 0; printed lines that begin so are indented. Blocks of one case in one document share their
 //! directory, which begins as a checkout of `testdata/transcripts/CASE`, or
 //! empty where there is none. Ids, instants and temporary paths may differ.
 //! `UPDATE_DOCS=1 cargo test --test transcripts` writes the blocks anew.
@@ -93,6 +93,8 @@ impl Lab {
         if !shown.is_empty() && !shown.ends_with('\n') {
             shown.push('\n');
         }
+        // What looks like a command is not one when it was printed.
+        shown = shown.replace("\n$ ", "\n  $ ");
         let code = output.status.code().unwrap();
         if code != 0 {
             shown.push_str(&format!("[exit {code}]\n"));

@@ -1,3 +1,5 @@
+//! The profile, scalar by scalar, and what is written read by two readers.
+
 use super::*;
 use crate::core::model::Limits;
 use proptest::prelude::*;
