@@ -3,7 +3,7 @@
 //! found wherever it is written.
 
 #![expect(clippy::disallowed_methods, reason = "the test reads the sources")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
