@@ -5,7 +5,7 @@ use super::connect::{Repository, open, targets, wire};
 use super::exit::{Failure, exit_code, show};
 use super::terminal::{err, escaped, out};
 use crate::core::model::Target;
-use crate::engine::{Class, Engine, Options, Report};
+use crate::engine::{Class, Engine, Options, Report, RunError};
 use serde_json::json;
 
 /// Takes every step that is due, target by target.
@@ -13,7 +13,14 @@ pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let mut reports = Vec::new();
     for target in targets(common, &repository.project)? {
-        let report = one(common, options, &repository, &target).await?;
+        // A target that cannot be reached must not keep the others waiting.
+        let report = match one(common, options, &repository, &target).await {
+            Ok(report) => report,
+            Err(failure) => {
+                show(&failure.message, &failure.next);
+                unreached(failure)
+            }
+        };
         reports.push((target.name, report));
         if repository.stopped().is_some() {
             break;
@@ -26,12 +33,24 @@ pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
     if let (Some(code), Class::Waiting | Class::Done) = (repository.stopped(), class) {
         return Ok(code);
     }
-    let ok = match class {
+    let ok = |class: &Class| match class {
         Class::Waiting => options.ok_exit.contains(&OkExit::Waiting),
         Class::Busy => options.ok_exit.contains(&OkExit::Busy),
         _ => false,
     };
-    Ok(if ok { 0 } else { exit_code(class) })
+    let classes = reports.iter().flat_map(|(_, report)| report.classes());
+    let class = classes.filter(|class| !ok(class)).min().unwrap_or(Class::Done);
+    Ok(exit_code(class))
+}
+
+fn unreached(failure: Failure) -> Report {
+    let class = match failure.code {
+        77 => Class::Refused,
+        65 => Class::Invalid,
+        _ => Class::Failed,
+    };
+    let error = Some(RunError::new(class, failure.message, failure.next));
+    Report { entities: Vec::new(), error }
 }
 
 /// Applies to one target and shows how it ended.

@@ -3,7 +3,7 @@
 
 use super::args::{Common, Decision};
 use super::connect::{Repository, open, targets};
-use super::exit::Failure;
+use super::exit::{Failure, show};
 use super::settings;
 use super::terminal::{escaped, out};
 use crate::core::decide::{Answer, Command, State};
@@ -24,18 +24,24 @@ const MAX_TRIES: u32 = 20;
 pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let mut found = 0;
+    let mut worst: Option<Failure> = None;
     for target in targets(common, &repository.project)? {
-        for _ in 0..MAX_TRIES {
-            match decide(&repository, &target, wanted, options).await? {
-                Outcome::Recorded(subject) | Outcome::Already(subject) => {
-                    found += 1;
-                    out(&escaped(&subject));
-                    break;
+        // One target's refusal must not keep a decision from the others.
+        match on(&repository, &target, wanted, options).await {
+            Ok(Some(subject)) => {
+                found += 1;
+                out(&escaped(&subject));
+            }
+            Ok(None) => {}
+            Err(failure) => {
+                if let Some(before) = worst.replace(failure) {
+                    show(&before.message, &before.next);
                 }
-                Outcome::Unknown => break,
-                Outcome::Lost => {}
             }
         }
+    }
+    if let Some(failure) = worst {
+        return Err(failure);
     }
     if found == 0 {
         return Err(Failure::usage(
@@ -44,6 +50,29 @@ pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<
         ));
     }
     Ok(0)
+}
+
+/// Decides on one target: what was recorded, or none if it has no such
+/// rollout.
+async fn on(
+    repository: &Repository,
+    target: &Target,
+    wanted: Wanted,
+    options: &Decision,
+) -> Result<Option<String>, Failure> {
+    for _ in 0..MAX_TRIES {
+        match decide(repository, target, wanted, options).await? {
+            Outcome::Recorded(subject) | Outcome::Already(subject) => return Ok(Some(subject)),
+            Outcome::Unknown => return Ok(None),
+            Outcome::Lost => {}
+        }
+    }
+    Err(RunError::new(
+        Class::Busy,
+        format!("{MAX_TRIES} pushes to branch {} were lost to other runs", target.record_branch),
+        "run it again; nothing was recorded there",
+    )
+    .into())
 }
 
 enum Outcome {

@@ -50,7 +50,9 @@ impl Process for ThisProcess {
             && holder.pid_namespace == self.holder.pid_namespace
             && holder.started > 0
             && self.holder.started > 0;
-        known && here && start_time(holder.pid) != Some(holder.started)
+        // Where other users' processes are hidden, a live one looks gone.
+        let all_seen = start_time(1).is_some();
+        known && here && all_seen && start_time(holder.pid) != Some(holder.started)
     }
 
     fn stopping(&self) -> bool {

@@ -20,9 +20,13 @@ impl Report {
     /// The class that counts for the run: the first of all in their order.
     #[must_use]
     pub fn class(&self) -> Class {
+        self.classes().min().unwrap_or(Class::Done)
+    }
+
+    /// The class of each entity, and of what ended the run.
+    pub fn classes(&self) -> impl Iterator<Item = Class> + '_ {
         let entities = self.entities.iter().map(|(_, rest)| rest.class);
-        let error = self.error.iter().map(|error| error.class);
-        entities.chain(error).min().unwrap_or(Class::Done)
+        entities.chain(self.error.iter().map(|error| error.class))
     }
 }
 
@@ -51,21 +55,16 @@ impl<P: Ports> Engine<'_, P> {
             let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
             self.until.set(Some(now.saturating_add(wait).unwrap_or(now)));
         }
-        let anchor = self.anchor_seq().await?;
         let mut reading = self.published_reading().await?;
-        self.not_rewound(anchor, &mut reading).await?;
         self.tell_notices(&reading)?;
-        let entities = self.entities(&reading)?;
-        for key in entities {
-            let rest = match self.advance(&mut reading, &key).await {
-                Ok(rest) => rest,
-                Err(error) => error.into(),
-            };
+        for key in self.entities(&reading)? {
+            let rest = self.rest_of(&mut reading, &key).await;
             report.entities.push((key, rest));
             if self.ports.process().stopping() {
-                break;
+                return Ok(());
             }
         }
+        self.keep_waiting(&mut reading, report).await?;
         match reading.problem {
             Some(text) => Err(RunError::new(
                 Class::Invalid,
@@ -76,10 +75,46 @@ impl<P: Ports> Engine<'_, P> {
         }
     }
 
-    /// Reads, and publishes what is new, until nobody else comes between.
+    async fn rest_of(&self, reading: &mut Reading, key: &EntityKey) -> Rest {
+        match self.advance(reading, key).await {
+            Ok(rest) => rest,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// With `--wait`: looks again and again, a round each, at every entity
+    /// that waits for something that comes by itself, so that one that never
+    /// gets ready does not hold up the others.
+    async fn keep_waiting(
+        &self,
+        reading: &mut Reading,
+        report: &mut Report,
+    ) -> Result<(), RunError> {
+        let Some(until) = self.until.get() else { return Ok(()) };
+        loop {
+            let mut awaiting = false;
+            for (key, rest) in &mut report.entities {
+                if self.ports.process().stopping() || self.ports.clock().now().await? >= until {
+                    return Ok(());
+                }
+                if rest.awaiting {
+                    *rest = self.rest_of(reading, key).await;
+                    awaiting |= rest.awaiting;
+                }
+            }
+            if !awaiting {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads, and publishes what is new, until nobody else comes between. A
+    /// record that was rewound is found out before anything is written on it.
     async fn published_reading(&self) -> Result<Reading, RunError> {
         for _ in 0..MAX_LOSSES {
+            let anchor = self.anchor_seq().await?;
             let mut reading = self.read().await?;
+            self.not_rewound(anchor, &mut reading).await?;
             match self.publish(&mut reading).await {
                 Ok(()) => return Ok(reading),
                 Err(Halt::Error(error)) => return Err(error),
@@ -99,13 +134,15 @@ impl<P: Ports> Engine<'_, P> {
 
     /// Takes an entity as far as it goes.
     async fn advance(&self, reading: &mut Reading, key: &EntityKey) -> Result<Rest, RunError> {
-        let (mut lost, mut settled, mut moved) = (0, 0, false);
+        let (mut lost, mut again, mut settled) = (0, 0, 0);
+        self.won.set(false);
         for _ in 0..MAX_TURNS {
             match self.turn(reading, key).await {
-                Ok(Turn::Moved) => moved = true,
+                // Edits of the plan count from the next step.
+                Ok(Turn::Moved) => *reading = self.published_reading().await?,
                 Ok(Turn::Settled) if settled < MAX_SETTLES => {
-                    moved = true;
                     settled += 1;
+                    *reading = self.published_reading().await?;
                 }
                 Ok(Turn::Settled) => {
                     let message = format!(
@@ -117,7 +154,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
                 Ok(Turn::Rest(rest)) => {
                     // What this run wanted to do, another one did.
-                    let beaten = lost > 0 && !moved && rest.class >= Class::Waiting;
+                    let beaten = lost > 0 && !self.won.get() && rest.class >= Class::Waiting;
                     return Ok(if beaten {
                         Rest::of(Class::Busy, format!("{key}: another run won the race"))
                     } else {
@@ -131,6 +168,9 @@ impl<P: Ports> Engine<'_, P> {
                     }
                     *reading = self.published_reading().await?;
                 }
+                // An object changed between its look and its dry-run.
+                Err(Halt::Again) if again < MAX_LOSSES => again += 1,
+                Err(Halt::Again) => return Err(crowded()),
                 Err(Halt::Aborted) => {}
                 Err(Halt::Superseded(message)) => return Ok(Rest::of(Class::Busy, message)),
                 Err(Halt::Error(error)) => return Err(error),

@@ -5,7 +5,7 @@ use super::outcome::Halt;
 use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::ObjectRef;
-use crate::core::strategy::{Effect, EntityKey, Stamp, desired};
+use crate::core::strategy::{Effect, EntityKey, Stamp, desired, epoch_of};
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         let mut seen = BTreeSet::new();
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
+            deletable(effect, live)?;
             let Effect::Write { object, side, driven, .. } = effect else { continue };
             if !seen.insert(object) {
                 continue;
@@ -40,7 +41,7 @@ impl<P: Ports> Engine<'_, P> {
                     // Its namespace is created by the same step.
                     ClusterProblem::Missing(_) if creates_namespace(act, object) => {}
                     // Changed since it was observed: look again.
-                    ClusterProblem::Stale(_) => return Err(Halt::Lost),
+                    ClusterProblem::Stale(_) => return Err(Halt::Again),
                     _ => return Err(error.into()),
                 },
             }
@@ -80,6 +81,22 @@ impl<P: Ports> Engine<'_, P> {
             }
         }
         Ok(())
+    }
+}
+
+/// An object that is to be deleted must be one that we wrote.
+pub(super) fn deletable(
+    effect: &Effect,
+    live: &BTreeMap<ObjectRef, Value>,
+) -> Result<(), RunError> {
+    let Effect::Delete { object } = effect else { return Ok(()) };
+    match live.get(object) {
+        Some(live) if epoch_of(live).is_none() => Err(RunError::new(
+            Class::Refused,
+            format!("{object} was to be deleted, but tranche never wrote it"),
+            "somebody replaced it: delete or rename it by hand, and run it again",
+        )),
+        _ => Ok(()),
     }
 }
 

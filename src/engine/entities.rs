@@ -10,7 +10,7 @@ use crate::core::render::ApplicationKey;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::port::{Cluster, Ports};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The entity name of a namespace's plain objects.
 const OBJECTS: &str = "_objects";
@@ -32,7 +32,11 @@ impl<P: Ports> Engine<'_, P> {
             let plan = loaded.plan.applications.get(application.index);
             let template = plan.is_some_and(|a| a.template_only);
             let released = plan.is_some_and(|a| a.released);
-            if (template && !released) || driven.contains(key) {
+            let under_way = driven.get(key).copied();
+            if (template && !released)
+                || under_way == Some(true)
+                || (under_way.is_some() && !released)
+            {
                 continue;
             }
             keys.insert(EntityKey {
@@ -44,30 +48,46 @@ impl<P: Ports> Engine<'_, P> {
         keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
         let recorded = self.snapshot(reading).entities()?;
         keys.extend(recorded.into_iter().filter(|key| key.kind == EntityKind::Rollout));
-        Ok(keys.into_iter().collect())
+        let mut keys: Vec<EntityKey> = keys.into_iter().collect();
+        // Namespaces before what lives in them.
+        keys.sort_by_key(|key| !self.brings_namespaces(loaded, key));
+        Ok(keys)
     }
 
-    /// The applications that a rollout drives, in the plan or on the record.
+    fn brings_namespaces(&self, loaded: &Loaded, key: &EntityKey) -> bool {
+        key.kind == EntityKind::Objects
+            && loaded.plan.objects.iter().any(|object| {
+                object.body.get("kind").and_then(Value::as_str) == Some("Namespace")
+                    && self.namespace_of(&object.body) == key.namespace
+            })
+    }
+
+    /// The applications that a rollout drives, or has driven: what it left
+    /// stands at its final size, which is not what the application renders, so
+    /// it is applied directly only once `tranche.dev/rollout: none` asks for it.
+    /// True while the rollout is in the plan or under way.
     fn driven(
         &self,
         reading: &Reading,
         loaded: &Loaded,
-    ) -> Result<BTreeSet<ApplicationKey>, RunError> {
-        let mut driven = BTreeSet::new();
+    ) -> Result<BTreeMap<ApplicationKey, bool>, RunError> {
+        let mut driven = BTreeMap::new();
         for rollout in &loaded.plan.rollouts {
             let namespace = self.rollout_key(rollout).namespace;
-            driven.insert(ApplicationKey { namespace, name: rollout.application().to_owned() });
+            let name = rollout.application().to_owned();
+            driven.insert(ApplicationKey { namespace, name }, true);
         }
         let snapshot = self.snapshot(reading);
         for key in snapshot.entities()? {
             let Some(record) = snapshot.entity(&key)? else { continue };
-            let over = record.removed || record.status.rolling_state.terminal();
-            if key.kind != EntityKind::Rollout || over {
+            if key.kind != EntityKind::Rollout {
                 continue;
             }
             for revision in [&record.source, &record.target].into_iter().flatten() {
                 let name = crate::core::decide::application_of(&revision.name).to_owned();
-                driven.insert(ApplicationKey { namespace: key.namespace.clone(), name });
+                let under_way = !record.removed && !record.status.rolling_state.terminal();
+                let key = ApplicationKey { namespace: key.namespace.clone(), name };
+                *driven.entry(key).or_default() |= under_way;
             }
         }
         Ok(driven)

@@ -12,7 +12,7 @@ use crate::core::record::{
     entity_path, inventory_path, result_subject, waiting_subject,
 };
 use crate::core::strategy::{EntityKey, Step};
-use crate::port::{Change, Clock, Objects, Ports, Progress, PushOutcome, Remote};
+use crate::port::{Change, Clock, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
 
 /// How often a fact is put on a newer tip.
 const MAX_TRIES: u32 = 20;
@@ -195,7 +195,7 @@ impl<P: Ports> Engine<'_, P> {
             changes.push(Change { bytes: Some(record::write(&path, &inventory)?), path });
         }
         changes.push(self.page(reading, entry.record)?);
-        let trailers = self.trailers(reading, entry);
+        let trailers = self.trailers(reading, entry)?;
         let message = trailers.message(entry.subject, entry.body);
         let parent = reading.tip.as_ref().map(|tip| tip.commit.clone());
         let commit = remote.objects().commit(parent.as_ref(), &changes, &message, now)?;
@@ -222,9 +222,20 @@ impl<P: Ports> Engine<'_, P> {
         Ok(Change { path: "README.md".to_owned(), bytes: Some(page.into_bytes()) })
     }
 
-    fn trailers(&self, reading: &Reading, entry: &CommitEntry<'_>) -> Trailers {
+    /// The newer of our plan commit and the one on the tip: a fact may stand on
+    /// a tip whose run has seen more of the plan than we have.
+    fn newest_accepted(&self, reading: &Reading) -> Result<String, Halt> {
+        let ours = &reading.plan_commit;
+        let Some(tip) = &reading.tip else { return Ok(ours.0.clone()) };
+        let theirs = CommitId(tip.trailers.plan_commit.clone());
+        let newer = theirs != *ours && self.ports.remote().objects().contains(&theirs, ours)?;
+        Ok(if newer { theirs.0 } else { ours.0.clone() })
+    }
+
+    fn trailers(&self, reading: &Reading, entry: &CommitEntry<'_>) -> Result<Trailers, Halt> {
         let previous = reading.tip.as_ref().map(|tip| &tip.trailers);
-        let mut trailers = Trailers::after(previous, entry.phase, &reading.plan_commit.0);
+        let plan_commit = self.newest_accepted(reading)?;
+        let mut trailers = Trailers::after(previous, entry.phase, &plan_commit);
         let record = entry.record;
         trailers.rollout = Some(record.entity.to_string());
         trailers.step = entry.step.map(|step| step.id.to_string());
@@ -233,7 +244,7 @@ impl<P: Ports> Engine<'_, P> {
         trailers.step_plan = record.step_plan.clone();
         trailers.plan_digest = record.steps.as_ref().map(|steps| steps.digest.to_string());
         trailers.run = Some(self.ports.process().holder().run.clone());
-        trailers
+        Ok(trailers)
     }
 }
 
@@ -243,7 +254,7 @@ fn ours(record: &EntityRecord, work: &Work) -> bool {
     let same = open.id == work.act.step.id;
     same && match &work.lock {
         Some(lock) => open.phase == Phase::Intent && open.epoch == lock.epoch,
-        None => open.phase == Phase::Waiting,
+        None => Some(open) == work.record.open.as_ref(),
     }
 }
 

@@ -61,7 +61,7 @@ impl<P: Ports> Engine<'_, P> {
         let subject = intent_subject(&next, &act.step, act.entry == Entry::Takeover);
         let body = effects_body(&act.step);
         self.step_commit(reading, &next, &act.step, CommitPhase::Intent, &subject, &body).await?;
-        self.raise_anchor(reading, epoch).await?;
+        self.won.set(true);
         Ok((Lock { epoch, until, named: uids }, next))
     }
 

@@ -69,6 +69,8 @@ pub struct Engine<'a, P: Ports> {
     plans: RefCell<BTreeMap<String, Rc<Result<Loaded, String>>>>,
     rights: RefCell<BTreeMap<Access, bool>>,
     until: Cell<Option<Timestamp>>,
+    /// This run has won a lock for the entity at hand.
+    won: Cell<bool>,
 }
 
 impl<'a, P: Ports> Engine<'a, P> {
@@ -81,6 +83,7 @@ impl<'a, P: Ports> Engine<'a, P> {
             plans: RefCell::default(),
             rights: RefCell::default(),
             until: Cell::new(None),
+            won: Cell::new(false),
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::anchor::exactly;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{
-    Decision, DirectView, Entry, RolloutView, decide_direct, decide_rollout, wanted_revisions,
+    Decision, DirectView, Entry, RolloutView, application_of, decide_direct, decide_rollout,
+    wanted_revisions,
 };
 use crate::core::diff::cleaned;
 use crate::core::model::{Application, Rollout};
 use crate::core::object::ObjectRef;
-use crate::core::record::{EntityRecord, RevisionRecord};
+use crate::core::record::EntityRecord;
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled, unmarked,
@@ -149,18 +150,27 @@ impl<P: Ports> Engine<'_, P> {
             .and_then(|then| then.as_ref().as_ref().ok())
             .and_then(|then| self.rollout_in(then, key));
         let application = application_key(key, rollout.or(step_rollout), record.as_ref());
-        let known = match &application {
-            Some(a) => self.known(reading, &a.namespace, &a.name)?,
-            None => Vec::new(),
-        };
         let names = wanted_revisions(
             target_revision.as_deref(),
             rollout.and_then(|r| r.source.as_deref()),
             record.as_ref(),
         );
-        let component = record.as_ref().and_then(|r| r.component.as_deref());
-        let component = rollout.or(step_rollout).and_then(|r| r.component.as_deref()).or(component);
-        let revisions = self.revisions(&names, &known, &application, component)?;
+        let mut revisions = BTreeMap::new();
+        for name in &names {
+            // What is under way keeps the component it began with.
+            let recorded = record.as_ref().filter(|record| is_recorded(record, name));
+            let component = match recorded {
+                Some(record) => record.component.as_deref(),
+                None => rollout.and_then(|r| r.component.as_deref()),
+            };
+            if let Some(bodies) = self.revision(reading, key, name, component)? {
+                revisions.insert(name.clone(), bodies);
+            }
+        }
+        let known = match &application {
+            Some(a) => self.known(reading, &a.namespace, &a.name)?,
+            None => Vec::new(),
+        };
         let mut live = BTreeMap::new();
         for object in revisions.values().flat_map(|r| r.bodies.keys()) {
             self.look_at(object, &mut live).await?;
@@ -186,45 +196,39 @@ impl<P: Ports> Engine<'_, P> {
         }))
     }
 
-    /// The bodies of published revisions, rendered again from the plan commit
-    /// that each was published from. A name that is not published is left
-    /// out; the decision says so.
-    fn revisions(
+    /// The bodies of a published revision, rendered again from the plan commit
+    /// that it was published from; none if there is no such revision, and the
+    /// decision says so.
+    fn revision(
         &self,
-
-        names: &[String],
-        known: &[RevisionRecord],
-        application: &Option<ApplicationKey>,
+        reading: &Reading,
+        key: &EntityKey,
+        name: &str,
         component: Option<&str>,
-    ) -> Result<BTreeMap<String, RevisionBodies>, RunError> {
-        let mut bodies = BTreeMap::new();
-        let Some(key) = application else { return Ok(bodies) };
-        for name in names {
-            let Some(revision) = known.iter().find(|r| r.revision == *name) else { continue };
-            let loaded = self.loaded(&CommitId(revision.plan_commit.clone()))?;
-            let Some(found) = loaded.as_ref().as_ref().ok().and_then(|l| {
-                let application = l.applications.get(key)?;
-                Some((application, l.plan.applications.get(application.index)?))
-            }) else {
-                continue;
-            };
-            let (rendered, plan) = found;
-            let rolling = plan.rolling_components.first().map(String::as_str);
-            let rolling = rolling.filter(|_| rendered.rendered.components.len() > 1);
-            let body = RevisionBodies::of(
-                &rendered.rendered,
-                component.or(rolling),
-                name,
-                revision.number,
-                &rendered.digest,
-            )
-            .map_err(|error| {
-                let message = format!("{}: {error}", plan.place);
-                RunError::new(super::Class::Invalid, message, "mend the plan")
-            })?;
-            bodies.insert(name.clone(), body);
-        }
-        Ok(bodies)
+    ) -> Result<Option<RevisionBodies>, RunError> {
+        let application = ApplicationKey {
+            namespace: key.namespace.clone(),
+            name: application_of(name).to_owned(),
+        };
+        let known = self.known(reading, &application.namespace, &application.name)?;
+        let Some(revision) = known.iter().find(|r| r.revision == *name) else { return Ok(None) };
+        let loaded = self.loaded(&CommitId(revision.plan_commit.clone()))?;
+        let Ok(loaded) = loaded.as_ref() else { return Ok(None) };
+        let Some(found) = loaded.applications.get(&application) else { return Ok(None) };
+        let Some(plan) = loaded.plan.applications.get(found.index) else { return Ok(None) };
+        let rolling = plan.rolling_components.first().map(String::as_str);
+        let rolling = rolling.filter(|_| found.rendered.components.len() > 1);
+        let bodies = RevisionBodies::of(
+            &found.rendered,
+            component.or(rolling),
+            name,
+            revision.number,
+            &found.digest,
+        );
+        bodies.map(Some).map_err(|error| {
+            let message = format!("{}: {error}", plan.place);
+            RunError::new(super::Class::Invalid, message, "mend the plan")
+        })
     }
 
     /// Reads an object once.
@@ -247,13 +251,18 @@ impl<P: Ports> Engine<'_, P> {
     }
 }
 
+/// Whether a record names a revision.
+fn is_recorded(record: &EntityRecord, name: &str) -> bool {
+    [&record.source, &record.target, &record.stable].into_iter().flatten().any(|r| r.name == name)
+}
+
 fn application_key(
     key: &EntityKey,
     rollout: Option<&Rollout>,
     record: Option<&EntityRecord>,
 ) -> Option<ApplicationKey> {
     let recorded = record.and_then(|r| r.target.as_ref());
-    let recorded = recorded.map(|t| crate::core::decide::application_of(&t.name));
+    let recorded = recorded.map(|t| application_of(&t.name));
     let name = rollout.map(Rollout::application).or(recorded)?.to_owned();
     Some(ApplicationKey { namespace: key.namespace.clone(), name })
 }

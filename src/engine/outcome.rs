@@ -32,6 +32,8 @@ pub struct Rest {
     pub class: Class,
     /// Object, cause and next command; empty where there is nothing to say.
     pub message: String,
+    /// What it waits for comes by itself: a longer run would see it.
+    pub awaiting: bool,
 }
 
 /// Why a run cannot go on.
@@ -56,7 +58,11 @@ impl RunError {
 
 impl Rest {
     pub(super) fn of(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), awaiting: false }
+    }
+
+    pub(super) fn awaiting(message: impl Into<String>) -> Self {
+        Self { class: Class::Waiting, message: message.into(), awaiting: true }
     }
 }
 
@@ -67,7 +73,7 @@ impl From<RunError> for Rest {
         } else {
             format!("{}\n  next: {}", error.message, error.next)
         };
-        Self { class: error.class, message }
+        Self { class: error.class, message, awaiting: false }
     }
 }
 
@@ -123,6 +129,8 @@ impl From<ClusterError> for RunError {
 pub(super) enum Halt {
     /// A push was lost: read and decide anew.
     Lost,
+    /// Something changed while it was looked at: decide anew.
+    Again,
     /// Another run has taken over: nothing more of ours may be written.
     Superseded(String),
     /// An abort is on the tip.

@@ -9,7 +9,7 @@ use super::{Engine, Reading, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry, StepVerdict};
 use crate::core::record::EntityRecord;
 use crate::core::strategy::{Effect, EntityKey, StepKind};
-use crate::port::{Clock, Ports, Progress};
+use crate::port::{Clock, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
 
 /// How often a step may be set back to its first effect in one turn.
@@ -31,6 +31,8 @@ pub(super) struct Work {
     pub(super) wrote: bool,
     /// When the tip was looked at last.
     pub(super) looked: Option<Timestamp>,
+    /// The tip that was looked at last.
+    pub(super) seen: Option<CommitId>,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -46,12 +48,25 @@ impl<P: Ports> Engine<'_, P> {
         }
         let record = act.record.clone();
         let (cursor, entry) = (act.cursor, act.entry);
-        let mut work =
-            Work { act, record, lock: None, cursor, ready: None, wrote: false, looked: None };
-        if entry != Entry::Resume {
-            self.take(reading, key, &mut work, cursor).await?;
-        }
-        match self.effects(reading, key, &mut work).await {
+        let mut work = Work {
+            act,
+            record,
+            lock: None,
+            cursor,
+            ready: None,
+            wrote: false,
+            looked: None,
+            seen: None,
+        };
+        let done = match entry {
+            Entry::Resume => Ok(()),
+            Entry::Fresh | Entry::Takeover => self.take(reading, key, &mut work, cursor).await,
+        };
+        let done = match done {
+            Ok(()) => self.effects(reading, key, &mut work).await,
+            Err(halt) => Err(halt),
+        };
+        match done {
             Err(Halt::Aborted) => {
                 self.conclude(reading, key, &work, StepVerdict::Stopped, "").await?;
                 Ok(Turn::Moved)
@@ -77,7 +92,7 @@ impl<P: Ports> Engine<'_, P> {
             return error;
         }
         let reason = error.message.lines().next().unwrap_or_default().to_owned();
-        match self.park(reading, key, work, &reason, None).await {
+        match self.park(reading, key, work, &reason, deadline_seconds(work)).await {
             Ok(_) => error,
             Err(_) if work.wrote => RunError { class: Class::NotRecorded, ..error },
             Err(_) => error,
@@ -92,10 +107,11 @@ impl<P: Ports> Engine<'_, P> {
         cursor: usize,
     ) -> Result<(), Halt> {
         let (lock, record) = self.lock(reading, key, &work.act, &work.record, cursor).await?;
+        let epoch = lock.epoch;
         work.lock = Some(lock);
         work.record = record;
         work.cursor = cursor;
-        Ok(())
+        self.raise_anchor(reading, epoch).await
     }
 
     async fn effects(
@@ -124,7 +140,7 @@ impl<P: Ports> Engine<'_, P> {
                     Waited::SetBack(seen) | Waited::Parked(seen) => {
                         self.release(reading, key, work, &seen).await?;
                         let message = format!("{key}: waiting, {seen}");
-                        return Ok(Turn::Rest(Rest::of(Class::Waiting, message)));
+                        return Ok(Turn::Rest(Rest::awaiting(message)));
                     }
                 }
                 continue;
@@ -160,7 +176,7 @@ impl<P: Ports> Engine<'_, P> {
         Ok(Turn::Moved)
     }
 
-    async fn lease_over(&self, lock: &Lock) -> Result<bool, Halt> {
+    pub(super) async fn lease_over(&self, lock: &Lock) -> Result<bool, Halt> {
         let now = self.ports.clock().now().await?;
         let margin = SignedDuration::try_from(WRITE_MARGIN).unwrap_or_default();
         Ok(now.saturating_add(margin).unwrap_or(now) >= lock.until)
@@ -175,11 +191,7 @@ impl<P: Ports> Engine<'_, P> {
         reason: &str,
     ) -> Result<(), Halt> {
         if work.lock.is_some() {
-            let seconds = match work.act.step.effects.get(work.cursor) {
-                Some(Effect::Await { deadline_seconds, .. }) => Some(*deadline_seconds),
-                _ => None,
-            };
-            let seconds = seconds.filter(|_| work.act.step.kind != StepKind::Abort);
+            let seconds = deadline_seconds(work);
             work.record = self.park(reading, key, work, reason, seconds).await?;
             work.lock = None;
             work.wrote = false;
@@ -203,6 +215,17 @@ impl<P: Ports> Engine<'_, P> {
             lock.named.insert(uid);
         }
         Ok(())
+    }
+}
+
+/// How long what the cursor waits for may take. The way back never fails by
+/// its deadline: it repeats.
+fn deadline_seconds(work: &Work) -> Option<u32> {
+    match work.act.step.effects.get(work.cursor) {
+        Some(Effect::Await { deadline_seconds, .. }) => {
+            Some(*deadline_seconds).filter(|_| work.act.step.kind != StepKind::Abort)
+        }
+        _ => None,
     }
 }
 

@@ -134,7 +134,7 @@ impl<P: Ports> Engine<'_, P> {
         let act = match self.decide(reading, &key).await? {
             Decision::Act(act) => act,
             Decision::Idle(idle) => return Ok(empty(resting(idle))),
-            Decision::Bury(_) => return Ok(empty(Rest::of(Class::Done, "gone from the plan"))),
+            Decision::Amend(_, subject) => return Ok(empty(Rest::of(Class::Done, subject))),
             Decision::Refuse(refusal) => return Ok(empty(RunError::from(refusal).into())),
         };
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();

@@ -48,6 +48,10 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     /// # Errors
     /// Fails on a broken or newer file.
     pub fn decisions(&self, key: &EntityKey) -> Result<Decisions, RunError> {
+        // Only rollouts are decided about; an application may share the name.
+        if key.kind != EntityKind::Rollout {
+            return Ok(Decisions::default());
+        }
         Ok(self.file(&decisions_path(key))?.unwrap_or_default())
     }
 

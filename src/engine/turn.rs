@@ -30,8 +30,7 @@ impl<P: Ports> Engine<'_, P> {
                     turn => Ok(turn),
                 }
             }
-            Decision::Bury(record) => {
-                let subject = format!("{}: gone from the plan", key.name);
+            Decision::Amend(record, subject) => {
                 self.decision_commit(reading, &record, CommitPhase::Result, &subject).await?;
                 Ok(Turn::Moved)
             }

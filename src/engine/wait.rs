@@ -38,7 +38,7 @@ impl<P: Ports> Engine<'_, P> {
         let clock = self.ports.clock();
         let started = clock.now().await?;
         let round_end = later(started, ROUND);
-        let until = self.until.get().unwrap_or(round_end);
+        let until = self.until.get().map_or(round_end, |until| until.min(round_end));
         loop {
             let seen = self.look(effect).await?;
             if seen.ready.is_some() {
@@ -107,7 +107,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         work.looked = Some(now);
         let newest = self.newest_record().await?;
-        if newest == reading.tip.as_ref().map(|tip| tip.commit.clone()) {
+        // Compared with what was looked at, never with our own tip: a fact of
+        // ours may stand on a decision that nobody has looked at yet.
+        if newest.is_some() && newest == work.seen {
             return Ok(());
         }
         let snapshot = Snapshot::new(self.ports.remote().objects(), newest.clone());
@@ -117,7 +119,7 @@ impl<P: Ports> Engine<'_, P> {
             open.id == work.act.step.id
                 && match &work.lock {
                     Some(lock) => open.phase == Phase::Intent && open.epoch == lock.epoch,
-                    None => open.phase == Phase::Waiting,
+                    None => Some(open) == work.record.open.as_ref(),
                 }
         });
         if !mine {
@@ -128,6 +130,7 @@ impl<P: Ports> Engine<'_, P> {
                 None => Halt::Lost,
             });
         }
+        work.seen.clone_from(&newest);
         if let Some(newest) = newest {
             reading.tip = Some(self.tip(&newest)?);
         }
@@ -180,7 +183,7 @@ impl<P: Ports> Engine<'_, P> {
 /// When the wait at the cursor is over, if an earlier run has begun it.
 fn deadline(work: &Work) -> Option<Timestamp> {
     let open = work.record.open.as_ref()?;
-    let same = open.id == work.act.step.id && open.cursor == work.cursor;
+    let same = open.id == work.act.step.id && open.waits_at == Some(work.cursor);
     open.deadline.filter(|_| same && work.act.step.kind != StepKind::Abort)
 }
 

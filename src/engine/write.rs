@@ -1,6 +1,7 @@
 //! One write or delete: look, compare, apply by precondition.
 
 use super::anchor::exactly;
+use super::check::deletable;
 use super::lock::Lock;
 use super::outcome::Halt;
 use super::{Class, Engine, RunError};
@@ -12,6 +13,7 @@ use crate::core::strategy::{
 use crate::port::{Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// How often a write goes back to its GET.
 const MAX_TRIES: u32 = 5;
@@ -76,6 +78,7 @@ impl<P: Ports> Engine<'_, P> {
         let step = &act.step.id;
         let stamp = Stamp { step, effect: index, epoch: lock.epoch, entity: key, revision };
         for _ in 0..MAX_TRIES {
+            self.in_time(object, lock).await?;
             let live = self.ports.cluster().get(object).await?;
             let (state, mode) = match &live {
                 Some(live) => {
@@ -120,6 +123,19 @@ impl<P: Ports> Engine<'_, P> {
         Err(unsettled(object))
     }
 
+    /// Each try of a write is within the lease, however slow the one before.
+    async fn in_time(&self, object: &ObjectRef, lock: &Lock) -> Result<(), Halt> {
+        if !self.lease_over(lock).await? {
+            return Ok(());
+        }
+        Err(RunError::new(
+            Class::NotRecorded,
+            format!("the write lease ended before {object} was written"),
+            "the next run takes the step over",
+        )
+        .into())
+    }
+
     async fn remove(
         &self,
         object: &ObjectRef,
@@ -127,6 +143,7 @@ impl<P: Ports> Engine<'_, P> {
         unsure: &Cell<bool>,
     ) -> Result<Written, Halt> {
         for _ in 0..MAX_TRIES {
+            self.in_time(object, lock).await?;
             let Some(live) = self.ports.cluster().get(object).await? else {
                 return Ok(Written::Done);
             };
@@ -134,14 +151,8 @@ impl<P: Ports> Engine<'_, P> {
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 return Ok(Written::Done);
             }
-            if epoch_of(&live).is_none() {
-                return Err(RunError::new(
-                    Class::Refused,
-                    format!("{object} was to be deleted, but tranche never wrote it"),
-                    "somebody replaced it: delete or rename it by hand, and run it again",
-                )
-                .into());
-            }
+            let found = BTreeMap::from([(object.clone(), live.clone())]);
+            deletable(&Effect::Delete { object: object.clone() }, &found)?;
             let WriteMode::Exactly { uid, resource_version } = exactly(&live) else { break };
             match self.ports.cluster().delete(object, &uid, &resource_version).await {
                 Ok(()) => return Ok(Written::Done),

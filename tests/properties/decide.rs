@@ -317,12 +317,12 @@ fn a_finished_or_released_rollout_that_vanishes_is_buried() {
     let mut done = Case::new();
     done.finish();
     done.plan = None;
-    assert!(matches!(done.decide(), Decision::Bury(_)));
+    assert!(matches!(done.decide(), Decision::Amend(..)));
     let mut released = Case::upgrading();
     released.step();
     released.plan = None;
     released.released = true;
-    assert!(matches!(released.decide(), Decision::Bury(_)));
+    assert!(matches!(released.decide(), Decision::Amend(..)));
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
     ]);
     let revision = format!("web-v{number}");
     RevisionBodies {
+        component: "web".to_owned(),
         digest: Digest::of_bytes(revision.as_bytes()),
         revision,
         workload,

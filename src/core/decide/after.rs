@@ -40,6 +40,7 @@ pub fn intended(record: &EntityRecord, step: &Step, intent: Intended<'_>) -> Ent
         lease_until: intent.lease_until,
         objects: intent.objects,
         since: before.and_then(|open| open.since),
+        waits_at: before.and_then(|open| open.waits_at),
         deadline: before.and_then(|open| open.deadline),
         reason: None,
     });
@@ -70,15 +71,19 @@ pub struct Parked<'a> {
 #[must_use]
 pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
     let mut next = record.clone();
-    next.set_state(record.state().after(&[Event::BatchRolled]));
-    if let Some(ready) = parked.ready {
+    let back = record.open.as_ref().is_some_and(|open| open.kind == StepKind::Abort);
+    if let Some(ready) = parked.ready.filter(|_| !back) {
         next.status.upgraded_ready_replicas = ready;
     }
+    if parked.deadline_seconds.is_some() {
+        next.set_state(record.state().after(&[Event::BatchRolled]));
+    }
     if let Some(open) = &mut next.open {
-        if open.cursor != parked.cursor {
+        if parked.deadline_seconds.is_some() && open.waits_at != Some(parked.cursor) {
             // Another wait than the one before: its time begins now.
             open.since = None;
             open.deadline = None;
+            open.waits_at = Some(parked.cursor);
         }
         open.phase = Phase::Waiting;
         open.cursor = parked.cursor;
@@ -127,7 +132,7 @@ pub struct Conclusion<'a> {
 pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> EntityRecord {
     let mut next = record.clone();
     next.open = None;
-    if let Some(ready) = end.ready {
+    if let Some(ready) = end.ready.filter(|_| step.kind != StepKind::Abort) {
         next.status.upgraded_ready_replicas = ready;
     }
     next.last = Some(LastResult {
@@ -159,6 +164,9 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         }
         // A finished rollout stays finished, whatever its mending met.
         (StepKind::Settle, _) if record.status.rolling_state.terminal() => {}
+        // Nothing was moved, so there is nothing to go back to.
+        (StepKind::Settle, _) => next
+            .set_state(State { rolling: RollingState::RolloutFailed, batch: State::START.batch }),
         (_, StepVerdict::Failed) => {
             let failed = [Event::BatchRolled, Event::DeadlineExceeded];
             next.set_state(record.state().after(&failed));
@@ -202,14 +210,23 @@ fn batch_done(next: &mut EntityRecord, index: u32, step: &Step, end: &Conclusion
 }
 
 fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
-    let ending = next.ending.take().unwrap_or(Ending::Aborted);
+    let mut ending = next.ending.take().unwrap_or(Ending::Aborted);
+    if end.aborting && matches!(ending, Ending::Modified | Ending::Reverted) {
+        // Whoever aborts on the way to a newer target does not want that one
+        // to start right after.
+        ending = Ending::Aborted;
+        next.set_state(next.state().after(&[Event::Aborted]));
+    }
     let event = if ending == Ending::Reverted { Event::Restored } else { Event::Finalized };
     next.set_state(next.state().after(&[event]));
     next.status.current_batch = 0;
     next.status.upgraded_replicas = 0;
+    next.status.upgraded_ready_replicas = 0;
     next.goals.clear();
     match ending {
-        Ending::Aborted | Ending::DeadlineExceeded => {
+        // A fix that was merged while a failed batch went back may start.
+        Ending::DeadlineExceeded => {}
+        Ending::Aborted => {
             next.held_at = Some(end.plan_commit.to_owned());
         }
         Ending::Reverted => {

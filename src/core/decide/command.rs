@@ -51,7 +51,15 @@ impl Command {
             Self::Abort if rolling == RollingState::RolloutFailed => {
                 Answer::Already("it has failed already, and the stable revision serves")
             }
-            Self::Abort if rolling.going_back() => {
+            Self::Abort if rolling == RollingState::LocatingTargetApp => {
+                Answer::Refused("no attempt is under way; `pause` keeps the next one from starting")
+            }
+            Self::Abort
+                if matches!(
+                    rolling,
+                    RollingState::RolloutFailing | RollingState::RolloutDeleting
+                ) =>
+            {
                 Answer::Already("it is going back to the stable revision already")
             }
             Self::Abort => Answer::Accepted,

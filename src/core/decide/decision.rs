@@ -11,8 +11,10 @@ pub enum Decision {
     Idle(Idle),
     /// Do a step, or go on with one.
     Act(Box<Act>),
-    /// Record that the plan has the entity no more.
-    Bury(Box<EntityRecord>),
+    /// Put something on the record that needs no step: that the plan has the
+    /// entity no more, or another policy for its removal. With the commit's
+    /// subject.
+    Amend(Box<EntityRecord>, String),
     /// Nothing may be done, and somebody must know.
     Refuse(Refusal),
 }

@@ -29,6 +29,13 @@ fn decide(view: &RolloutView<'_>) -> Result<Decision, Refusal> {
     if record.status.rolling_state.going_back() {
         return go_back(view, record, record.ending.unwrap_or(Ending::Aborted));
     }
+    if record.on_delete != rollout.on_delete && !record.status.rolling_state.terminal() {
+        let mut amended = record.clone();
+        amended.on_delete = rollout.on_delete;
+        let subject =
+            format!("{}: its removal would now mean {:?}", view.key.name, rollout.on_delete);
+        return Ok(Decision::Amend(Box::new(amended), subject));
+    }
     match record.status.rolling_state {
         RollingState::RolloutSucceed | RollingState::RolloutFailed => {
             decide_terminal(view, record, rollout)
@@ -55,7 +62,13 @@ pub(super) fn wants_ending(
     let Some(name) = view.target_revision else {
         return Ok((record.on_delete == OnDelete::Abort).then_some(Ending::Deleted));
     };
-    let wanted = &view.revision(name, "targetAppRevisionName")?.digest;
+    let wanted = match view.revision(name, "targetAppRevisionName") {
+        Ok(revision) => &revision.digest,
+        // A target that does not exist is said once nothing is open: it must
+        // not keep the open step from its end.
+        Err(_) if record.open.is_some() => return Ok(None),
+        Err(refusal) => return Err(refusal),
+    };
     Ok(if record.target.as_ref().is_some_and(|target| target.digest == *wanted) {
         None
     } else if record.stable.as_ref().is_some_and(|stable| stable.digest == *wanted) {
@@ -71,7 +84,8 @@ fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, R
     if view.released || state.terminal() || state == RollingState::LocatingTargetApp {
         let mut buried = record.clone();
         buried.removed = true;
-        return Ok(Decision::Bury(Box::new(buried)));
+        let subject = format!("{}: gone from the plan", view.key.name);
+        return Ok(Decision::Amend(Box::new(buried), subject));
     }
     if state.going_back() {
         return go_back(view, record, record.ending.unwrap_or(Ending::Deleted));

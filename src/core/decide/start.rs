@@ -80,7 +80,13 @@ fn source<'a>(
     let named =
         rollout.source.as_deref().map(|n| view.revision(n, "sourceAppRevisionName")).transpose()?;
     let Some(stable) = previous.and_then(|p| p.stable.as_ref()) else {
-        return Ok(named.filter(|source| source.digest != target.digest));
+        // What an aborted first deploy was on its way to is no source: it
+        // never served, and nothing of it is left.
+        let given_up = previous.and_then(|p| p.target.as_ref());
+        return Ok(named.filter(|source| {
+            let aborted = given_up.is_some_and(|t| t.digest == source.digest);
+            source.digest != target.digest && !aborted
+        }));
     };
     // The revision that an attempt was on its way to is accepted too: a
     // revert is written by swapping the two names.
@@ -113,11 +119,11 @@ fn sizes(
     let wanted = rollout.plan.target_size;
     if let Some(source) = source {
         let live = view.live_size(source).ok_or_else(|| missing(view, source))?;
-        // A pair that is found half moved (both sides live) is one total.
-        let beside = if source.workload == target.workload { None } else { view.live_size(target) };
-        let total = live.saturating_add(beside.unwrap_or(0));
-        let sizes = Sizes { original: live, target: wanted.unwrap_or(total) };
-        check_size(view, rollout, source, target, live, total)?;
+        if source.workload != target.workload {
+            not_live(view, rollout, target)?;
+        }
+        let sizes = Sizes { original: live, target: wanted.unwrap_or(live) };
+        check_size(view, rollout, source, target, live)?;
         return Ok((Movement::Upgrade, sizes));
     }
     let serving = stable.is_some_and(|s| s.digest == target.digest);
@@ -126,8 +132,29 @@ fn sizes(
         let sizes = Sizes { original: live, target: wanted.unwrap_or(live) };
         return Ok((Movement::Scale, sizes));
     }
+    not_live(view, rollout, target)?;
     let sizes = Sizes { original: 0, target: wanted.unwrap_or(target.replicas) };
     Ok((Movement::Deploy, sizes))
+}
+
+/// A workload that is to be created without pods must not have any: bringing
+/// it to none first would take down what it serves.
+fn not_live(
+    view: &RolloutView<'_>,
+    rollout: &Rollout,
+    target: &RevisionBodies,
+) -> Result<(), Refusal> {
+    let live = view.live_size(target).unwrap_or(0);
+    if live == 0 {
+        return Ok(());
+    }
+    Err(Refusal::safety(
+        format!(
+            "{}: {} would create {}, but it is live with {live} pods",
+            rollout.place, view.key, target.workload
+        ),
+        "name the revision that runs there as sourceAppRevisionName, or scale it to 0 first",
+    ))
 }
 
 fn check_size(
@@ -136,7 +163,6 @@ fn check_size(
     source: &RevisionBodies,
     target: &RevisionBodies,
     live: u32,
-    total: u32,
 ) -> Result<(), Refusal> {
     let Some(wanted) = rollout.plan.target_size else { return Ok(()) };
     let cause = if source.workload == target.workload {
@@ -144,8 +170,7 @@ fn check_size(
             format!("{} has {live} pods, and an in-place upgrade keeps its size", source.workload)
         })
     } else {
-        (wanted < total)
-            .then(|| format!("{total} pods are live, and an upgrade never shrinks them"))
+        (wanted < live).then(|| format!("{live} pods are live, and an upgrade never shrinks them"))
     };
     cause.map_or(Ok(()), |cause| {
         Err(Refusal::plan(
@@ -192,7 +217,7 @@ fn fresh(
         attempt: 1,
         settled: 0,
         movement: Some(movement),
-        component: rollout.component.clone(),
+        component: Some(bodies.target.component.clone()),
         target: Some(reference(&bodies.target)),
         // Without a record of it, the named source is what serves.
         stable: previous.and_then(|p| p.stable.clone()).or_else(|| source.clone()),

@@ -19,7 +19,10 @@ pub(super) fn decide_terminal(
 ) -> Result<Decision, Refusal> {
     let Some(name) = view.target_revision else { return start(view, Some(record), rollout) };
     let wanted = view.revision(name, "targetAppRevisionName")?;
-    let same = record.target.as_ref().is_some_and(|target| target.digest == wanted.digest);
+    let size = rollout.plan.target_size.map(i64::from);
+    let resized = size.is_some_and(|size| size != record.status.rollout_target_size);
+    let revision = record.target.as_ref().is_some_and(|target| target.digest == wanted.digest);
+    let same = revision && !resized;
     if record.status.rolling_state == RollingState::RolloutFailed {
         let held = record.held_at.as_deref() == Some(view.plan_commit);
         if view.decisions.retries(record.attempt) || !(same || held) {
@@ -27,8 +30,7 @@ pub(super) fn decide_terminal(
         }
         return Ok(Decision::Idle(Idle::Failed { reason: why_failed(view, record, same) }));
     }
-    let size = rollout.plan.target_size.map(i64::from);
-    if !same || size.is_some_and(|size| size != record.status.rollout_target_size) {
+    if !same {
         return start(view, Some(record), rollout);
     }
     mend(view, record, rollout)

@@ -155,6 +155,10 @@ pub struct OpenStep {
     /// Since when it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// The effect that the wait is for; its deadline counts from the first
+    /// wait for it, however often the step is set back in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_at: Option<usize>,
     /// When the wait is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,

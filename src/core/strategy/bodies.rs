@@ -20,6 +20,8 @@ pub struct RevisionBodies {
     pub revision: String,
     /// The digest of the revision's rendered objects.
     pub digest: Digest,
+    /// The component that is rolled.
+    pub component: String,
     /// The workload that is rolled.
     pub workload: ObjectRef,
     /// Its kind.
@@ -158,11 +160,14 @@ impl RevisionBodies {
                 what: "no workload".to_owned(),
             });
         };
+        let component =
+            rendered.components.get(index).map_or_else(String::new, |part| part.name.clone());
         let replicas = rendered_replicas(&body);
         bodies.insert(workload.clone(), body);
         Ok(Self {
             revision: revision.to_owned(),
             digest: digest.clone(),
+            component,
             workload,
             kind,
             replicas,

@@ -34,6 +34,12 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
         if *goal != before {
             let partition = total.saturating_sub(*goal);
             let tolerance = input.tolerance(i);
+            if before > 0 {
+                // Whatever the gate before this batch let pass: no more pods
+                // are taken down before the moved ones are seen ready.
+                let at_least = before.saturating_sub(tolerance);
+                effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
+            }
             floor = floor.min(total.saturating_sub(*goal - sure));
             effects.push(RolloutInput::write(
                 Verb::Partition,

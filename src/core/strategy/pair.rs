@@ -83,6 +83,11 @@ fn batch(
     }
     let mut down = Vec::new();
     if now.1 != before.1 {
+        if before.0 > 0 && input.rollout.plan.strategy == RolloutStrategy::DecreaseFirst {
+            // The new side has to be seen ready before the old one falls.
+            let at_least = before.0.saturating_sub(tolerance);
+            down.push(input.wait(&target.workload, Condition::Ready { at_least }));
+        }
         down.push(RolloutInput::write(
             Verb::Scale,
             &source.workload,
