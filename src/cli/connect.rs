@@ -1,19 +1,23 @@
 //! From arguments to the ports of a run.
 
 use super::args::Common;
-use super::exit::Failure;
+use super::exit::{Failure, exit_code};
 use super::settings;
 use super::terminal::{Screen, err};
+use crate::core::dialect::{PROJECT_FILE, load_project};
 use crate::core::model::{ClusterRef, Project, Target};
 use crate::edge::cluster::{ApiServerClock, KubeCluster, connect};
-use crate::edge::git::{GitRemote, Location, locate};
+use crate::edge::git::{GitRemote, Location, locate, worktree_files};
 use crate::edge::process::ThisProcess;
 use crate::edge::signal::{self, Stop};
 use crate::engine::{Class, RunError, project};
-use crate::port::{Audience, Clock, ClusterError, CommitId, Objects, Ports, Process, Remote};
+use crate::port::{
+    Audience, Clock, ClusterError, CommitId, Objects, Ports, Process, Remote, RemoteError,
+};
 use crate::sandbox::{Sandbox, SandboxClock};
 use jiff::Timestamp;
 use std::cell::OnceCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -51,15 +55,44 @@ pub enum TargetClock {
 
 /// Opens the plan repository and reads its project.
 pub async fn open(common: &Common) -> Result<Repository, Failure> {
-    // The remote's name is in `tranche.yaml`, which is on the remote: the
-    // checkout's own copy says which one it is.
-    let location = locate(&common.repo, "origin", common.reference.as_deref()).await?;
+    let remote = remote_name(&common.repo);
+    let location = locate(&common.repo, &remote, common.reference.as_deref())
+        .await
+        .map_err(|error| located(common, &error))?;
     let cache = settings::cache_dir(location.url.as_str())?;
     let remote = GitRemote::open(&location.url, &location.plan_branch, &cache)?;
-    let tips = remote.fetch("tranche/none").await?;
+    let tips = remote.fetch("tranche/none").await.map_err(|error| located(common, &error))?;
     let project = last_valid(remote.objects(), &tips.plan)?;
     let id = remote.objects().root(&tips.plan)?.0;
     Ok(Repository { location, remote: Rc::new(remote), project, id, stop: OnceCell::new() })
+}
+
+/// The remote that a checkout's own `tranche.yaml` names; `origin` where there
+/// is none that can be read. What is wrong with it is said when the plan is
+/// loaded.
+fn remote_name(repo: &str) -> String {
+    let files = match repo.contains("://") {
+        true => Ok(Vec::new()),
+        false => worktree_files(Path::new(repo), &mut |path, _| path == PROJECT_FILE),
+    };
+    let project = files.ok().and_then(|files| load_project(files.first()).ok());
+    project.unwrap_or_default().remote
+}
+
+/// A plan repository that cannot be read, and what a person does about it.
+fn located(common: &Common, error: &RemoteError) -> Failure {
+    let next = match error {
+        RemoteError::Missing { .. } => {
+            "commit the plan first, or name its branch with `--ref BRANCH`".to_owned()
+        }
+        _ if common.repo == "." => {
+            "run it in a plan repository, or name one: `--repo PATH`; `tranche init DIR` writes \
+             a first plan"
+                .to_owned()
+        }
+        _ => "check `--repo`".to_owned(),
+    };
+    Failure { code: exit_code(Class::Failed), message: error.to_string(), next }
 }
 
 /// How far back a `tranche.yaml` that can be read is looked for.

@@ -71,7 +71,7 @@ pub async fn run(options: &Demo) -> Result<u8, Failure> {
         out(&format!("\n{}", paint.bold(&format!("Commit {}: {message}", number + 1))));
         let commit = commit(&store, &plan, tip.as_ref(), path, text, message)?;
         tip = Some(commit);
-        out(&paint.dim("$ tranche apply --wait 10m"));
+        out(&paint.dim(&format!("$ tranche apply --wait 10m --repo {}", plan.display())));
         let repository = open(&common).await?;
         for target in targets(&common, &repository.project)? {
             let report = super::apply::one(&common, &apply, &repository, &target).await?;
@@ -81,7 +81,7 @@ pub async fn run(options: &Demo) -> Result<u8, Failure> {
         }
     }
     out(&format!("\n{}", paint.bold("The record branch, newest first")));
-    out(&paint.dim("$ tranche log"));
+    out(&paint.dim(&format!("$ tranche log --repo {}", plan.display())));
     let log = Log { rollout: None, max_count: None, output: super::args::Output::Text };
     super::log::run(&common, &log).await?;
     out(&format!("\n{}", paint.bold("Explore it")));

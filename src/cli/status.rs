@@ -4,9 +4,11 @@ use super::args::{Common, Output, Status};
 use super::connect::{open, targets};
 use super::exit::Failure;
 use super::terminal::{Paint, escaped, out};
+use crate::core::decide::{BatchState, RollingState, plan_gate};
+use crate::core::model::{Rollout, Target};
 use crate::core::record::{Decisions, EntityRecord, Phase};
 use crate::core::strategy::{EntityKind, StepKind};
-use crate::engine::Snapshot;
+use crate::engine::{Loaded, Snapshot, load_plan};
 use crate::port::Remote;
 use serde_json::{Value, json};
 
@@ -15,13 +17,18 @@ pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let (mut rollouts, mut direct) = (Vec::new(), Vec::new());
     for target in targets(common, &repository.project)? {
-        let tip = repository.remote.fetch_record(&target.record_branch).await?;
-        let snapshot = Snapshot::new(repository.remote.objects(), tip);
+        let tips = repository.remote.fetch(&target.record_branch).await?;
+        let objects = repository.remote.objects();
+        let snapshot = Snapshot::new(objects, tips.record);
+        // Gates are in the plan. One that cannot be loaded says nothing here.
+        let plan = load_plan(objects, &tips.plan, &target).ok();
         for (record, decisions) in snapshot.rows()? {
             if record.removed {
                 continue;
             }
-            let row = (target.name.clone(), record, decisions);
+            let gate = plan.as_ref().and_then(|plan| gate(plan, &target, &record));
+            let waiting = waiting(&record, &decisions, gate);
+            let row = (target.name.clone(), record, waiting);
             if row.1.entity.kind == EntityKind::Rollout {
                 rollouts.push(row);
             } else {
@@ -40,8 +47,8 @@ pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
         out("nothing is rolled out yet; `tranche plan` shows what would be");
     }
     let paint = Paint::stdout();
-    for (target, record, decisions) in &rollouts {
-        show(paint, target, record, decisions);
+    for (target, record, waiting) in &rollouts {
+        show(paint, target, record, waiting);
     }
     for (target, record, _) in &direct {
         let revision = record.target.as_ref().map_or("", |t| t.name.as_str());
@@ -54,10 +61,24 @@ pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
     Ok(0)
 }
 
-type Row = (String, EntityRecord, Decisions);
+/// The target, the record, and what it waits for.
+type Row = (String, EntityRecord, Value);
 
-/// What an open step, or a person's hold, waits for.
-fn waiting(record: &EntityRecord, decisions: &Decisions) -> Value {
+/// Why the plan keeps the next batch back, if it does.
+fn gate(plan: &Loaded, target: &Target, record: &EntityRecord) -> Option<String> {
+    let state = record.state();
+    let between =
+        state.rolling == RollingState::RollingInBatches && state.batch == BatchState::BatchReady;
+    let mine = |rollout: &&Rollout| {
+        let namespace = rollout.namespace.as_ref().unwrap_or(&target.namespace);
+        rollout.name == record.entity.name && *namespace == record.entity.namespace
+    };
+    let rollout = plan.plan.rollouts.iter().find(mine).filter(|_| between)?;
+    plan_gate(rollout, record.status.current_batch + 1)
+}
+
+/// What an open step, a person's hold or a gate of the plan waits for.
+fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<String>) -> Value {
     match &record.open {
         Some(open) if open.phase == Phase::Waiting => json!({
             "reason": open.reason,
@@ -65,13 +86,21 @@ fn waiting(record: &EntityRecord, decisions: &Decisions) -> Value {
             "until": open.deadline,
         }),
         Some(_) => Value::Null,
-        None => decisions.paused.as_ref().map_or(Value::Null, |paused| {
-            json!({"reason": format!("paused by {}", paused.by), "since": paused.at, "until": null})
-        }),
+        None if record.status.rolling_state.terminal() => Value::Null,
+        None => match &decisions.paused {
+            Some(paused) => {
+                let reason = format!("paused by {}", paused.by);
+                json!({"reason": reason, "since": paused.at, "until": null})
+            }
+            None => gate.map_or(
+                Value::Null,
+                |reason| json!({"reason": reason, "since": null, "until": null}),
+            ),
+        },
     }
 }
 
-fn json_row((target, record, decisions): &Row) -> Value {
+fn json_row((target, record, waiting): &Row) -> Value {
     let step = record.open.as_ref().map(|open| {
         let index = match open.kind {
             StepKind::Batch(index) => json!(index),
@@ -91,17 +120,17 @@ fn json_row((target, record, decisions): &Row) -> Value {
         "attempt": record.attempt,
         "status": record.status,
         "step": step,
-        "waiting": waiting(record, decisions),
+        "waiting": waiting,
     })
 }
 
-fn show(paint: Paint, target: &str, record: &EntityRecord, decisions: &Decisions) {
+fn show(paint: Paint, target: &str, record: &EntityRecord, waiting: &Value) {
     let status = &record.status;
     let key = format!("{}/{}", record.entity.namespace, record.entity.name);
     let state = record.state().to_string();
     let state = match status.rolling_state {
-        crate::core::decide::RollingState::RolloutSucceed => paint.green(&state),
-        crate::core::decide::RollingState::RolloutFailed => paint.red(&state),
+        RollingState::RolloutSucceed => paint.green(&state),
+        RollingState::RolloutFailed => paint.red(&state),
         _ => paint.yellow(&state),
     };
     out(&format!("{} on {}: {state}", paint.bold(&escaped(&key)), escaped(target)));
@@ -116,7 +145,11 @@ fn show(paint: Paint, target: &str, record: &EntityRecord, decisions: &Decisions
         status.rollout_target_size.max(0),
         status.upgraded_ready_replicas
     ));
-    if let Some(reason) = waiting(record, decisions).get("reason").and_then(Value::as_str) {
+    if let Some(reason) = waiting.get("reason").and_then(Value::as_str) {
         out(&format!("  waiting: {}", escaped(reason)));
+    }
+    let failed = status.rolling_state == RollingState::RolloutFailed;
+    if let Some(last) = record.last.as_ref().filter(|last| failed && !last.message.is_empty()) {
+        out(&format!("  because: {}", escaped(&last.message)));
     }
 }

@@ -21,5 +21,5 @@ pub use command::{Answer, Command};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectContent, DirectView, decide_direct};
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
-pub use rollout::decide_rollout;
+pub use rollout::{decide_rollout, plan_gate};
 pub use view::{RolloutView, application_of, wanted_revisions};

@@ -184,19 +184,24 @@ pub(super) fn gate(view: &RolloutView<'_>, rollout: &Rollout, index: u32) -> Opt
     let reason = if let Some(verdict) = &view.decisions.paused {
         let why = verdict.reason.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
         format!("paused by {}{why}; `tranche resume {name}` goes on", verdict.by)
-    } else if rollout.plan.paused {
-        format!("paused by the plan ({}); `paused: false` goes on", rollout.place)
-    } else if rollout.plan.batch_partition.is_some_and(|partition| index > partition) {
-        let partition = rollout.plan.batch_partition.unwrap_or_default();
-        format!(
-            "batchPartition is {partition} ({}): a plan with {index} or more lets batch {} run",
-            rollout.place,
-            index + 1
-        )
     } else {
-        return None;
+        return plan_gate(rollout, index).map(|reason| Idle::Waiting { reason });
     };
     Some(Idle::Waiting { reason })
+}
+
+/// Why the plan keeps the gate before a batch closed, if it does.
+#[must_use]
+pub fn plan_gate(rollout: &Rollout, index: u32) -> Option<String> {
+    if rollout.plan.paused {
+        return Some(format!("paused by the plan ({}); `paused: false` goes on", rollout.place));
+    }
+    let partition = rollout.plan.batch_partition.filter(|partition| index > *partition)?;
+    Some(format!(
+        "batchPartition is {partition} ({}): a plan with {index} or more lets batch {} run",
+        rollout.place,
+        index + 1
+    ))
 }
 
 /// Batches that are done cannot be edited.
