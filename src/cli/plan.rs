@@ -7,7 +7,7 @@ use super::exit::{CHANGES, Failure, exit_code};
 use super::render::worktree_of;
 use super::terminal::{Paint, err, escaped, out};
 use crate::core::diff::{Change, ObjectDiff};
-use crate::core::strategy::StepKind;
+use crate::core::strategy::{Movement, StepKind};
 use crate::engine::{Class, Engine, Options, Preview, PreviewEntity, load_worktree};
 
 /// Shows what an apply would do.
@@ -107,8 +107,13 @@ fn headline(entity: &PreviewEntity) -> String {
     if record.movement.is_none() {
         return format!("{}: {}", entity.key, name(&record.target));
     }
-    let size = record.status.rollout_target_size;
-    format!("{}: {} to {}, {size} pods", entity.key, name(&record.source), name(&record.target))
+    let (from, to) = (record.status.rollout_original_size, record.status.rollout_target_size);
+    let target = name(&record.target);
+    match record.movement {
+        Some(Movement::Scale) => format!("{}: {target} from {from} to {to} pods", entity.key),
+        Some(Movement::Deploy) => format!("{}: first rollout of {target}, {to} pods", entity.key),
+        _ => format!("{}: {} to {target}, {to} pods", entity.key, name(&record.source)),
+    }
 }
 
 fn show_diff(paint: Paint, object: &ObjectDiff) {

@@ -1,5 +1,5 @@
 //! A run is killed before, during and after each of its effects (writes to the
-//! cluster, pushes, fetches); the runs after it must finish the rollout as if
+//! cluster and their flush, pushes, fetches); the runs after it must finish the rollout as if
 //! nothing had happened: no effect twice, the log complete, never too few pods.
 //!
 //! The engine is the real one, over a real remote and the embedded cluster;
@@ -8,6 +8,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking, and makes real repositories"
 )]
 
@@ -74,7 +75,12 @@ fn moments(sort: Sort, corpse: Corpse) -> &'static [Moment] {
     match (sort, corpse) {
         (Sort::Fetch, Corpse::Dead) => &[Moment::During],
         (Sort::Fetch, Corpse::Gone) => &[],
-        (Sort::Write | Sort::Push, _) => &[Moment::Before, Moment::During, Moment::After],
+        (Sort::Write, Corpse::Dead) => {
+            &[Moment::Before, Moment::Flush, Moment::During, Moment::After]
+        }
+        (Sort::Write, Corpse::Gone) | (Sort::Push, _) => {
+            &[Moment::Before, Moment::During, Moment::After]
+        }
     }
 }
 
@@ -93,6 +99,9 @@ async fn killed(base: &World, scenario: &Scenario, corpse: Corpse, kill: Kill, c
     let audit = Rc::new(Audit::new(scenario.floor));
     let mut ended = world.run(1, Some(kill), &audit).await;
     if ended.report.is_none() {
+        if kill.moment == Moment::Flush {
+            world.tear();
+        }
         match corpse {
             Corpse::Dead => world.bury(1),
             Corpse::Gone => {

@@ -24,6 +24,9 @@ use tranche::sandbox::SandboxClock;
 pub enum Moment {
     /// It does not happen.
     Before,
+    /// It is being written out when the machine's process ends: half a line is
+    /// on the disk.
+    Flush,
     /// It happens, and its answer never comes.
     During,
     /// Its answer comes, and nothing else is done.
@@ -77,7 +80,7 @@ impl Trap {
         match self.kill.filter(|kill| kill.at == at).map(|kill| kill.moment) {
             None => work.await,
             Some(Moment::Before) => self.die().await,
-            Some(Moment::During) => {
+            Some(Moment::During | Moment::Flush) => {
                 work.await;
                 self.die().await
             }
@@ -87,6 +90,12 @@ impl Trap {
                 answer
             }
         }
+    }
+
+    /// Whether the next effect is one whose flush is cut short.
+    fn is_torn(&self) -> bool {
+        let at = self.effects.borrow().len();
+        self.kill.is_some_and(|kill| kill.at == at && kill.moment == Moment::Flush)
     }
 
     /// Every call of any port comes through here.
@@ -142,9 +151,14 @@ impl Cluster for TrappedCluster {
             self.trap.alive().await;
             return self.inner.apply(object, body, mode, true).await;
         }
+        // What half a line says never happened: nobody counts it.
+        let torn = self.trap.is_torn();
         let work = async {
             let before = self.inner.get(object).await?;
             let answer = self.inner.apply(object, body, mode, false).await;
+            if torn {
+                return answer;
+            }
             let after = self.inner.get(object).await?;
             self.audit.applied(object, body, before.as_ref(), after.as_ref());
             self.audit.look(&self.inner).await;
@@ -159,8 +173,12 @@ impl Cluster for TrappedCluster {
         uid: &str,
         resource_version: &str,
     ) -> Result<(), ClusterError> {
+        let torn = self.trap.is_torn();
         let work = async {
             let answer = self.inner.delete(object, uid, resource_version).await;
+            if torn {
+                return answer;
+            }
             if answer.is_ok() {
                 self.audit.deleted(object);
             }

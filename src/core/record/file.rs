@@ -62,3 +62,45 @@ pub fn write<T: Serialize>(path: &str, record: &T) -> Result<Vec<u8>, FileError>
         .map_err(|error| FileError::Broken { path: path.to_owned(), cause: error.to_string() })?;
     Ok(yaml::to_yaml(&value).into_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::{Decisions, EntityRecord, Inventory, RevisionRecord};
+
+    /// Reads a record that an earlier version wrote and writes it again.
+    fn round_trip<T: DeserializeOwned + Serialize>(name: &str, text: &str) {
+        let record: T = read(name, text.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(write(name, &record).unwrap()).unwrap(), text, "{name}");
+    }
+
+    #[test]
+    fn every_past_format_stays_readable_and_loses_nothing() {
+        round_trip::<EntityRecord>(
+            "rollout.yaml",
+            include_str!("../../../testdata/records/format-1/rollout.yaml"),
+        );
+        round_trip::<EntityRecord>(
+            "rollout-open.yaml",
+            include_str!("../../../testdata/records/format-1/rollout-open.yaml"),
+        );
+        round_trip::<RevisionRecord>(
+            "revision.yaml",
+            include_str!("../../../testdata/records/format-1/revision.yaml"),
+        );
+        round_trip::<Inventory>(
+            "inventory.yaml",
+            include_str!("../../../testdata/records/format-1/inventory.yaml"),
+        );
+        round_trip::<Decisions>(
+            "decisions.yaml",
+            include_str!("../../../testdata/records/format-1/decisions.yaml"),
+        );
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let error = read::<Decisions>("decisions/a/b.yaml", b"format: 2\n").unwrap_err();
+        assert!(error.to_string().contains("decisions/a/b.yaml has format 2"), "{error}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{Ending, EntityRecord};
 use crate::core::decide::StepVerdict;
-use crate::core::strategy::{EntityKind, Step, StepKind};
+use crate::core::strategy::{EntityKind, Movement, Step, StepKind};
 
 /// The step in words: `batch 2/3`, `back to web-v1`, `applied`.
 fn step_name(record: &EntityRecord, step: &Step) -> String {
@@ -41,6 +41,11 @@ fn why(record: &EntityRecord) -> &'static str {
 pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> String {
     let verb = if takeover { "is taken over" } else { "begins" };
     let goal = match step.kind {
+        StepKind::Batch(_) if record.movement == Some(Movement::Scale) => {
+            let (from, to) =
+                (record.status.rollout_original_size, record.status.rollout_target_size);
+            format!(", {} from {from} to {to} pods, to {}", target(record), step.goal)
+        }
         StepKind::Batch(_) => {
             let total = record.status.rollout_target_size;
             format!(", to {} of {total} pods on {}", step.goal, target(record))
@@ -62,6 +67,12 @@ pub fn waiting_subject(record: &EntityRecord, step: &Step, reason: &str) -> Stri
 pub fn result_subject(record: &EntityRecord, step: &Step, verdict: StepVerdict) -> String {
     let total = record.status.rollout_target_size;
     let done = match (step.kind, verdict) {
+        (StepKind::Batch(_), StepVerdict::Succeeded)
+            if record.movement == Some(Movement::Scale) =>
+        {
+            let end = if record.status.rolling_state.terminal() { ", scaled" } else { "" };
+            format!("ready, {} pods on {}{end}", step.goal, target(record))
+        }
         (StepKind::Batch(_), StepVerdict::Succeeded) => {
             let end =
                 if record.status.rolling_state.terminal() { ", rollout succeeded" } else { "" };
