@@ -6,10 +6,11 @@
 pub const BUILTIN_VERSION: &str = "builtin-1";
 
 /// File names and texts.
-pub(super) const FILES: [(&str, &str); 8] = [
+pub(super) const FILES: [(&str, &str); 9] = [
     ("builtin/webservice.yaml", include_str!("builtin/webservice.yaml")),
     ("builtin/worker.yaml", include_str!("builtin/worker.yaml")),
     ("builtin/clonesetservice.yaml", include_str!("builtin/clonesetservice.yaml")),
+    ("builtin/statefulset.yaml", include_str!("builtin/statefulset.yaml")),
     ("builtin/scaler.yaml", include_str!("builtin/scaler.yaml")),
     ("builtin/expose.yaml", include_str!("builtin/expose.yaml")),
     ("builtin/labels.yaml", include_str!("builtin/labels.yaml")),

@@ -143,6 +143,9 @@ fn every_type_and_trait_renders_its_golden_file() {
     let apart = json!({"requests": {"cpu": 0.5}, "limits": {"memory": "1Gi"}});
     golden("resource-apart.yaml", &app("worker", image, &[("resource", apart)]), &[]);
 
+    let store = json!({"image": "db:1", "ports": [{"port": 5432, "name": "sql"}], "memory": "1Gi"});
+    golden("statefulset.yaml", &app("statefulset", store, &[]), &[]);
+
     golden("queueworker.yaml", &app("queueworker", queue, &[]), &user(QUEUEWORKER));
 }
 
