@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and starts processes on files of its own"
 )]
 
+mod care;
 mod direct;
 mod edits;
 mod idle;

@@ -1,0 +1,99 @@
+//! What a rollout must never do to what is live, and to a record that is not
+//! what it was.
+
+use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
+use crate::stage::Stage;
+use crate::world::pods;
+
+/// A StatefulSet of five, and an embedded rollout plan.
+fn database(tag: &str, more: &str) -> String {
+    format!(
+        "apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: db}}
+spec:
+  components:
+    - name: db
+      type: statefulset
+      properties: {{image: \"db:{tag}\", ports: [{{port: 5432}}]}}
+      traits:
+        - {{type: scaler, properties: {{replicas: 5}}}}
+{more}"
+    )
+}
+
+const PLAN: &str = "  rolloutPlan:
+    rolloutBatches: [{replicas: 1}, {replicas: 40%}, {replicas: 2}]
+";
+
+#[test]
+fn a_statefulset_goes_batch_by_batch_from_an_embedded_plan() {
+    let stage = Stage::with(&[(APPLICATION, &database("1", PLAN))]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[(APPLICATION, &database("2", &format!("{PLAN}    batchPartition: 1\n")))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("1", 2), ("2", 3)]));
+    stage.commit(&[(APPLICATION, &database("2", PLAN))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("2", 5)]));
+    assert_eq!(stage.state("db"), "rolloutSucceed");
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_first_rollout_does_not_take_a_live_workload_down() {
+    let stage = Stage::with(&[(APPLICATION, &database("1", ""))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("1", 5)]));
+    stage.commit(&[(APPLICATION, &database("2", PLAN))]);
+    stage.apply_wait().ends(77).says("is live with 5 pods").says("sourceAppRevisionName");
+    assert_eq!(stage.world().ready_pods(), pods(&[("1", 5)]));
+    for world in stage.history() {
+        let sizes = world.sizes("StatefulSet");
+        assert!(sizes.values().all(|size| *size == 5), "{sizes:?}");
+    }
+}
+
+#[test]
+fn a_rewound_record_is_refused_before_anything_is_written_on_it() {
+    let stage =
+        Stage::with(&[(APPLICATION, &web("6.7.0", 4, &[])), (ROLLOUT, &rollout("web-v1", &[]))]);
+    stage.apply_wait().ends(0);
+    let whole = stage.tip();
+    let repository = stage.repository();
+    let mut reference = repository.find_reference("refs/heads/tranche/sandbox").unwrap();
+    let mut back = reference.peel_to_commit().unwrap();
+    for _ in 0..2 {
+        back = back.parent(0).unwrap();
+    }
+    reference.set_target(back.id(), "rewound").unwrap();
+    stage.commit(&[(APPLICATION, &web("6.7.1", 4, &[]))]);
+    let journal = std::fs::read(stage.journal()).unwrap();
+    stage.apply_wait().ends(77).says("rewound");
+    assert_eq!(stage.tip(), back.id().to_string(), "nothing is pushed onto a rewound record");
+    assert_eq!(std::fs::read(stage.journal()).unwrap(), journal);
+    // Nor onto one that was deleted.
+    repository.find_reference("refs/heads/tranche/sandbox").unwrap().delete().unwrap();
+    stage.apply_wait().ends(77).says("rewound");
+    assert!(repository.find_reference("refs/heads/tranche/sandbox").is_err());
+    // Put back, it goes on.
+    let id = git2::Oid::from_str(&whole).unwrap();
+    repository.reference("refs/heads/tranche/sandbox", id, true, "put back").unwrap();
+    stage.apply_wait().ends(0);
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_finished_rollout_that_leaves_the_plan_leaves_its_pods_as_they_are() {
+    let stage = Stage::with(&[
+        (APPLICATION, &web("6.7.0", 4, &[]).replace("\"true\"", "\"false\"")),
+        (ROLLOUT, &rollout("web-v1", &["targetSize: 6"])),
+    ]);
+    stage.apply_wait().ends(0);
+    let before = stage.world().sizes("Deployment");
+    stage.remove(ROLLOUT);
+    stage.apply_wait().ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().sizes("Deployment"), before);
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 6)]));
+}
