@@ -220,6 +220,17 @@ fn a_refusing_hook_is_heard_but_its_text_is_made_harmless() {
 }
 
 #[test]
+fn an_unmoved_branch_is_no_answer_yet_and_the_same_commit_is_pushed_again() {
+    let lab = Lab::new();
+    // What a server says that is locked for a moment: no to the first push.
+    lab.hook("pre-receive", "if [ ! -e seen ]; then touch seen; exit 1; fi");
+    let remote = lab.open("cache");
+    let first = record(&remote, None, "one");
+    assert_eq!(outcome(&remote, None, &first).unwrap(), PushOutcome::Won);
+    assert_eq!(lab.tip("refs/heads/tranche/sandbox"), first.0);
+}
+
+#[test]
 fn a_push_that_lands_although_the_server_says_no_is_won() {
     let lab = Lab::new();
     // The hook sets the ref itself and then refuses the push: the answer says

@@ -184,7 +184,12 @@ pub async fn wire(
             (KubeCluster::new(client), TargetClock::Sandbox(SandboxClock::new(sandbox)))
         }
         ClusterRef::Context(_) | ClusterRef::InCluster => {
-            let connected = connect(&target.cluster, common.kubeconfig.as_deref()).await?;
+            let connected = connect(&target.cluster, common.kubeconfig.as_deref()).await;
+            let connected = connected.map_err(|error| Failure {
+                code: exit_code(Class::Failed),
+                message: format!("target {}: {error}", target.name),
+                next: "check the context's name, and `--kubeconfig` or KUBECONFIG".to_owned(),
+            })?;
             (connected.cluster, TargetClock::Server(connected.clock))
         }
     };

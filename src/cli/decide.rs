@@ -122,7 +122,12 @@ async fn decide(
         }
     }
     let by = settings::person();
-    let next = decided(decisions, wanted, entity.attempt, &by, options.reason.clone());
+    // The sandbox's clock runs ahead of this one: the log must not run back.
+    let previous = objects.info(&tip)?;
+    let at = now().max(previous.time);
+    let verdict =
+        Verdict { attempt: entity.attempt, by: by.clone(), at, reason: options.reason.clone() };
+    let next = decided(decisions, wanted, verdict);
     let state: State = entity.state();
     let subject = format!("{}: {wanted}, in {state}", key.name);
     let mut rows = snapshot.rows()?;
@@ -140,8 +145,8 @@ async fn decide(
             bytes: Some(dashboard(&target.name, &rows).into_bytes()),
         },
     ];
-    let message = message(objects.info(&tip)?.message.as_str(), &key, &subject, &by, options);
-    let commit = objects.commit(Some(&tip), &changes, &message, now())?;
+    let message = message(&previous.message, &key, &subject, &by, options);
+    let commit = objects.commit(Some(&tip), &changes, &message, at)?;
     push(repository, target, &tip, &commit, subject).await
 }
 
@@ -177,14 +182,8 @@ fn message(previous: &str, key: &EntityKey, subject: &str, by: &str, options: &D
     trailers.message(subject, options.reason.as_deref().unwrap_or_default())
 }
 
-fn decided(
-    mut decisions: Decisions,
-    wanted: Wanted,
-    attempt: u32,
-    by: &str,
-    reason: Option<String>,
-) -> Decisions {
-    let verdict = Some(Verdict { attempt, by: by.to_owned(), at: now(), reason });
+fn decided(mut decisions: Decisions, wanted: Wanted, verdict: Verdict) -> Decisions {
+    let verdict = Some(verdict);
     match wanted {
         Command::Pause => decisions.paused = verdict,
         Command::Resume => decisions.paused = None,

@@ -6,6 +6,11 @@ use crate::port::{CommitId, Objects as _, PushOutcome, Remote as _, RemoteError}
 use std::time::Duration;
 
 const PUSH_DEADLINE: Duration = Duration::from_secs(60);
+/// Pauses before the same commit is pushed again where the branch has not
+/// moved. That alone does not say that the push was refused: whoever wins a
+/// race holds the server's lock on the ref for a moment before it moves.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(600)];
 
 pub(super) async fn push(
     remote: &GitRemote,
@@ -28,17 +33,25 @@ pub(super) async fn push(
         remote.url.as_str(),
         &refspec,
     ];
-    let said = match remote.git(&arguments, PUSH_DEADLINE).await {
-        Ok(ended) => ended.said,
-        Err(RemoteError::Unreachable { cause, .. }) => cause,
-        Err(other) => return Err(other),
+    let mut pauses = PAUSES.iter();
+    let (said, verdict) = loop {
+        let said = match remote.git(&arguments, PUSH_DEADLINE).await {
+            Ok(ended) => ended.said,
+            Err(RemoteError::Unreachable { cause, .. }) => cause,
+            Err(other) => return Err(other),
+        };
+        let tip = match remote.look(branch).await {
+            Ok(tip) => tip,
+            // One more look: a push whose outcome is unknown costs a whole run.
+            Err(_) => remote.look(branch).await?,
+        };
+        let verdict = judge(tip.as_ref(), expected, new);
+        match pauses.next() {
+            Some(pause) if verdict == Verdict::Unmoved => tokio::time::sleep(*pause).await,
+            _ => break (said, verdict),
+        }
     };
-    let tip = match remote.look(branch).await {
-        Ok(tip) => tip,
-        // One more look: a push whose outcome is unknown costs a whole run.
-        Err(_) => remote.look(branch).await?,
-    };
-    match judge(tip.as_ref(), expected, new) {
+    match verdict {
         Verdict::Won => Ok(PushOutcome::Won),
         Verdict::Unmoved => Ok(PushOutcome::Refused(said)),
         Verdict::Gone => Ok(PushOutcome::Lost),
