@@ -5,9 +5,9 @@ use super::exit::{Failure, exit_code};
 use super::settings;
 use super::terminal::{Screen, err};
 use crate::core::dialect::{PROJECT_FILE, load_project};
-use crate::core::model::{ClusterRef, Project, Target};
+use crate::core::model::{ClusterRef, PlanFile, Project, Target};
 use crate::edge::cluster::{ApiServerClock, KubeCluster, connect};
-use crate::edge::git::{GitRemote, Location, locate, worktree_files};
+use crate::edge::git::{GitRemote, Location, checkout, locate};
 use crate::edge::process::ThisProcess;
 use crate::edge::signal::{self, Stop};
 use crate::engine::{Class, RunError, project};
@@ -17,7 +17,6 @@ use crate::port::{
 use crate::sandbox::{Sandbox, SandboxClock};
 use jiff::Timestamp;
 use std::cell::OnceCell;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -70,13 +69,12 @@ pub async fn open(common: &Common) -> Result<Repository, Failure> {
 /// The remote that a checkout's own `tranche.yaml` names; `origin` where there
 /// is none that can be read. What is wrong with it is said when the plan is
 /// loaded.
+#[expect(clippy::disallowed_methods, reason = "one file of the checkout, for the remote's name")]
 fn remote_name(repo: &str) -> String {
-    let files = match repo.contains("://") {
-        true => Ok(Vec::new()),
-        false => worktree_files(Path::new(repo), &mut |path, _| path == PROJECT_FILE),
-    };
-    let project = files.ok().and_then(|files| load_project(files.first()).ok());
-    project.unwrap_or_default().remote
+    let root = checkout(repo).ok().filter(|_| !repo.contains("://"));
+    let bytes = root.and_then(|root| std::fs::read(root.join(PROJECT_FILE)).ok());
+    let file = bytes.map(|bytes| PlanFile { path: PROJECT_FILE.to_owned(), bytes });
+    load_project(file.as_ref()).unwrap_or_default().remote
 }
 
 /// A plan repository that cannot be read, and what a person does about it.
@@ -137,8 +135,7 @@ impl Repository {
 /// The targets that a command is about.
 pub fn targets(common: &Common, project: &Project) -> Result<Vec<Target>, Failure> {
     let Some(name) = &common.target else {
-        let implicit = *project == Project::default();
-        if implicit && settings::in_ci() {
+        if !project.declared && settings::in_ci() {
             return Err(Failure::usage(
                 "no target is declared, and in CI the sandbox is never assumed",
                 "declare `spec.targets` in tranche.yaml, or name it: `--target sandbox`",

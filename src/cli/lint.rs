@@ -1,7 +1,6 @@
 //! `tranche lint`: is the plan valid, and what in it may surprise?
 
 use super::args::{Common, Output, Source};
-use super::connect::open;
 use super::exit::Failure;
 use super::render::load_all;
 use super::terminal::{escaped, out};
@@ -9,10 +8,9 @@ use serde_json::json;
 
 /// Checks the plan for every target.
 pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
-    let repository = open(common).await?;
     let mut notices = Vec::new();
     let mut counts = Vec::new();
-    for (target, loaded) in load_all(common, &repository, options.worktree).await? {
+    for (target, loaded) in load_all(common, options.worktree).await? {
         notices.extend(loaded.plan.notices.clone());
         counts.push(format!(
             "target {target}: {} applications, {} rollouts, {} plain objects",

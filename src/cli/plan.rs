@@ -4,7 +4,7 @@
 use super::args::{Common, Plan};
 use super::connect::{invalid, open, targets, wire};
 use super::exit::{CHANGES, Failure, exit_code};
-use super::render::worktree_of;
+use super::render::files_of;
 use super::terminal::{Paint, err, escaped, out};
 use crate::core::diff::{Change, ObjectDiff};
 use crate::core::strategy::{Movement, StepKind};
@@ -15,7 +15,7 @@ pub async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let mut project = repository.project.clone();
     let files = match options.worktree {
-        true => Some(worktree_of(&repository)?),
+        true => Some(files_of(&common.repo)?),
         false => None,
     };
     if let Some((_, declared)) = &files {

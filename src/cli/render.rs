@@ -1,22 +1,21 @@
 //! `tranche render`: the objects of a plan, as YAML or JSON.
 
 use super::args::{Common, Output, Source};
-use super::connect::{Repository, open, targets};
+use super::connect::{open, targets};
 use super::exit::Failure;
 use super::terminal::out;
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::model::{PlanFile, Project};
 use crate::core::yaml::to_yaml;
-use crate::edge::git::worktree_files;
+use crate::edge::git::{checkout, worktree_files};
 use crate::engine::{Loaded, load_plan, load_worktree};
 use crate::port::Remote;
 use serde_json::Value;
 
 /// Prints every object, target by target.
 pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
-    let repository = open(common).await?;
     let mut all = Vec::new();
-    for (_, loaded) in load_all(common, &repository, options.worktree).await? {
+    for (_, loaded) in load_all(common, options.worktree).await? {
         all.extend(objects(&loaded));
     }
     match options.output {
@@ -34,19 +33,16 @@ pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
 }
 
 /// The plan, loaded for each target: of the newest commit, or of the checkout.
-pub async fn load_all(
-    common: &Common,
-    repository: &Repository,
-    worktree: bool,
-) -> Result<Vec<(String, Loaded)>, Failure> {
+pub async fn load_all(common: &Common, worktree: bool) -> Result<Vec<(String, Loaded)>, Failure> {
     let mut all = Vec::new();
     if worktree {
-        let (files, project) = worktree_of(repository)?;
+        let (files, project) = files_of(&common.repo)?;
         for target in targets(common, &project)? {
             all.push((target.name.clone(), load_worktree(files.clone(), &target)?));
         }
         return Ok(all);
     }
+    let repository = open(common).await?;
     let tips = repository.remote.fetch("tranche/none").await?;
     for target in targets(common, &repository.project)? {
         let loaded = load_plan(repository.remote.objects(), &tips.plan, &target)?;
@@ -55,21 +51,16 @@ pub async fn load_all(
     Ok(all)
 }
 
-/// The plan files of the checkout, committed or not, and its project.
-pub fn worktree_of(repository: &Repository) -> Result<(Vec<PlanFile>, Project), Failure> {
-    let Some(root) = &repository.location.worktree else {
-        return Err(Failure::usage(
-            format!(
-                "{} is no checkout, so it has no files besides its commits",
-                repository.location.url
-            ),
-            "leave --worktree out, or point --repo at a checkout",
-        ));
-    };
-    let first = worktree_files(root, &mut |path, _| path == PROJECT_FILE)?;
+/// The plan files of a checkout, committed or not, and its project. Neither a
+/// remote nor a commit is needed.
+pub fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
+    let root = checkout(repo).map_err(|error| {
+        Failure::usage(error.to_string(), "leave --worktree out, or point --repo at a checkout")
+    })?;
+    let first = worktree_files(&root, &mut |path, _| path == PROJECT_FILE)?;
     let project = dialect::load_project(first.first())
         .map_err(|errors| super::plan::unreadable(&errors.to_string()))?;
-    let files = worktree_files(root, &mut |path, _| dialect::selects(&project, path))?;
+    let files = worktree_files(&root, &mut |path, _| dialect::selects(&project, path))?;
     Ok((files, project))
 }
 

@@ -2,8 +2,9 @@
 //! what it was.
 
 use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
-use crate::stage::Stage;
+use crate::stage::{Ran, Stage};
 use crate::world::pods;
+use std::process::Command;
 
 /// A StatefulSet of five, and an embedded rollout plan.
 fn database(tag: &str, more: &str) -> String {
@@ -96,4 +97,20 @@ fn a_finished_rollout_that_leaves_the_plan_leaves_its_pods_as_they_are() {
     stage.apply_wait().ends(0);
     assert_eq!(stage.world().sizes("Deployment"), before);
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 6)]));
+}
+
+#[test]
+fn a_plan_is_checked_before_it_is_ever_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let tranche = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tranche"));
+        Ran::of(&program.args(arguments).current_dir(dir.path()).output().unwrap())
+    };
+    tranche(&["init"]).ends(0);
+    tranche(&["lint", "--worktree"]).ends(0).says("1 applications, 1 rollouts");
+    tranche(&["render", "--worktree"]).ends(0).says("kind: Deployment");
+    let file = dir.path().join(ROLLOUT);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("rolloutBatches", "rolloutBatchs")).unwrap();
+    tranche(&["lint", "--worktree"]).ends(65).says("did you mean `rolloutBatches`?");
 }

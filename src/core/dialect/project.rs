@@ -121,6 +121,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
     let default = Project::default();
     Ok(Project {
         include,
+        declared: !targets.is_empty(),
         targets: if targets.is_empty() { default.targets } else { targets },
         remote: remote.unwrap_or(default.remote),
         limits: limits(spec.and_then(|spec| spec.get("limits"))),

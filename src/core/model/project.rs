@@ -9,6 +9,8 @@ pub struct Project {
     /// Globs of the files that are read (`*`, `**`, `?`); without any: every
     /// `*.yaml` and `*.yml` but `templates/` and dot directories.
     pub include: Vec<String>,
+    /// Whether the plan declares its targets itself; else they are assumed.
+    pub declared: bool,
     /// The targets in their written order; at least one.
     pub targets: Vec<Target>,
     /// The git remote that is the truth for plan and record.
@@ -72,6 +74,7 @@ impl Default for Project {
     fn default() -> Self {
         Self {
             include: Vec::new(),
+            declared: false,
             targets: vec![Target {
                 name: "sandbox".to_owned(),
                 cluster: ClusterRef::Sandbox,

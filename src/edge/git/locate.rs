@@ -45,6 +45,29 @@ pub async fn locate(
     Ok(Location { url, plan_branch, worktree })
 }
 
+/// The root of the checkout that `repo` stands in; the directory itself where
+/// there is no repository yet. Needs no remote and no commit.
+///
+/// # Errors
+/// Fails when it is no directory, or a repository without files beside it.
+pub fn checkout(repo: &str) -> Result<PathBuf, RemoteError> {
+    let missing = |cause: &str| RemoteError::Unreachable {
+        remote: repo.escape_debug().to_string(),
+        cause: cause.to_owned(),
+    };
+    let start = std::path::absolute(repo).map_err(|error| missing(&error.to_string()))?;
+    if !start.is_dir() {
+        return Err(missing("is no directory"));
+    }
+    match Repository::discover(&start) {
+        Ok(found) => found
+            .workdir()
+            .map(Path::to_path_buf)
+            .ok_or_else(|| missing("is a bare repository, which has no files beside its commits")),
+        Err(_) => Ok(start),
+    }
+}
+
 fn find(repo: &str, remote: &str) -> Result<(RemoteUrl, Option<PathBuf>), RemoteError> {
     if repo.contains("://") || !Path::new(repo).exists() {
         return Ok((RemoteUrl::parse(repo)?, None));

@@ -17,7 +17,7 @@ mod url;
 mod worktree;
 mod write;
 
-pub use locate::{Location, default_branch, locate};
+pub use locate::{Location, checkout, default_branch, locate};
 pub use remote::GitRemote;
 pub use store::{GitStore, Identity};
 pub use url::RemoteUrl;

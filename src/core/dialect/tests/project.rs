@@ -39,6 +39,7 @@ spec:
     assert_eq!(
         loaded.project,
         Project {
+            declared: true,
             include: vec!["apps/**".to_owned()],
             targets: vec![
                 target(
