@@ -28,6 +28,8 @@ pub struct Repository {
     pub remote: Rc<GitRemote>,
     /// Its project.
     pub project: Project,
+    /// The plan branch's tip.
+    pub tip: CommitId,
     /// The project's id: the plan branch's root commit.
     pub id: String,
     /// The signal that asked to stop: one for all targets, listened to once
@@ -63,7 +65,14 @@ pub async fn open(common: &Common) -> Result<Repository, Failure> {
     let tips = remote.fetch("tranche/none").await.map_err(|error| located(common, &error))?;
     let project = last_valid(remote.objects(), &tips.plan)?;
     let id = remote.objects().root(&tips.plan)?.0;
-    Ok(Repository { location, remote: Rc::new(remote), project, id, stop: OnceCell::new() })
+    Ok(Repository {
+        location,
+        remote: Rc::new(remote),
+        project,
+        tip: tips.plan,
+        id,
+        stop: OnceCell::new(),
+    })
 }
 
 /// The remote that a checkout's own `tranche.yaml` names; `origin` where there

@@ -2,7 +2,7 @@
 //! only.
 
 use super::args::{Common, Plan};
-use super::connect::{invalid, open, targets, wire};
+use super::connect::{open, targets, wire};
 use super::exit::{CHANGES, Failure, exit_code};
 use super::render::files_of;
 use super::terminal::{Paint, err, escaped, out};
@@ -39,11 +39,6 @@ pub async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> {
         return Ok(exit_code(worst));
     }
     Ok(if changes && options.detailed_exitcode { CHANGES } else { 0 })
-}
-
-/// A plan that cannot be read from the checkout.
-pub fn unreadable(message: &str) -> Failure {
-    invalid(message)
 }
 
 fn show(target: &str, preview: &Preview) {

@@ -1,7 +1,7 @@
 //! `tranche render`: the objects of a plan, as YAML or JSON.
 
 use super::args::{Common, Output, Source};
-use super::connect::{open, targets};
+use super::connect::{invalid, open, targets};
 use super::exit::Failure;
 use super::terminal::out;
 use crate::core::dialect::{self, PROJECT_FILE};
@@ -43,9 +43,8 @@ pub async fn load_all(common: &Common, worktree: bool) -> Result<Vec<(String, Lo
         return Ok(all);
     }
     let repository = open(common).await?;
-    let tips = repository.remote.fetch("tranche/none").await?;
     for target in targets(common, &repository.project)? {
-        let loaded = load_plan(repository.remote.objects(), &tips.plan, &target)?;
+        let loaded = load_plan(repository.remote.objects(), &repository.tip, &target)?;
         all.push((target.name, loaded));
     }
     Ok(all)
@@ -58,8 +57,8 @@ pub fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
         Failure::usage(error.to_string(), "leave --worktree out, or point --repo at a checkout")
     })?;
     let first = worktree_files(&root, &mut |path, _| path == PROJECT_FILE)?;
-    let project = dialect::load_project(first.first())
-        .map_err(|errors| super::plan::unreadable(&errors.to_string()))?;
+    let project =
+        dialect::load_project(first.first()).map_err(|errors| invalid(&errors.to_string()))?;
     let files = worktree_files(&root, &mut |path, _| dialect::selects(&project, path))?;
     Ok((files, project))
 }

@@ -3,7 +3,7 @@
 use super::outcome::{Class, Halt};
 use super::{Engine, Reading, RunError};
 use crate::core::object::{KindRef, ObjectRef};
-use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Remote, WriteMode};
+use crate::port::{Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::{Value, json};
 
 const PROJECT: &str = "tranche.dev/project";
@@ -169,11 +169,6 @@ impl<P: Ports> Engine<'_, P> {
                 "let this identity read the namespace kube-system",
             )
         })
-    }
-
-    /// Whether a record commit is, or is an ancestor of, the remote's tip.
-    pub(super) async fn newest_record(&self) -> Result<Option<CommitId>, RunError> {
-        Ok(self.ports.remote().fetch_record(&self.target.record_branch).await?)
     }
 }
 

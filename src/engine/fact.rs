@@ -115,9 +115,9 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     async fn existing(&self, act: &Act, record: &EntityRecord) -> Result<Vec<NamedObject>, Halt> {
-        let mut all = named(act, &self.live_of(act).await?, record);
+        let mut live = self.live_of(act).await?;
+        let mut all = named(act, &live, record);
         // What the intent named and is gone has no uid any more.
-        let mut live = std::collections::BTreeMap::new();
         for named in &mut all {
             self.look_at(&named.object, &mut live).await?;
             if !live.contains_key(&named.object) {

@@ -100,6 +100,12 @@ impl<P: Ports> Engine<'_, P> {
         Ok(reading)
     }
 
+    /// The record's tip, by a fetch begun now; none before the first record
+    /// commit.
+    pub(super) async fn newest_record(&self) -> Result<Option<CommitId>, RunError> {
+        Ok(self.ports.remote().fetch_record(&self.target.record_branch).await?)
+    }
+
     /// A record commit and its trailers.
     pub(super) fn tip(&self, commit: &CommitId) -> Result<Tip, RunError> {
         let info = self.ports.remote().objects().info(commit)?;

@@ -21,5 +21,4 @@ pub use kube_cluster::KubeCluster;
 pub use observe::Observer;
 pub use request::Patience;
 
-/// The one field manager of every write.
-pub const FIELD_MANAGER: &str = "tranche";
+pub use crate::core::strategy::FIELD_MANAGER;

@@ -51,10 +51,7 @@ pub async fn locate(
 /// # Errors
 /// Fails when it is no directory, or a repository without files beside it.
 pub fn checkout(repo: &str) -> Result<PathBuf, RemoteError> {
-    let missing = |cause: &str| RemoteError::Unreachable {
-        remote: repo.escape_debug().to_string(),
-        cause: cause.to_owned(),
-    };
+    let missing = |cause: &str| missing(repo, cause);
     let start = std::path::absolute(repo).map_err(|error| missing(&error.to_string()))?;
     if !start.is_dir() {
         return Err(missing("is no directory"));
@@ -72,10 +69,7 @@ fn find(repo: &str, remote: &str) -> Result<(RemoteUrl, Option<PathBuf>), Remote
     if repo.contains("://") || !Path::new(repo).exists() {
         return Ok((RemoteUrl::parse(repo)?, None));
     }
-    let missing = |cause: &str| RemoteError::Unreachable {
-        remote: repo.escape_debug().to_string(),
-        cause: cause.to_owned(),
-    };
+    let missing = |cause: &str| missing(repo, cause);
     let start = std::path::absolute(repo).map_err(|error| missing(&error.to_string()))?;
     let opened = Repository::discover(&start).map_err(|error| missing(error.message()))?;
     let worktree = opened.workdir().map(Path::to_path_buf);
@@ -91,6 +85,12 @@ fn find(repo: &str, remote: &str) -> Result<(RemoteUrl, Option<PathBuf>), Remote
         Err(_) => RemoteUrl::of_path(itself)?,
     };
     Ok((url, worktree))
+}
+
+/// A place that is no plan repository.
+fn missing(repo: &str, cause: &str) -> RemoteError {
+    let remote = repo.escape_debug().to_string();
+    RemoteError::Unreachable { remote, cause: cause.to_owned() }
 }
 
 /// The branch that the remote's `HEAD` points to, `main` if it does not say.

@@ -1,6 +1,6 @@
 //! `apps.kruise.io/v1alpha1` CloneSet: one object, pods behind a partition.
 
-use super::{Pods, Shape, WorkloadKind, count, observed, rendered_replicas};
+use super::{Pods, Shape, WorkloadKind, all_ready, count, pods};
 use serde_json::Value;
 
 /// CloneSet.
@@ -13,20 +13,8 @@ pub static CLONESET: WorkloadKind = WorkloadKind {
 };
 
 fn read(object: &Value) -> Pods {
-    let wanted = rendered_replicas(object);
-    let replicas = count(object, "/status/replicas");
-    let ready = count(object, "/status/readyReplicas");
-    let updated = count(object, "/status/updatedReplicas");
+    let seen = pods(object);
     let updated_ready = count(object, "/status/updatedReadyReplicas");
-    let observed = observed(object);
-    let rolled_out = replicas == wanted && ready == wanted && updated_ready == wanted;
-    Pods {
-        wanted,
-        observed,
-        replicas,
-        ready,
-        updated,
-        updated_ready,
-        settled: observed && rolled_out,
-    }
+    let settled = all_ready(&seen) && updated_ready == seen.wanted;
+    Pods { updated_ready, settled, ..seen }
 }

@@ -1,6 +1,6 @@
 //! `apps/v1` Deployment: a pair of them, one a revision.
 
-use super::{Pods, Shape, WorkloadKind, count, observed, rendered_replicas};
+use super::{Pods, Shape, WorkloadKind, all_ready, count, pods};
 use serde_json::Value;
 
 /// Deployment.
@@ -13,22 +13,13 @@ pub static DEPLOYMENT: WorkloadKind = WorkloadKind {
 };
 
 fn read(object: &Value) -> Pods {
-    let wanted = rendered_replicas(object);
-    let replicas = count(object, "/status/replicas");
-    let ready = count(object, "/status/readyReplicas");
-    let updated = count(object, "/status/updatedReplicas");
+    let seen = pods(object);
     let available = count(object, "/status/availableReplicas");
-    let observed = observed(object);
-    let rolled_out = updated == wanted && replicas == wanted && ready == wanted;
     Pods {
-        wanted,
-        observed,
-        replicas,
-        ready,
-        updated,
         // The status has no such count. With one template in all pods it is
         // the ready count; while templates mix, the certain lower bound.
-        updated_ready: updated.saturating_sub(replicas.saturating_sub(ready)),
-        settled: observed && rolled_out && available == wanted,
+        updated_ready: seen.updated.saturating_sub(seen.replicas.saturating_sub(seen.ready)),
+        settled: all_ready(&seen) && seen.updated == seen.wanted && available == seen.wanted,
+        ..seen
     }
 }

@@ -98,6 +98,25 @@ pub fn set(body: &mut Value, path: &[&str], value: Value) {
     *at = value;
 }
 
+/// What every kind's status tells in the same fields. What is updated *and*
+/// ready, and what counts as rolled out, each kind says itself.
+fn pods(object: &Value) -> Pods {
+    Pods {
+        wanted: rendered_replicas(object),
+        observed: observed(object),
+        replicas: count(object, "/status/replicas"),
+        ready: count(object, "/status/readyReplicas"),
+        updated: count(object, "/status/updatedReplicas"),
+        updated_ready: 0,
+        settled: false,
+    }
+}
+
+/// Whether all pods there are, and no others, are ready.
+fn all_ready(pods: &Pods) -> bool {
+    pods.observed && pods.replicas == pods.wanted && pods.ready == pods.wanted
+}
+
 /// A count in a live object.
 fn count(object: &Value, pointer: &str) -> u32 {
     object

@@ -1,7 +1,7 @@
 //! `apps/v1` StatefulSet: one object, pods behind a partition, from the
 //! highest ordinal down.
 
-use super::{Pods, Shape, WorkloadKind, count, observed, rendered_replicas};
+use super::{Pods, Shape, WorkloadKind, all_ready, pods};
 use serde_json::Value;
 
 /// StatefulSet.
@@ -14,23 +14,14 @@ pub static STATEFULSET: WorkloadKind = WorkloadKind {
 };
 
 fn read(object: &Value) -> Pods {
-    let wanted = rendered_replicas(object);
-    let replicas = count(object, "/status/replicas");
-    let ready = count(object, "/status/readyReplicas");
-    let updated = count(object, "/status/updatedReplicas");
-    let observed = observed(object);
-    let rolled_out = replicas == wanted && ready == wanted && updated == wanted;
+    let seen = pods(object);
     Pods {
-        wanted,
-        observed,
-        replicas,
-        ready,
-        updated,
         // The status tells how many pods are updated and how many are ready,
         // not how many are both. Counting ready pods of the old revision as
         // new ones is the original's defect; this is the certain lower bound.
-        updated_ready: updated.saturating_sub(wanted.saturating_sub(ready)),
-        settled: observed && rolled_out,
+        updated_ready: seen.updated.saturating_sub(seen.wanted.saturating_sub(seen.ready)),
+        settled: all_ready(&seen) && seen.updated == seen.wanted,
+        ..seen
     }
 }
 
