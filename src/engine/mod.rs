@@ -18,12 +18,14 @@ mod check;
 mod entities;
 mod fact;
 mod lock;
+mod memo;
 mod observe;
 mod outcome;
 mod perform;
 mod planned;
 mod preview;
 mod publish;
+mod read_set;
 mod reading;
 mod snapshot;
 mod turn;
@@ -31,9 +33,11 @@ mod wait;
 mod write;
 
 pub use apply::Report;
+pub use memo::Memo;
 pub use outcome::{Class, Rest, RunError};
 pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_worktree, project};
 pub use preview::{Preview, PreviewEntity};
+pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};
 pub use snapshot::Snapshot;
 
@@ -66,7 +70,8 @@ pub struct Engine<'a, P: Ports> {
     ports: &'a P,
     target: &'a Target,
     options: Options,
-    plans: RefCell<BTreeMap<String, Rc<Result<Loaded, String>>>>,
+    memo: Rc<Memo>,
+    worktree: RefCell<Option<memo::LoadedPlan>>,
     rights: RefCell<BTreeMap<Access, bool>>,
     until: Cell<Option<Timestamp>>,
     /// This run has won a lock for the entity at hand.
@@ -76,11 +81,17 @@ pub struct Engine<'a, P: Ports> {
 impl<'a, P: Ports> Engine<'a, P> {
     /// A run over `ports` against `target`.
     pub fn new(ports: &'a P, target: &'a Target, options: Options) -> Self {
+        Self::remembering(ports, target, options, Rc::default())
+    }
+
+    /// A run that shares what it reads with others.
+    pub fn remembering(ports: &'a P, target: &'a Target, options: Options, memo: Rc<Memo>) -> Self {
         Self {
             ports,
             target,
             options,
-            plans: RefCell::default(),
+            memo,
+            worktree: RefCell::default(),
             rights: RefCell::default(),
             until: Cell::new(None),
             won: Cell::new(false),

@@ -1,5 +1,6 @@
 //! A plan commit, loaded and rendered whole, or not at all.
 
+use super::memo::LoadedPlan;
 use super::outcome::Class;
 use super::{Engine, RunError};
 use crate::core::dialect::{self, PROJECT_FILE};
@@ -22,6 +23,9 @@ pub struct Loaded {
     /// Its applications by namespace and name.
     pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
 }
+
+/// The name of a plan that is not committed.
+pub(super) const WORKTREE: &str = "worktree";
 
 /// One rendered application.
 #[derive(Debug)]
@@ -138,14 +142,14 @@ pub fn load_worktree(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, Ru
 impl<P: Ports> Engine<'_, P> {
     /// The plan of a commit, once per content. A plan that is wrong is kept as
     /// the text of what is wrong; only an unreadable repository is an error.
-    pub(super) fn loaded(&self, commit: &CommitId) -> Result<Rc<Result<Loaded, String>>, RunError> {
-        if let Some(found) = self.plans.borrow().get(&commit.0) {
-            return Ok(Rc::clone(found));
+    pub(super) fn loaded(&self, commit: &CommitId) -> Result<LoadedPlan, RunError> {
+        if let Some(worktree) = self.worktree.borrow().as_ref().filter(|_| commit.0 == WORKTREE) {
+            return Ok(Rc::clone(worktree));
         }
         let objects = self.ports.remote().objects();
         let tree = objects.tree_id(commit)?;
-        if let Some(found) = self.plans.borrow().get(&tree) {
-            return Ok(Rc::clone(found));
+        if let Some(found) = self.memo.plan(self.target, &tree) {
+            return Ok(found);
         }
         let loaded = match files(objects, commit) {
             Ok(files) => load_files(files, self.target),
@@ -153,7 +157,7 @@ impl<P: Ports> Engine<'_, P> {
             Err(error) => return Err(error),
         };
         let loaded = Rc::new(loaded);
-        self.plans.borrow_mut().insert(tree, Rc::clone(&loaded));
+        self.memo.keep_plan(self.target, &tree, &loaded);
         Ok(loaded)
     }
 }

@@ -1,7 +1,7 @@
 //! What an apply would do, without doing anything: reads and dry-runs only.
 
 use super::anchor::exactly;
-use super::planned::Loaded;
+use super::planned::{Loaded, WORKTREE};
 use super::{Class, Engine, Reading, Rest, RunError};
 use crate::core::decide::{Decision, Idle};
 use crate::core::diff::{Change, ObjectDiff, diff};
@@ -47,9 +47,6 @@ pub struct PreviewEntity {
     pub objects: Vec<ObjectDiff>,
 }
 
-/// The name of a plan that is not committed.
-const WORKTREE: &str = "worktree";
-
 impl<P: Ports> Engine<'_, P> {
     /// Previews the plan branch, or a plan that is not committed.
     ///
@@ -59,7 +56,7 @@ impl<P: Ports> Engine<'_, P> {
         let mut reading = self.read().await?;
         if let Some(loaded) = worktree {
             let plan = Rc::new(Ok(loaded));
-            self.plans.borrow_mut().insert(WORKTREE.to_owned(), Rc::clone(&plan));
+            *self.worktree.borrow_mut() = Some(Rc::clone(&plan));
             reading.plan = plan;
             reading.plan_commit = CommitId(WORKTREE.to_owned());
             reading.problem = None;

@@ -128,7 +128,15 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         reading: &Reading,
     ) -> Snapshot<'_, <P::Remote as Remote>::Objects> {
-        Snapshot::new(self.ports.remote().objects(), reading.tip.as_ref().map(|t| t.commit.clone()))
+        self.snapshot_at(reading.tip.as_ref().map(|tip| tip.commit.clone()))
+    }
+
+    /// The record as it stands at a commit.
+    pub(super) fn snapshot_at(
+        &self,
+        commit: Option<CommitId>,
+    ) -> Snapshot<'_, <P::Remote as Remote>::Objects> {
+        Snapshot::remembering(self.ports.remote().objects(), commit, Rc::clone(&self.memo))
     }
 }
 

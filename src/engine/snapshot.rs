@@ -1,6 +1,6 @@
 //! The record at one commit.
 
-use super::RunError;
+use super::{Memo, ReadSet, RunError};
 use crate::core::record::{
     self, Decisions, EntityRecord, Inventory, RevisionRecord, decisions_path, entity_path,
     inventory_path,
@@ -8,29 +8,63 @@ use crate::core::record::{
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::port::{CommitId, Objects};
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
+use std::rc::Rc;
 
-/// The record at one commit, read file by file as it is asked for.
+/// The record at one commit, read file by file as it is asked for; it keeps
+/// what was looked at.
 #[derive(Clone, Debug)]
 pub struct Snapshot<'a, O> {
     objects: &'a O,
     commit: Option<CommitId>,
+    memo: Rc<Memo>,
+    looked_at: RefCell<ReadSet>,
 }
 
 impl<'a, O: Objects> Snapshot<'a, O> {
     /// The record at `commit`; none reads as an empty record.
     pub fn new(objects: &'a O, commit: Option<CommitId>) -> Self {
-        Self { objects, commit }
+        Self::remembering(objects, commit, Rc::default())
     }
 
-    fn file<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, RunError> {
-        let Some(commit) = &self.commit else { return Ok(None) };
+    /// The same, with a memory of what was read before.
+    pub(super) fn remembering(objects: &'a O, commit: Option<CommitId>, memo: Rc<Memo>) -> Self {
+        Self { objects, commit, memo, looked_at: RefCell::default() }
+    }
+
+    /// What was looked at so far.
+    pub fn read_set(&self) -> ReadSet {
+        self.looked_at.borrow().clone()
+    }
+
+    /// What lies at a path.
+    fn entry(&self, path: &str) -> Result<Option<(&CommitId, String)>, RunError> {
+        let found = match &self.commit {
+            Some(commit) => self.objects.entry(commit, path)?.map(|id| (commit, id)),
+            None => None,
+        };
+        let id = found.as_ref().map(|(_, id)| id.as_str());
+        self.looked_at.borrow_mut().looked_at(path, id);
+        Ok(found)
+    }
+
+    fn file<T: DeserializeOwned + Clone + 'static>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, RunError> {
+        let Some((commit, id)) = self.entry(path)? else { return Ok(None) };
+        if let Some(known) = self.memo.file::<T>(&id) {
+            return Ok(Some(T::clone(&known)));
+        }
         let Some(bytes) = self.objects.file(commit, path)? else { return Ok(None) };
-        Ok(Some(record::read(path, &bytes)?))
+        let file: Rc<T> = Rc::new(record::read(path, &bytes)?);
+        self.memo.keep_file(&id, &file);
+        Ok(Some(T::clone(&file)))
     }
 
     fn names(&self, directory: &str) -> Result<Vec<String>, RunError> {
-        match &self.commit {
-            Some(commit) => Ok(self.objects.names(commit, directory)?),
+        match self.entry(directory)? {
+            Some((commit, _)) => Ok(self.objects.names(commit, directory)?),
             None => Ok(Vec::new()),
         }
     }

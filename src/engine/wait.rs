@@ -2,11 +2,11 @@
 
 use super::outcome::Halt;
 use super::perform::{LOOK_EVERY, Work};
-use super::{Engine, ROUND, Reading, Snapshot, WRITE_MARGIN};
+use super::{Engine, ROUND, Reading, WRITE_MARGIN};
 use crate::core::model::ClusterRef;
 use crate::core::record::Phase;
 use crate::core::strategy::{Effect, EntityKey, Look, StepKind, look};
-use crate::port::{Clock, Cluster, Ports, Progress, Remote};
+use crate::port::{Clock, Cluster, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ impl<P: Ports> Engine<'_, P> {
         if newest.is_some() && newest == work.seen {
             return Ok(());
         }
-        let snapshot = Snapshot::new(self.ports.remote().objects(), newest.clone());
+        let snapshot = self.snapshot_at(newest.clone());
         let record = snapshot.entity(key)?;
         let open = record.as_ref().and_then(|r| r.open.as_ref());
         let mine = open.is_some_and(|open| {

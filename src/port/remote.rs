@@ -99,6 +99,13 @@ pub trait Objects {
     /// Fails on a missing or broken object.
     fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, RemoteError>;
 
+    /// The object id of the file or directory at a path of a commit, or none:
+    /// equal ids, equal content.
+    ///
+    /// # Errors
+    /// Fails on a missing or broken object.
+    fn entry(&self, commit: &CommitId, path: &str) -> Result<Option<String>, RemoteError>;
+
     /// The commit's tree id: equal ids, equal content.
     ///
     /// # Errors

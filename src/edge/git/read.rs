@@ -38,6 +38,14 @@ pub(super) fn file(
     read_blob(store, entry.id(), path).map(Some)
 }
 
+pub(super) fn id(
+    store: &GitStore,
+    commit: &CommitId,
+    path: &str,
+) -> Result<Option<String>, RemoteError> {
+    Ok(entry(store, commit, path)?.map(|entry| entry.id().to_string()))
+}
+
 pub(super) fn names(
     store: &GitStore,
     commit: &CommitId,

@@ -101,6 +101,10 @@ impl Objects for GitStore {
         read::file(self, commit, path)
     }
 
+    fn entry(&self, commit: &CommitId, path: &str) -> Result<Option<String>, RemoteError> {
+        read::id(self, commit, path)
+    }
+
     fn tree_id(&self, commit: &CommitId) -> Result<String, RemoteError> {
         Ok(self.commit_object(commit)?.tree_id().to_string())
     }

@@ -1,0 +1,59 @@
+//! What was read and understood already, by content: plans by tree id, record
+//! files by blob id. Equal ids mean equal content, so nothing here is ever
+//! stale; it must never hold anything that depends on more than its key.
+
+use super::Loaded;
+use crate::core::model::Target;
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A plan that loaded, or the text of everything that is wrong with it.
+pub(super) type LoadedPlan = Rc<Result<Loaded, String>>;
+
+/// More parsed record files than one run looks at; beyond it all are
+/// forgotten, and read again.
+const MOST_FILES: usize = 50_000;
+/// More plans than one run walks over without a change of content.
+const MOST_PLANS: usize = 2_000;
+
+/// A memory that runs may share.
+#[derive(Debug, Default)]
+pub struct Memo {
+    plans: RefCell<BTreeMap<(String, String, String), LoadedPlan>>,
+    files: RefCell<BTreeMap<(TypeId, String), Rc<dyn Any>>>,
+}
+
+impl Memo {
+    pub(super) fn plan(&self, target: &Target, tree: &str) -> Option<LoadedPlan> {
+        self.plans.borrow().get(&key(target, tree)).cloned()
+    }
+
+    pub(super) fn keep_plan(&self, target: &Target, tree: &str, plan: &LoadedPlan) {
+        let mut plans = self.plans.borrow_mut();
+        if plans.len() >= MOST_PLANS {
+            plans.clear();
+        }
+        plans.insert(key(target, tree), Rc::clone(plan));
+    }
+
+    pub(super) fn file<T: 'static>(&self, blob: &str) -> Option<Rc<T>> {
+        let found = self.files.borrow().get(&(TypeId::of::<T>(), blob.to_owned())).cloned();
+        found.and_then(|found| found.downcast().ok())
+    }
+
+    pub(super) fn keep_file<T: 'static>(&self, blob: &str, file: &Rc<T>) {
+        let mut files = self.files.borrow_mut();
+        if files.len() >= MOST_FILES {
+            files.clear();
+        }
+        let file: Rc<dyn Any> = Rc::<T>::clone(file);
+        files.insert((TypeId::of::<T>(), blob.to_owned()), file);
+    }
+}
+
+/// A plan is rendered for a target: its namespace is the default one.
+fn key(target: &Target, tree: &str) -> (String, String, String) {
+    (target.name.clone(), target.namespace.clone(), tree.to_owned())
+}
