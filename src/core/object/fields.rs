@@ -122,6 +122,17 @@ impl FieldSet {
         Value::Object(map)
     }
 
+    /// Whether it is a field without inner fields: all that is below it.
+    #[must_use]
+    pub fn is_leaf(&self) -> bool {
+        self.member && self.inner.is_empty()
+    }
+
+    /// The steps right below it, each with its set.
+    pub fn steps(&self) -> impl Iterator<Item = (&Step, &Self)> {
+        self.inner.iter()
+    }
+
     /// Adds one path.
     pub fn insert(&mut self, path: &[Step]) {
         match path.split_first() {

@@ -3,6 +3,7 @@
 //! any object; it must never know of rollouts.
 
 mod compare;
+mod extract;
 pub mod fields;
 mod managed;
 mod merge;
@@ -10,6 +11,7 @@ mod reference;
 pub mod schema;
 
 pub use compare::{Change, compare, unchanged, unchanged_except};
+pub use extract::extract;
 pub use fields::{FieldSet, Step, fields_of, path_text};
 pub use managed::{ManagedEntry, Operation, managed_of, owned_by, write_managed};
 pub use merge::{Applied, Applier, Conflict, apply, update};

@@ -5,7 +5,7 @@
 use super::workload::{self, set};
 use super::{Driven, EntityKey, StepId};
 use crate::core::digest::Digest;
-use crate::core::object::{ObjectRef, unchanged};
+use crate::core::object::{ObjectRef, extract, owned_by, unchanged};
 use serde_json::{Value, json};
 
 /// The prefix of all our annotations.
@@ -81,6 +81,23 @@ pub fn desired(object: &ObjectRef, body: &Value, driven: &Driven, stamp: &Stamp<
         set(&mut state, &["metadata", "annotations", key], json!(value));
     }
     set(&mut state, &["metadata", "labels", LABEL_MANAGED_BY], json!(MANAGED_BY));
+    state
+}
+
+/// A live object with another fencing token and nothing else changed: the live
+/// values of all fields that we own there. An apply of it makes every write
+/// that was conditional on what is live now fail, and does nothing besides.
+#[must_use]
+pub fn restamped(object: &ObjectRef, live: &Value, epoch: u64) -> Value {
+    let mut state = extract(live, &owned_by(live, FIELD_MANAGER));
+    for (field, value) in [("apiVersion", &object.api_version), ("kind", &object.kind)] {
+        set(&mut state, &[field], json!(value));
+    }
+    set(&mut state, &["metadata", "name"], json!(object.name));
+    if let Some(namespace) = &object.namespace {
+        set(&mut state, &["metadata", "namespace"], json!(namespace));
+    }
+    set(&mut state, &["metadata", "annotations", ANNOTATION_EPOCH], json!(epoch.to_string()));
     state
 }
 
