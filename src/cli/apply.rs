@@ -5,8 +5,8 @@ use super::connect::{Repository, open, targets, wire};
 use super::exit::{Failure, exit_code, show};
 use super::terminal::{err, escaped, out};
 use crate::core::model::Target;
-use crate::engine::{Class, Engine, Options, Report, RunError};
-use serde_json::json;
+use crate::engine::{Class, Engine, Options, Report, Round, RunError};
+use serde_json::{Value, json};
 
 /// Takes every step that is due, target by target.
 pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
@@ -50,7 +50,7 @@ fn unreached(failure: Failure) -> Report {
         _ => Class::Failed,
     };
     let error = Some(RunError::new(class, failure.message, failure.next));
-    Report { entities: Vec::new(), error }
+    Report { entities: Vec::new(), error, rounds: Vec::new() }
 }
 
 /// Applies to one target and shows how it ended.
@@ -80,6 +80,16 @@ pub async fn one(
     Ok(report)
 }
 
+fn round(round: &Round) -> Value {
+    json!({
+        "pushes": round.pushes,
+        "published": round.published,
+        "intents": round.intents,
+        "waits": round.waits,
+        "results": round.results,
+    })
+}
+
 #[expect(clippy::disallowed_methods, reason = "the summary is a file that the caller names")]
 fn write_summary(
     path: &std::path::Path,
@@ -107,6 +117,7 @@ fn write_summary(
                 "exit": exit_code(report.class()),
                 "error": report.error.as_ref().map(|error| error.message.clone()),
                 "entities": entities,
+                "rounds": report.rounds.iter().map(round).collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -1,6 +1,6 @@
 //! The anchor: the one Lease that ties cluster and record together.
 
-use super::outcome::{Class, Halt};
+use super::outcome::Class;
 use super::{Engine, Reading, RunError};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::port::{Cluster, ClusterProblem, Ports, WriteMode};
@@ -56,10 +56,10 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Sees that the anchor exists and is ours, before an intent is pushed.
-    pub(super) async fn anchored(&self, reading: &Reading) -> Result<(), Halt> {
+    pub(super) async fn anchored(&self, reading: &Reading) -> Result<(), RunError> {
         let object = self.anchor();
         if let Some(live) = self.ports.cluster().get(&object).await? {
-            return self.is_ours(reading, &live).await.map_err(Halt::from);
+            return self.is_ours(reading, &live).await;
         }
         if !self.snapshot(reading).entities()?.is_empty() {
             return Err(RunError::new(
@@ -71,8 +71,7 @@ impl<P: Ports> Engine<'_, P> {
                 ),
                 "check the target; taking over a rebuilt cluster is not supported by this \
                  version: restore the Lease, or begin with a new record branch",
-            )
-            .into());
+            ));
         }
         let body = self.anchor_body(reading, 0).await?;
         let mode = WriteMode::CreateOnly;
@@ -85,15 +84,14 @@ impl<P: Ports> Engine<'_, P> {
                     Class::Failed,
                     format!("{error}: the target's namespace must exist"),
                     format!("`kubectl create namespace {}`", self.target.namespace),
-                )
-                .into()),
+                )),
                 _ => Err(error.into()),
             },
         }
     }
 
     /// Raises the anchor to an intent that is on the remote.
-    pub(super) async fn raise_anchor(&self, reading: &Reading, to: u64) -> Result<(), Halt> {
+    pub(super) async fn raise_anchor(&self, reading: &Reading, to: u64) -> Result<(), RunError> {
         let object = self.anchor();
         for _ in 0..MAX_TRIES {
             let live = self.ports.cluster().get(&object).await?;
@@ -115,8 +113,7 @@ impl<P: Ports> Engine<'_, P> {
             Class::Failed,
             format!("{object} could not be raised to {to}"),
             "run it again; the step's intent is recorded and is taken over",
-        )
-        .into())
+        ))
     }
 
     async fn is_ours(&self, reading: &Reading, live: &Value) -> Result<(), RunError> {

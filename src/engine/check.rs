@@ -18,7 +18,6 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
         act: &Act,
         cursor: usize,
-        epoch: u64,
         live: &BTreeMap<ObjectRef, Value>,
     ) -> Result<(), Halt> {
         for effect in act.step.effects.iter().skip(cursor) {
@@ -32,7 +31,8 @@ impl<P: Ports> Engine<'_, P> {
                 continue;
             }
             let Some((body, revision)) = act.table.get(*side, object) else { continue };
-            let stamp = Stamp { step: &act.step.id, effect: index, epoch, entity: key, revision };
+            let stamp =
+                Stamp { step: &act.step.id, effect: index, epoch: u64::MAX, entity: key, revision };
             let body = desired(object, body, driven, &stamp);
             let mode = live.get(object).map_or(WriteMode::CreateOnly, exactly);
             match self.ports.cluster().apply(object, &body, &mode, true).await {

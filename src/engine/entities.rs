@@ -1,14 +1,15 @@
 //! The entities of a target: what the plan has and what the record knows.
 
 use super::planned::Loaded;
-use super::{Engine, Reading, RunError};
+use super::reading::known;
+use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::DirectContent;
 use crate::core::digest::Digest;
 use crate::core::model::{Rollout, TargetRevision};
 use crate::core::object::ObjectRef;
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{EntityKey, EntityKind};
-use crate::port::{Cluster, Ports};
+use crate::port::{Cluster, Ports, Remote};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,22 @@ use std::collections::{BTreeMap, BTreeSet};
 const OBJECTS: &str = "_objects";
 
 impl<P: Ports> Engine<'_, P> {
+    /// All entities, in the order in which they are worked on: what brings
+    /// namespaces, plain objects, applications, rollouts. Those of one wave
+    /// know nothing of each other.
+    pub(super) fn waves(&self, reading: &Reading) -> Result<Vec<Vec<EntityKey>>, RunError> {
+        let loaded = reading.loaded()?;
+        let mut waves: Vec<(_, Vec<EntityKey>)> = Vec::new();
+        for key in self.entities(reading)? {
+            let wave = (!self.brings_namespaces(loaded, &key), key.kind);
+            match waves.last_mut() {
+                Some((last, keys)) if *last == wave => keys.push(key),
+                _ => waves.push((wave, vec![key])),
+            }
+        }
+        Ok(waves.into_iter().map(|(_, keys)| keys).collect())
+    }
+
     /// All entities: plain objects first, then applications, then rollouts.
     pub(super) fn entities(&self, reading: &Reading) -> Result<Vec<EntityKey>, RunError> {
         let loaded = reading.loaded()?;
@@ -180,6 +197,7 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) fn wanted_revision(
         &self,
         reading: &Reading,
+        snapshot: &Snapshot<'_, <P::Remote as Remote>::Objects>,
         rollout: &Rollout,
     ) -> Result<Option<String>, RunError> {
         let name = match &rollout.target {
@@ -189,7 +207,7 @@ impl<P: Ports> Engine<'_, P> {
         let namespace = self.rollout_key(rollout).namespace;
         let key = ApplicationKey { namespace, name: name.clone() };
         let Some(application) = reading.loaded()?.applications.get(&key) else { return Ok(None) };
-        let known = self.known(reading, &key.namespace, &key.name)?;
+        let known = known(reading, snapshot, &key.namespace, &key.name)?;
         let same = known.into_iter().rev().find(|r| r.digest == application.content);
         Ok(same.map(|revision| revision.revision))
     }

@@ -1,122 +1,126 @@
-//! Commits on the record: decisions, which are lost when somebody was first,
-//! and facts, which go on any new tip while the step is still ours.
+//! Facts: what happened, put on whatever the tip is by then, while the step is
+//! still ours. Owns that; it must never decide anything.
 
-use super::lock::named;
+use super::chain::{Entry, Pushed};
+use super::concurrently::concurrently;
+use super::intent::named;
 use super::outcome::{Class, Halt};
-use super::perform::Work;
-use super::{Engine, Reading, RunError, Tip};
-use crate::core::decide::{Act, Conclusion, Entry, Parked, StepVerdict, concluded, parked};
-use crate::core::object::ObjectRef;
+use super::watch::{not_ours, ours};
+use super::work::Work;
+use super::{Engine, MAX_LOSSES, Reading, RunError};
+use crate::core::decide::{Conclusion, Entry as StepEntry, Parked, StepVerdict, concluded, parked};
 use crate::core::record::{
-    self, CommitPhase, EntityRecord, NamedObject, Phase, Trailers, dashboard, effects_body,
-    entity_path, inventory_path, result_subject, waiting_subject,
+    CommitPhase, EntityRecord, NamedObject, effects_body, result_subject, waiting_subject,
 };
-use crate::core::strategy::{EntityKey, Step};
-use crate::port::{Change, Clock, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
+use crate::port::{Clock, Ports};
+use jiff::Timestamp;
 
-/// How often a fact is put on a newer tip.
-const MAX_TRIES: u32 = 20;
+/// What is to be said of a step.
+#[derive(Clone, Debug)]
+pub(super) enum Fact {
+    /// It waits, and its lock is given back.
+    Waiting(String),
+    /// It is closed.
+    Result(StepVerdict, String),
+}
 
-/// One commit about an entity.
-struct CommitEntry<'a> {
-    record: &'a EntityRecord,
-    step: Option<&'a Step>,
-    phase: CommitPhase,
-    subject: &'a str,
-    body: &'a str,
-    seen: Option<&'a [NamedObject]>,
+/// One fact on its way.
+struct Telling<'w> {
+    work: &'w Work,
+    fact: Fact,
+    seen: Vec<NamedObject>,
 }
 
 impl<P: Ports> Engine<'_, P> {
-    /// An intent: a decision, so its push is lost if the tip has moved.
-    pub(super) async fn step_commit(
+    /// Records facts by one push; each answer belongs to the fact at its
+    /// place.
+    pub(super) async fn tell(
         &self,
         reading: &mut Reading,
-        record: &EntityRecord,
-        step: &Step,
-        phase: CommitPhase,
-        subject: &str,
-        body: &str,
-    ) -> Result<(), Halt> {
-        let entry = CommitEntry { record, step: Some(step), phase, subject, body, seen: None };
-        self.push_entry(reading, &entry).await
-    }
-
-    /// A change of an entity's record outside any step.
-    pub(super) async fn decision_commit(
-        &self,
-        reading: &mut Reading,
-        record: &EntityRecord,
-        phase: CommitPhase,
-        subject: &str,
-    ) -> Result<(), Halt> {
-        let entry = CommitEntry { record, step: None, phase, subject, body: "", seen: None };
-        self.push_entry(reading, &entry).await
-    }
-
-    /// Parks a step: `waiting`, which gives the lock back.
-    pub(super) async fn park(
-        &self,
-        reading: &mut Reading,
-        key: &EntityKey,
-        work: &Work,
-        reason: &str,
-        deadline_seconds: Option<u32>,
-    ) -> Result<EntityRecord, Halt> {
-        let now = self.ports.clock().now().await?;
-        let objects = self.existing(&work.act, &work.record).await?;
-        let make = |record: &EntityRecord, _aborting: bool| {
-            let next = parked(
-                record,
-                Parked {
-                    cursor: work.cursor,
-                    now,
-                    deadline_seconds,
-                    reason,
-                    ready: work.ready,
-                    objects: objects.clone(),
+        facts: Vec<(&Work, Fact)>,
+    ) -> Vec<Result<(), Halt>> {
+        let seen = concurrently(facts.iter().map(|(work, _)| self.existing(work))).await;
+        let mut out: Vec<Option<Result<(), Halt>>> = Vec::with_capacity(facts.len());
+        let mut left: Vec<Option<Telling<'_>>> = Vec::with_capacity(facts.len());
+        for ((work, fact), seen) in facts.into_iter().zip(seen) {
+            match seen {
+                Ok(seen) => {
+                    out.push(None);
+                    left.push(Some(Telling { work, fact, seen }));
+                }
+                Err(error) => {
+                    out.push(Some(Err(unrecorded(work, error).into())));
+                    left.push(None);
+                }
+            }
+        }
+        for _ in 0..MAX_LOSSES {
+            match self.push_facts(reading, &mut left, &mut out).await {
+                Ok(Pushed::Won) => {
+                    settle(&mut left, &mut out, |_| Ok(()));
+                    break;
+                }
+                Ok(Pushed::Lost) => match self.newest_tip(reading).await {
+                    Ok(()) => {}
+                    Err(error) => {
+                        settle(&mut left, &mut out, |w| Err(unrecorded(w, error.clone()).into()));
+                    }
                 },
-            );
-            let subject = waiting_subject(&next, &work.act.step, reason);
-            (next, subject)
-        };
-        self.fact(reading, key, work, CommitPhase::Waiting, &objects, &make).await
+                Err(Halt::Error(error)) => {
+                    settle(&mut left, &mut out, |w| Err(unrecorded(w, error.clone()).into()));
+                }
+                Err(halt) => settle(&mut left, &mut out, |_| Err(halt.clone())),
+            }
+            if left.iter().all(Option::is_none) {
+                break;
+            }
+        }
+        settle(&mut left, &mut out, |work| Err(unrecorded(work, super::course::crowded()).into()));
+        out.into_iter().map(|out| out.unwrap_or(Ok(()))).collect()
     }
 
-    /// Closes a step.
-    pub(super) async fn conclude(
+    async fn push_facts(
         &self,
         reading: &mut Reading,
-        key: &EntityKey,
-        work: &Work,
-        verdict: StepVerdict,
-        message: &str,
-    ) -> Result<(), Halt> {
+        left: &mut [Option<Telling<'_>>],
+        out: &mut [Option<Result<(), Halt>>],
+    ) -> Result<Pushed, Halt> {
         let now = self.ports.clock().now().await?;
-        let objects = self.existing(&work.act, &work.record).await?;
-        let plan_commit = reading.plan_commit.0.clone();
-        let recovered = work.act.entry == Entry::Takeover;
-        let make = |record: &EntityRecord, aborting: bool| {
-            let end = Conclusion {
-                verdict,
-                now,
-                plan_commit: &plan_commit,
-                aborting,
-                recovered,
-                message,
-                ready: work.ready,
+        let snapshot = self.snapshot(reading);
+        let mut entries = Vec::new();
+        for (slot, out) in left.iter_mut().zip(out) {
+            let Some(telling) = slot else { continue };
+            let work = telling.work;
+            let record = snapshot.entity(&work.key)?.filter(|record| ours(record, work));
+            let Some(record) = record else {
+                *out = Some(Err(not_ours(work)));
+                *slot = None;
+                continue;
             };
-            let next = concluded(record, &work.act.step, &end);
-            let subject = result_subject(&next, &work.act.step, verdict);
-            (next, subject)
-        };
-        self.fact(reading, key, work, CommitPhase::Result, &objects, &make).await?;
+            let aborting = snapshot.decisions(&work.key)?.aborts(record.attempt);
+            entries.push(telling.entry(&record, aborting, now, &reading.plan_commit.0));
+        }
+        if entries.is_empty() {
+            return Ok(Pushed::Won);
+        }
+        let mut chain = self.chain(reading, now)?;
+        let last = entries.len() - 1;
+        for (place, entry) in entries.into_iter().enumerate() {
+            self.add(&mut chain, entry, place == last)?;
+        }
+        self.push(reading, chain).await
+    }
+
+    async fn newest_tip(&self, reading: &mut Reading) -> Result<(), RunError> {
+        let newest = self.newest_record().await?;
+        reading.tip = newest.map(|commit| self.tip(&commit)).transpose()?;
         Ok(())
     }
 
-    async fn existing(&self, act: &Act, record: &EntityRecord) -> Result<Vec<NamedObject>, Halt> {
-        let mut live = self.live_of(act).await?;
-        let mut all = named(act, &live, record);
+    /// What exists under the names of a step and of its intents.
+    async fn existing(&self, work: &Work) -> Result<Vec<NamedObject>, RunError> {
+        let mut live = self.live_of(&work.act).await?;
+        let mut all = named(&work.act, &live, &work.record);
         // What the intent named and is gone has no uid any more.
         for named in &mut all {
             self.look_at(&named.object, &mut live).await?;
@@ -127,134 +131,69 @@ impl<P: Ports> Engine<'_, P> {
         }
         Ok(all)
     }
+}
 
-    async fn fact(
+impl Telling<'_> {
+    fn entry(
         &self,
-        reading: &mut Reading,
-        key: &EntityKey,
-        work: &Work,
-        phase: CommitPhase,
-        objects: &[NamedObject],
-        make: &dyn Fn(&EntityRecord, bool) -> (EntityRecord, String),
-    ) -> Result<EntityRecord, Halt> {
+        record: &EntityRecord,
+        aborting: bool,
+        now: Timestamp,
+        plan_commit: &str,
+    ) -> Entry {
+        let work = self.work;
         let step = &work.act.step;
-        for _ in 0..MAX_TRIES {
-            let snapshot = self.snapshot(reading);
-            let Some(record) = snapshot.entity(key)?.filter(|r| ours(r, work)) else {
-                return Err(self.not_ours(key, work));
-            };
-            let aborting = snapshot.decisions(key)?.aborts(record.attempt);
-            let (next, subject) = make(&record, aborting);
-            let body = effects_body(step);
-            let entry = CommitEntry {
-                record: &next,
-                step: Some(step),
-                phase,
-                subject: &subject,
-                body: &body,
-                seen: Some(objects),
-            };
-            match self.push_entry(reading, &entry).await {
-                Ok(()) => return Ok(next),
-                Err(Halt::Lost) => {
-                    let newest = self.newest_record().await.map_err(|e| unrecorded(work, e))?;
-                    reading.tip = newest.map(|commit| self.tip(&commit)).transpose()?;
-                }
-                Err(Halt::Error(error)) => return Err(unrecorded(work, error).into()),
-                Err(other) => return Err(other),
+        let (next, phase, subject) = match &self.fact {
+            Fact::Waiting(reason) => {
+                let next = parked(
+                    record,
+                    Parked {
+                        cursor: work.cursor,
+                        now,
+                        deadline_seconds: work.deadline_seconds(),
+                        reason,
+                        ready: work.ready,
+                        objects: self.seen.clone(),
+                    },
+                );
+                let subject = waiting_subject(&next, step, reason);
+                (next, CommitPhase::Waiting, subject)
             }
+            Fact::Result(verdict, message) => {
+                let end = Conclusion {
+                    verdict: *verdict,
+                    now,
+                    plan_commit,
+                    aborting,
+                    recovered: work.act.entry == StepEntry::Takeover,
+                    message,
+                    ready: work.ready,
+                };
+                let next = concluded(record, step, &end);
+                let subject = result_subject(&next, step, *verdict);
+                (next, CommitPhase::Result, subject)
+            }
+        };
+        Entry {
+            record: next,
+            step: Some(step.id.clone()),
+            phase,
+            subject,
+            body: effects_body(step),
+            seen: Some(self.seen.clone()),
         }
-        let error = RunError::new(
-            Class::Busy,
-            format!("{key}: {MAX_TRIES} pushes were lost to other runs"),
-            "run it again",
-        );
-        Err(unrecorded(work, error).into())
-    }
-
-    fn not_ours(&self, key: &EntityKey, work: &Work) -> Halt {
-        if work.lock.is_some() {
-            Halt::Superseded(format!("{key}: another run has taken over the open step"))
-        } else {
-            // Only looks were taken: another run has recorded the same fact.
-            Halt::Lost
-        }
-    }
-
-    async fn push_entry(&self, reading: &mut Reading, entry: &CommitEntry<'_>) -> Result<(), Halt> {
-        let remote = self.ports.remote();
-        let now = self.ports.clock().now().await?;
-        let key = &entry.record.entity;
-        let path = entity_path(key);
-        let mut changes = vec![Change { bytes: Some(record::write(&path, entry.record)?), path }];
-        if let Some(seen) = entry.seen {
-            let seen: Vec<(ObjectRef, Option<String>)> =
-                seen.iter().map(|n| (n.object.clone(), n.uid.clone())).collect();
-            let inventory = self.snapshot(reading).inventory(key)?.seen(&seen);
-            let path = inventory_path(key);
-            changes.push(Change { bytes: Some(record::write(&path, &inventory)?), path });
-        }
-        changes.push(self.page(reading, entry.record)?);
-        let trailers = self.trailers(reading, entry)?;
-        let message = trailers.message(entry.subject, entry.body);
-        let parent = reading.tip.as_ref().map(|tip| tip.commit.clone());
-        let commit = remote.objects().commit(parent.as_ref(), &changes, &message, now)?;
-        match remote.push(&self.target.record_branch, parent.as_ref(), &commit).await? {
-            PushOutcome::Won => {}
-            PushOutcome::Lost => return Err(Halt::Lost),
-            PushOutcome::Refused(text) => return Err(self.push_refused(&text).into()),
-        }
-        reading.tip = Some(Tip { commit, trailers });
-        let (phase, subject) = (entry.phase, entry.subject.to_owned());
-        self.ports.audience().hear(&Progress::Recorded { phase, subject });
-        Ok(())
-    }
-
-    /// The dashboard with one record replaced.
-    fn page(&self, reading: &Reading, record: &EntityRecord) -> Result<Change, Halt> {
-        let snapshot = self.snapshot(reading);
-        let mut rows = snapshot.rows()?;
-        rows.retain(|(row, _)| row.entity != record.entity);
-        rows.push((record.clone(), snapshot.decisions(&record.entity)?));
-        rows.sort_by(|a, b| a.0.entity.cmp(&b.0.entity));
-        let rows: Vec<_> = rows.iter().map(|(record, decisions)| (record, decisions)).collect();
-        let page = dashboard(&self.target.name, &rows);
-        Ok(Change { path: "README.md".to_owned(), bytes: Some(page.into_bytes()) })
-    }
-
-    /// The newer of our plan commit and the one on the tip: a fact may stand on
-    /// a tip whose run has seen more of the plan than we have.
-    fn newest_accepted(&self, reading: &Reading) -> Result<String, Halt> {
-        let ours = &reading.plan_commit;
-        let Some(tip) = &reading.tip else { return Ok(ours.0.clone()) };
-        let theirs = CommitId(tip.trailers.plan_commit.clone());
-        let newer = theirs != *ours && self.ports.remote().objects().contains(&theirs, ours)?;
-        Ok(if newer { theirs.0 } else { ours.0.clone() })
-    }
-
-    fn trailers(&self, reading: &Reading, entry: &CommitEntry<'_>) -> Result<Trailers, Halt> {
-        let previous = reading.tip.as_ref().map(|tip| &tip.trailers);
-        let plan_commit = self.newest_accepted(reading)?;
-        let mut trailers = Trailers::after(previous, entry.phase, &plan_commit);
-        let record = entry.record;
-        trailers.rollout = Some(record.entity.to_string());
-        trailers.step = entry.step.map(|step| step.id.to_string());
-        trailers.source_revision = record.source.as_ref().map(|source| source.name.clone());
-        trailers.target_revision = record.target.as_ref().map(|target| target.name.clone());
-        trailers.step_plan = record.step_plan.clone();
-        trailers.plan_digest = record.steps.as_ref().map(|steps| steps.digest.to_string());
-        trailers.run = Some(self.ports.process().holder().run.clone());
-        Ok(trailers)
     }
 }
 
-/// Whether the open step on a record is the one that this run works on.
-fn ours(record: &EntityRecord, work: &Work) -> bool {
-    let Some(open) = &record.open else { return false };
-    let same = open.id == work.act.step.id;
-    same && match &work.lock {
-        Some(lock) => open.phase == Phase::Intent && open.epoch == lock.epoch,
-        None => Some(open) == work.record.open.as_ref(),
+fn settle(
+    left: &mut [Option<Telling<'_>>],
+    out: &mut [Option<Result<(), Halt>>],
+    answer: impl Fn(&Work) -> Result<(), Halt>,
+) {
+    for (slot, out) in left.iter_mut().zip(out) {
+        if let Some(telling) = slot.take() {
+            *out = Some(answer(telling.work));
+        }
     }
 }
 

@@ -3,33 +3,43 @@
 //! cluster, remote and clock through [`port`](crate::port) only.
 //!
 //! ```text
-//! apply ─▶ read ─▶ publish ─▶ for each entity: turn
-//!                                turn ─▶ observe ─▶ decide ─▶ perform
-//!                                perform ─▶ lock ─▶ write | delete | wait ─▶ fact
+//! apply ─▶ read ─▶ publish ─▶ round ─▶ round ─▶ … until every entity rests
+//!
+//! round ─▶ survey (observe, decide, check)   every entity, at once
+//!       ─▶ begin  (intents)                  one push
+//!       ─▶ drive  (stamp, write, look)       every step, at once
+//!       ─▶ tell   (facts)                    one push
 //! ```
 //!
-//! [`read`](Engine::read) brings plan and record, `perform` does one step, and
-//! `fact` puts what happened on the record. A lost push never repairs
-//! anything: everything is read and decided anew.
+//! [`read`](Engine::read) brings plan and record. Decisions and facts go onto
+//! the record as chains of commits; a lost push leaves a decision standing
+//! only if nothing that it looked at has changed.
 
 mod anchor;
 mod apply;
+mod chain;
 mod check;
+mod concurrently;
+mod course;
+mod drive;
 mod entities;
 mod fact;
-mod lock;
+mod intent;
 mod memo;
 mod observe;
 mod outcome;
-mod perform;
 mod planned;
 mod preview;
 mod publish;
 mod read_set;
 mod reading;
+mod round;
 mod snapshot;
-mod turn;
-mod wait;
+mod stamp;
+mod survey;
+mod tally;
+mod watch;
+mod work;
 mod write;
 
 pub use apply::Report;
@@ -40,6 +50,7 @@ pub use preview::{Preview, PreviewEntity};
 pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};
 pub use snapshot::Snapshot;
+pub use tally::Round;
 
 use crate::core::model::Target;
 use crate::port::{Access, Ports};
@@ -55,6 +66,10 @@ pub const WRITE_LEASE: Duration = Duration::from_secs(120);
 pub const WRITE_MARGIN: Duration = Duration::from_secs(15);
 /// How long a run without `--wait` looks at each await.
 pub const ROUND: Duration = Duration::from_secs(10);
+
+/// How often a run reads everything anew after a lost race, before it leaves
+/// the field to the others.
+const MAX_LOSSES: u32 = 20;
 
 /// How a run goes about it.
 #[derive(Clone, Debug, Default)]
@@ -74,8 +89,7 @@ pub struct Engine<'a, P: Ports> {
     worktree: RefCell<Option<memo::LoadedPlan>>,
     rights: RefCell<BTreeMap<Access, bool>>,
     until: Cell<Option<Timestamp>>,
-    /// This run has won a lock for the entity at hand.
-    won: Cell<bool>,
+    tally: tally::Tally,
 }
 
 impl<'a, P: Ports> Engine<'a, P> {
@@ -94,7 +108,7 @@ impl<'a, P: Ports> Engine<'a, P> {
             worktree: RefCell::default(),
             rights: RefCell::default(),
             until: Cell::new(None),
-            won: Cell::new(false),
+            tally: tally::Tally::default(),
         }
     }
 }

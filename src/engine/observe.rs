@@ -1,7 +1,8 @@
 //! Everything that a decision about one entity looks at.
 
 use super::anchor::exactly;
-use super::{Engine, Reading, RunError};
+use super::reading::known;
+use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::{
     Decision, DirectView, Entry, RolloutView, application_of, decide_direct, decide_rollout,
     wanted_revisions,
@@ -14,19 +15,23 @@ use crate::core::render::ApplicationKey;
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled, unmarked,
 };
-use crate::port::{Clock, Cluster, ClusterProblem, CommitId, Ports};
+use crate::port::{Clock, Cluster, ClusterProblem, CommitId, Ports, Remote};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The record that one decision looks at.
+type Record<'a, P> = Snapshot<'a, <<P as Ports>::Remote as Remote>::Objects>;
 
 impl<P: Ports> Engine<'_, P> {
     /// Observes an entity and decides about it.
     pub(super) async fn decide(
         &self,
         reading: &Reading,
+        snapshot: &Record<'_, P>,
         key: &EntityKey,
     ) -> Result<Decision, RunError> {
         let mut unchanged = BTreeSet::new();
-        let first = self.decide_knowing(reading, key, &unchanged).await?;
+        let first = self.decide_knowing(reading, snapshot, key, &unchanged).await?;
         let Decision::Act(act) = &first else { return Ok(first) };
         if act.entry != Entry::Fresh || act.step.kind != StepKind::Settle {
             return Ok(first);
@@ -46,19 +51,20 @@ impl<P: Ports> Engine<'_, P> {
         if unchanged.is_empty() {
             return Ok(first);
         }
-        self.decide_knowing(reading, key, &unchanged).await
+        self.decide_knowing(reading, snapshot, key, &unchanged).await
     }
 
     async fn decide_knowing(
         &self,
         reading: &Reading,
+        snapshot: &Record<'_, P>,
         key: &EntityKey,
         unchanged: &BTreeSet<ObjectRef>,
     ) -> Result<Decision, RunError> {
         match key.kind {
-            EntityKind::Rollout => self.decide_rollout(reading, key, unchanged).await,
+            EntityKind::Rollout => self.decide_rollout(reading, snapshot, key, unchanged).await,
             EntityKind::Application | EntityKind::Objects => {
-                self.decide_direct(reading, key, unchanged).await
+                self.decide_direct(reading, snapshot, key, unchanged).await
             }
         }
     }
@@ -90,10 +96,11 @@ impl<P: Ports> Engine<'_, P> {
     async fn decide_direct(
         &self,
         reading: &Reading,
+        snapshot: &Record<'_, P>,
         key: &EntityKey,
         unchanged: &BTreeSet<ObjectRef>,
     ) -> Result<Decision, RunError> {
-        let record = self.snapshot(reading).entity(key)?;
+        let record = snapshot.entity(key)?;
         let loaded = reading.loaded()?;
         let Some(content) = self.content(loaded, key).await? else {
             return Ok(Decision::Idle(crate::core::decide::Idle::Done));
@@ -129,16 +136,16 @@ impl<P: Ports> Engine<'_, P> {
     async fn decide_rollout(
         &self,
         reading: &Reading,
+        snapshot: &Record<'_, P>,
         key: &EntityKey,
         unchanged: &BTreeSet<ObjectRef>,
     ) -> Result<Decision, RunError> {
-        let snapshot = self.snapshot(reading);
         let record = snapshot.entity(key)?;
         let decisions = snapshot.decisions(key)?;
         let loaded = reading.loaded()?;
         let rollout = self.rollout_in(loaded, key);
         let target_revision = match rollout {
-            Some(rollout) => self.wanted_revision(reading, rollout)?,
+            Some(rollout) => self.wanted_revision(reading, snapshot, rollout)?,
             None => None,
         };
         let then = match record.as_ref().and_then(|r| r.step_plan.clone()) {
@@ -163,12 +170,12 @@ impl<P: Ports> Engine<'_, P> {
                 Some(record) => record.component.as_deref(),
                 None => rollout.and_then(|r| r.component.as_deref()),
             };
-            if let Some(bodies) = self.revision(reading, key, name, component)? {
+            if let Some(bodies) = self.revision(reading, snapshot, key, name, component)? {
                 revisions.insert(name.clone(), bodies);
             }
         }
         let known = match &application {
-            Some(a) => self.known(reading, &a.namespace, &a.name)?,
+            Some(a) => known(reading, snapshot, &a.namespace, &a.name)?,
             None => Vec::new(),
         };
         let mut live = BTreeMap::new();
@@ -202,6 +209,7 @@ impl<P: Ports> Engine<'_, P> {
     fn revision(
         &self,
         reading: &Reading,
+        snapshot: &Record<'_, P>,
         key: &EntityKey,
         name: &str,
         component: Option<&str>,
@@ -210,7 +218,7 @@ impl<P: Ports> Engine<'_, P> {
             namespace: key.namespace.clone(),
             name: application_of(name).to_owned(),
         };
-        let known = self.known(reading, &application.namespace, &application.name)?;
+        let known = known(reading, snapshot, &application.namespace, &application.name)?;
         let Some(revision) = known.iter().find(|r| r.revision == *name) else { return Ok(None) };
         let loaded = self.loaded(&CommitId(revision.plan_commit.clone()))?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(None) };

@@ -133,8 +133,6 @@ pub(super) enum Halt {
     Again,
     /// Another run has taken over: nothing more of ours may be written.
     Superseded(String),
-    /// An abort is on the tip.
-    Aborted,
     /// An error.
     Error(RunError),
 }

@@ -128,7 +128,7 @@ impl<P: Ports> Engine<'_, P> {
             warnings: Vec::new(),
             objects: Vec::new(),
         };
-        let act = match self.decide(reading, &key).await? {
+        let act = match self.decide(reading, &self.snapshot(reading), &key).await? {
             Decision::Act(act) => act,
             Decision::Idle(idle) => return Ok(empty(resting(idle))),
             Decision::Amend(_, subject) => return Ok(empty(Rest::of(Class::Done, subject))),

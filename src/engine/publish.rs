@@ -48,6 +48,7 @@ impl<P: Ports> Engine<'_, P> {
             tip = Some(Tip { commit, trailers });
         }
         let Some(new) = tip else { return Ok(()) };
+        self.tally.push();
         let expected = reading.tip.as_ref().map(|t| t.commit.clone());
         match remote.push(&self.target.record_branch, expected.as_ref(), &new.commit).await? {
             PushOutcome::Won => {}
@@ -57,6 +58,7 @@ impl<P: Ports> Engine<'_, P> {
         reading.tip = Some(new);
         for subject in told {
             let phase = CommitPhase::Publish;
+            self.tally.commit(phase);
             self.ports.audience().hear(&Progress::Recorded { phase, subject });
         }
         Ok(())

@@ -140,18 +140,16 @@ impl<P: Ports> Engine<'_, P> {
     }
 }
 
-impl<P: Ports> Engine<'_, P> {
-    /// The published revisions of an application, by number, and those that a
-    /// preview would publish.
-    pub(super) fn known(
-        &self,
-        reading: &Reading,
-        namespace: &str,
-        application: &str,
-    ) -> Result<Vec<RevisionRecord>, RunError> {
-        let mut known = self.snapshot(reading).revisions(namespace, application)?;
-        let mine = |r: &&RevisionRecord| r.namespace == namespace && r.application == application;
-        known.extend(reading.pending.iter().filter(mine).cloned());
-        Ok(known)
-    }
+/// The published revisions of an application, by number, and those that a
+/// preview would publish.
+pub(super) fn known<O: Objects>(
+    reading: &Reading,
+    snapshot: &Snapshot<'_, O>,
+    namespace: &str,
+    application: &str,
+) -> Result<Vec<RevisionRecord>, RunError> {
+    let mut known = snapshot.revisions(namespace, application)?;
+    let mine = |r: &&RevisionRecord| r.namespace == namespace && r.application == application;
+    known.extend(reading.pending.iter().filter(mine).cloned());
+    Ok(known)
 }

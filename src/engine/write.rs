@@ -2,15 +2,16 @@
 
 use super::anchor::exactly;
 use super::check::deletable;
-use super::lock::Lock;
+use super::intent::Lock;
 use super::outcome::Halt;
+use super::work::out_of_time;
 use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{
     Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of,
 };
-use crate::port::{Cluster, ClusterProblem, Ports, Progress, WriteMode};
+use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,9 +24,13 @@ const MAX_TRIES: u32 = 5;
 pub(super) enum Written {
     /// The object is as it should be.
     Done,
-    /// An object that this intent does not name was created or found: the tip
-    /// must be looked at before it is written again.
+    /// An object was created, which this intent does not name.
     Created(String),
+    /// An object that this intent does not name is to be written: a tip that
+    /// is fetched now must show the intent still open.
+    Unnamed(String),
+    /// The lease is over, and no write is in doubt.
+    OutOfTime,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -78,7 +83,9 @@ impl<P: Ports> Engine<'_, P> {
         let step = &act.step.id;
         let stamp = Stamp { step, effect: index, epoch: lock.epoch, entity: key, revision };
         for _ in 0..MAX_TRIES {
-            self.in_time(object, lock).await?;
+            if self.late(object, lock, unsure).await? {
+                return Ok(Written::OutOfTime);
+            }
             let live = self.ports.cluster().get(object).await?;
             let (state, mode) = match &live {
                 Some(live) => {
@@ -97,7 +104,7 @@ impl<P: Ports> Engine<'_, P> {
                         _ => {}
                     }
                     if let Some(uid) = unnamed(live, lock) {
-                        return Ok(Written::Created(uid));
+                        return Ok(Written::Unnamed(uid));
                     }
                     (desired(object, body, driven, &stamp), exactly(live))
                 }
@@ -124,9 +131,15 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Each try of a write is within the lease, however slow the one before.
-    async fn in_time(&self, object: &ObjectRef, lock: &Lock) -> Result<(), Halt> {
-        if !self.lease_over(lock).await? {
-            return Ok(());
+    async fn late(
+        &self,
+        object: &ObjectRef,
+        lock: &Lock,
+        unsure: &Cell<bool>,
+    ) -> Result<bool, Halt> {
+        let late = out_of_time(lock, self.ports.clock().now().await?);
+        if !(late && unsure.get()) {
+            return Ok(late);
         }
         Err(RunError::new(
             Class::NotRecorded,
@@ -143,7 +156,9 @@ impl<P: Ports> Engine<'_, P> {
         unsure: &Cell<bool>,
     ) -> Result<Written, Halt> {
         for _ in 0..MAX_TRIES {
-            self.in_time(object, lock).await?;
+            if self.late(object, lock, unsure).await? {
+                return Ok(Written::OutOfTime);
+            }
             let Some(live) = self.ports.cluster().get(object).await? else {
                 return Ok(Written::Done);
             };

@@ -1,0 +1,81 @@
+//! The second act of a takeover: our epoch on every object of the intent that
+//! was superseded, so that no late write of its holder can land. Owns that; it
+//! must never change anything else of an object, nor decide.
+
+use super::anchor::exactly;
+use super::outcome::{Class, Halt};
+use super::watch::Watch;
+use super::work::{Work, out_of_time};
+use super::{Engine, RunError};
+use crate::core::object::ObjectRef;
+use crate::core::strategy::{epoch_of, restamped};
+use crate::port::{Clock, Cluster, ClusterProblem, Ports};
+use serde_json::Value;
+
+/// How often a stamping begins again.
+const MAX_TRIES: u32 = 5;
+
+impl<P: Ports> Engine<'_, P> {
+    /// Stamps every object that the open intent names and that exists, by
+    /// name, whatever its uid.
+    pub(super) async fn stamp(&self, watch: &Watch, work: &mut Work) -> Result<(), Halt> {
+        let open = work.record.open.iter();
+        let names: Vec<ObjectRef> =
+            open.flat_map(|open| &open.objects).map(|named| named.object.clone()).collect();
+        let mut left = names;
+        for _ in 0..MAX_TRIES {
+            let mut found = Vec::new();
+            for object in &left {
+                if let Some(live) = self.ports.cluster().get(object).await? {
+                    found.push((object.clone(), live));
+                }
+            }
+            // Whoever took over from us may have finished, and what stands
+            // there now may be somebody else's.
+            self.heed_now(watch, work).await?;
+            left.clear();
+            for (object, live) in found {
+                if !self.stamp_one(work, &object, &live).await? {
+                    left.push(object);
+                }
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+        }
+        let names: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let message = format!("{}: {} changed under every stamp", work.key, names.join(", "));
+        let next = "run it again; find out who else writes it (`kubectl get -o yaml \
+                    --show-managed-fields`)";
+        Err(RunError::new(Class::NotRecorded, message, next).into())
+    }
+
+    /// One stamp. False if the object has to be looked at again.
+    async fn stamp_one(&self, work: &Work, object: &ObjectRef, live: &Value) -> Result<bool, Halt> {
+        let Some(lock) = &work.lock else { return Ok(true) };
+        match epoch_of(live) {
+            Some(newer) if newer > lock.epoch => {
+                return Err(Halt::Superseded(format!(
+                    "{object} carries epoch {newer}, newer than ours ({}): another run has taken \
+                     over",
+                    lock.epoch
+                )));
+            }
+            Some(same) if same == lock.epoch => return Ok(true),
+            _ => {}
+        }
+        if out_of_time(lock, self.ports.clock().now().await?) {
+            let message = format!("{}: the write lease ended in a takeover", work.key);
+            let next = "the next run takes it over again";
+            return Err(RunError::new(Class::NotRecorded, message, next).into());
+        }
+        let state = restamped(object, live, lock.epoch);
+        match self.ports.cluster().apply(object, &state, &exactly(live), false).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.problem {
+                ClusterProblem::Stale(_) | ClusterProblem::Unknown(_) => Ok(false),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}

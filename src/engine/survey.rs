@@ -1,0 +1,148 @@
+//! What is due for each entity, and whether it may be done. Owns the look
+//! before the lock; it must never write anything, dry-runs aside.
+
+use super::course::{Course, Want};
+use super::outcome::{Class, Halt, Rest};
+use super::{Engine, ReadSet, Reading, RunError};
+use crate::core::decide::{Act, Decision, Entry, Idle};
+use crate::core::object::ObjectRef;
+use crate::core::record::{EntityRecord, OpenStep, Phase};
+use crate::core::strategy::EntityKey;
+use crate::port::Ports;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What is due for one entity.
+pub(super) enum Due {
+    /// Nothing now.
+    Nothing(Rest),
+    /// A commit about it, won by a push, before anything else.
+    Decision(Box<Link>),
+    /// An open step is looked at, without the lock.
+    Look(Box<Act>),
+}
+
+/// A decision that becomes a commit of the round's chain.
+pub(super) struct Link {
+    pub(super) key: EntityKey,
+    pub(super) content: LinkContent,
+    /// What the decision rests on.
+    pub(super) reads: ReadSet,
+}
+
+/// What a decision is.
+pub(super) enum LinkContent {
+    /// An intent for a step, from an effect on.
+    Intent { act: Box<Act>, cursor: usize, live: BTreeMap<ObjectRef, Value> },
+    /// A change of the record outside any step, and its subject.
+    Amend(Box<EntityRecord>, String),
+}
+
+/// The objects of all open steps, by who works on them.
+pub(super) struct Held(BTreeMap<ObjectRef, (EntityKey, OpenStep)>);
+
+impl Held {
+    /// Who else has an open step over any object that a link would write.
+    pub(super) fn by_other(&self, link: &Link) -> Option<&(EntityKey, OpenStep)> {
+        let LinkContent::Intent { act, .. } = &link.content else { return None };
+        act.step
+            .effects
+            .iter()
+            .filter_map(|effect| self.0.get(effect.object()))
+            .find(|(holder, _)| *holder != link.key)
+    }
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// The objects that open steps name, at a reading.
+    pub(super) fn held(&self, reading: &Reading) -> Result<Held, RunError> {
+        let mut held = BTreeMap::new();
+        for (record, _) in self.snapshot(reading).rows()? {
+            let Some(open) = record.open else { continue };
+            for named in &open.objects {
+                held.insert(named.object.clone(), (record.entity.clone(), open.clone()));
+            }
+        }
+        Ok(Held(held))
+    }
+
+    /// Observes an entity, decides, and asks whether the next step may be
+    /// done.
+    pub(super) async fn survey(
+        &self,
+        reading: &Reading,
+        held: &Held,
+        course: &Course,
+    ) -> Result<Due, Halt> {
+        let key = &course.key;
+        let snapshot = self.snapshot(reading);
+        let decision = self.decide(reading, &snapshot, key).await?;
+        let (act, cursor) = match decision {
+            Decision::Idle(idle) => return Ok(Due::Nothing(rest(key, idle))),
+            Decision::Refuse(refusal) => return Err(refusal.into()),
+            Decision::Amend(record, subject) => {
+                let content = LinkContent::Amend(record, subject);
+                let link = Link { key: key.clone(), content, reads: snapshot.read_set() };
+                return Ok(Due::Decision(Box::new(link)));
+            }
+            Decision::Act(act) => {
+                let cursor = match act.entry {
+                    Entry::Fresh | Entry::Takeover => Some(act.cursor),
+                    Entry::Resume => wanted(course.wants.as_ref(), &act),
+                };
+                (act, cursor)
+            }
+        };
+        let Some(cursor) = cursor else { return Ok(Due::Look(act)) };
+        let live = self.live_of(&act).await?;
+        let entry = act.entry;
+        let content = LinkContent::Intent { act, cursor, live };
+        let link = Link { key: key.clone(), content, reads: snapshot.read_set() };
+        if let Some((holder, open)) = held.by_other(&link) {
+            return Ok(Due::Nothing(held_by(key, holder, open)));
+        }
+        // A takeover is not asked about: what its holder left half done has
+        // to be brought to a boundary first.
+        if let LinkContent::Intent { act, live, .. } = &link.content
+            && entry != Entry::Takeover
+        {
+            self.checked(key, act, cursor, live).await?;
+        }
+        Ok(Due::Decision(Box::new(link)))
+    }
+
+    /// Every object of a step that exists.
+    pub(super) async fn live_of(&self, act: &Act) -> Result<BTreeMap<ObjectRef, Value>, RunError> {
+        let mut live = BTreeMap::new();
+        for effect in &act.step.effects {
+            self.look_at(effect.object(), &mut live).await?;
+        }
+        Ok(live)
+    }
+}
+
+/// The effect to take a lock from, if the last round found that the open step
+/// needs one.
+fn wanted(want: Option<&Want>, act: &Act) -> Option<usize> {
+    want.filter(|want| want.step == act.step.id).map(|want| want.cursor)
+}
+
+fn held_by(key: &EntityKey, holder: &EntityKey, open: &OpenStep) -> Rest {
+    let class = match open.phase {
+        Phase::Intent => Class::Busy,
+        Phase::Waiting => Class::Waiting,
+    };
+    Rest::of(class, format!("{key}: step {} of {holder} is open over the same objects", open.id))
+}
+
+fn rest(key: &EntityKey, idle: Idle) -> Rest {
+    match idle {
+        Idle::Done => Rest::of(Class::Done, ""),
+        Idle::Waiting { reason } => Rest::of(Class::Waiting, format!("{key}: {reason}")),
+        Idle::Failed { reason } => Rest::of(Class::RolledBack, format!("{key}: {reason}")),
+        Idle::Busy { holder, until } => Rest::of(
+            Class::Busy,
+            format!("{key}: run {} is writing, at most until {until}", holder.run),
+        ),
+    }
+}

@@ -1,0 +1,290 @@
+//! One step under way, effect by effect. Owns the order inside a step and when
+//! it has to stop; it must never push: what came of it is told to the round.
+
+use super::intent::Lock;
+use super::outcome::Halt;
+use super::round::SIGNAL;
+use super::watch::Watch;
+use super::write::Written;
+use super::{Engine, RunError, WRITE_MARGIN};
+use crate::core::decide::{Act, Entry};
+use crate::core::record::EntityRecord;
+use crate::core::strategy::{Effect, EntityKey, Look, StepKind, look};
+use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// A step under way.
+pub(super) struct Work {
+    pub(super) key: EntityKey,
+    pub(super) act: Act,
+    /// The record as this run last pushed or read it.
+    pub(super) record: EntityRecord,
+    /// The lock, while it is held.
+    pub(super) lock: Option<Lock>,
+    pub(super) cursor: usize,
+    /// Ready pods at the last look.
+    pub(super) ready: Option<u32>,
+    /// Something was written that no commit tells of yet.
+    pub(super) wrote: bool,
+    /// The tip that was looked at last.
+    pub(super) seen: Option<CommitId>,
+    /// That tip holds an abort of this attempt.
+    pub(super) aborting: bool,
+    /// The objects of the intent that was taken over carry our epoch.
+    stamped: bool,
+    /// What the cursor waits for held at the last look.
+    met: bool,
+    /// Objects that this run created and the intent does not name: the next
+    /// fetch confirms them all.
+    unconfirmed: BTreeSet<String>,
+}
+
+/// How far a step came.
+#[derive(Clone, Debug)]
+pub(super) enum Pace {
+    /// It can go on.
+    Going,
+    /// It waits for something, in words.
+    Blocked(String),
+    /// It has come to an end, or to where this round has to record it.
+    Over(End),
+}
+
+/// How a step came to its end in this round.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// All effects are done.
+    Succeeded,
+    /// What it waited for did not come in time.
+    Failed(String),
+    /// An abort on the tip stops it.
+    Stopped,
+    /// What it waits for has not come in this round.
+    Waiting(String),
+    /// The lease is over, or a signal stops the run: the lock is given back.
+    Paused(String),
+    /// It cannot come by waiting: it has to be done again.
+    SetBack(String),
+    /// There is more to write and no lock.
+    Unlocked,
+    /// It is not ours any more, or an error ended it.
+    Halted(Halt),
+}
+
+impl Work {
+    pub(super) fn new(key: EntityKey, act: Act) -> Self {
+        Self {
+            key,
+            record: act.record.clone(),
+            lock: None,
+            cursor: act.cursor,
+            ready: None,
+            wrote: false,
+            seen: None,
+            aborting: false,
+            stamped: act.entry != Entry::Takeover,
+            met: false,
+            unconfirmed: BTreeSet::new(),
+            act,
+        }
+    }
+
+    /// The same with a lock that was won, from an effect on.
+    pub(super) fn locked(mut self, lock: Lock, record: EntityRecord, cursor: usize) -> Self {
+        self.lock = Some(lock);
+        self.record = record;
+        self.cursor = cursor;
+        self
+    }
+
+    fn effect(&self) -> Option<&Effect> {
+        self.act.step.effects.get(self.cursor)
+    }
+
+    fn next(&mut self) {
+        self.cursor += 1;
+        self.met = false;
+    }
+
+    /// Whether every write of an earlier holder is dead for certain. Until then
+    /// the lock must not be given back.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.stamped
+    }
+
+    /// The cursor's wait was met at the last look; one more look decides.
+    pub(super) fn nearly_met(&self) -> bool {
+        self.met
+    }
+
+    /// How long what the cursor waits for may take. The way back never fails
+    /// by its deadline: it repeats.
+    pub(super) fn deadline_seconds(&self) -> Option<u32> {
+        match self.effect() {
+            Some(Effect::Await { deadline_seconds, .. }) => {
+                Some(*deadline_seconds).filter(|_| self.act.step.kind != StepKind::Abort)
+            }
+            _ => None,
+        }
+    }
+
+    /// When the wait at the cursor is over, if an earlier run has begun it.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let open = self.record.open.as_ref()?;
+        let same = open.id == self.act.step.id && open.waits_at == Some(self.cursor);
+        open.deadline.filter(|_| same && self.act.step.kind != StepKind::Abort)
+    }
+
+    /// Where an intent has to begin to go on: whatever was awaited is seen
+    /// again under the lock.
+    pub(super) fn from(&self) -> usize {
+        nearest_await(&self.act.step.effects, self.cursor)
+    }
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// Takes a step as far as it goes without waiting.
+    pub(super) async fn advance(&self, watch: &Watch, work: &mut Work) -> Pace {
+        loop {
+            match self.effect(watch, work).await {
+                Ok(Pace::Going) => {}
+                Ok(pace) => return pace,
+                Err(halt) => return Pace::Over(End::Halted(halt)),
+            }
+        }
+    }
+
+    async fn effect(&self, watch: &Watch, work: &mut Work) -> Result<Pace, Halt> {
+        let over = |end| Ok(Pace::Over(end));
+        if !work.stamped {
+            self.stamp(watch, work).await?;
+            work.stamped = true;
+            self.heed_now(watch, work).await?;
+        }
+        // The lock is held: the step is closed first, and then goes back.
+        if work.aborting {
+            return match work.lock {
+                Some(_) => over(End::Stopped),
+                None => Err(Halt::Lost),
+            };
+        }
+        let Some(effect) = work.effect().cloned() else { return over(End::Succeeded) };
+        if !effect.writes() {
+            return self.look_at_wait(work, &effect).await;
+        }
+        if work.lock.is_none() {
+            return over(End::Unlocked);
+        }
+        if self.ports.process().stopping() {
+            return over(End::Paused(SIGNAL.to_owned()));
+        }
+        if self.lease_over(work).await? {
+            return over(End::Paused("the write lease is over".to_owned()));
+        }
+        self.heed(watch, work).await?;
+        if work.aborting {
+            return Ok(Pace::Going);
+        }
+        self.write_effect(watch, work).await
+    }
+
+    async fn write_effect(&self, watch: &Watch, work: &mut Work) -> Result<Pace, Halt> {
+        let Some(lock) = work.lock.clone() else { return Ok(Pace::Over(End::Unlocked)) };
+        match self.write(&work.key, &work.act, work.cursor, &lock).await? {
+            Written::Done => {
+                work.wrote = true;
+                work.next();
+            }
+            // The same effect again: it sees what it has created.
+            Written::Created(uid) => {
+                work.wrote = true;
+                work.unconfirmed.insert(uid);
+            }
+            Written::Unnamed(uid) => {
+                self.heed_now(watch, work).await?;
+                work.unconfirmed.insert(uid);
+                if let Some(lock) = &mut work.lock {
+                    lock.named.append(&mut work.unconfirmed);
+                }
+            }
+            Written::OutOfTime => {
+                return Ok(Pace::Over(End::Paused("the write lease is over".to_owned())));
+            }
+        }
+        Ok(Pace::Going)
+    }
+
+    /// One look at what is awaited; it has to hold at two.
+    async fn look_at_wait(&self, work: &mut Work, effect: &Effect) -> Result<Pace, Halt> {
+        let seen = self.look(effect).await?;
+        if seen.ready.is_some() {
+            work.ready = seen.ready;
+        }
+        if seen.met {
+            if work.met {
+                work.next();
+                return Ok(Pace::Going);
+            }
+            work.met = true;
+            return Ok(Pace::Blocked(seen.seen));
+        }
+        work.met = false;
+        if seen.set_back {
+            return Ok(Pace::Over(End::SetBack(seen.seen)));
+        }
+        self.ports.audience().hear(&Progress::Looking(seen.seen.clone()));
+        let now = self.ports.clock().now().await?;
+        if work.deadline().is_some_and(|deadline| now >= deadline) {
+            return Ok(Pace::Over(End::Failed(seen.seen)));
+        }
+        Ok(Pace::Blocked(seen.seen))
+    }
+
+    async fn look(&self, effect: &Effect) -> Result<Look, Halt> {
+        let Effect::Await { object, condition, .. } = effect else {
+            return Ok(Look { met: true, set_back: false, seen: String::new(), ready: None });
+        };
+        let live = self.ports.cluster().get(object).await?;
+        Ok(look(*condition, object, live.as_ref()))
+    }
+
+    /// Whether this run may not write any more under its lock.
+    pub(super) async fn lease_over(&self, work: &Work) -> Result<bool, RunError> {
+        let Some(lock) = &work.lock else { return Ok(false) };
+        let now = self.ports.clock().now().await?;
+        Ok(out_of_time(lock, now))
+    }
+}
+
+/// Whether a lock lets nobody write any more.
+pub(super) fn out_of_time(lock: &Lock, now: Timestamp) -> bool {
+    let margin = SignedDuration::try_from(WRITE_MARGIN).unwrap_or_default();
+    now.saturating_add(margin).unwrap_or(now) >= lock.until
+}
+
+/// The nearest await at or before an effect; else the effect itself.
+fn nearest_await(effects: &[Effect], cursor: usize) -> usize {
+    (0..=cursor)
+        .rev()
+        .find(|i| matches!(effects.get(*i), Some(Effect::Await { .. })))
+        .unwrap_or(cursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::object::{KindRef, ObjectRef};
+    use crate::core::strategy::Condition;
+
+    #[test]
+    fn going_on_repeats_the_nearest_await() {
+        let object = ObjectRef::new(&KindRef::new("v1", "Service"), None, "a");
+        let delete = Effect::Delete { object: object.clone() };
+        let wait = Effect::Await { object, condition: Condition::Healthy, deadline_seconds: 1 };
+        let effects = [delete.clone(), wait, delete.clone(), delete];
+        assert_eq!(nearest_await(&effects, 3), 1);
+        assert_eq!(nearest_await(&effects, 1), 1);
+        assert_eq!(nearest_await(&effects, 0), 0);
+    }
+}
