@@ -1,3 +1,25 @@
 //! The laboratory: builds, starts and stops the real parts that the tests run
 //! against. Owns processes on loopback, each stopped by its id; it must never
 //! be a dependency of the program itself.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the laboratory is processes, files, and waiting for them"
+)]
+
+mod audit;
+mod build;
+mod by_hand;
+mod cache;
+mod control_plane;
+mod error;
+mod namespace;
+mod recipe;
+mod supervisor;
+
+pub use audit::Request;
+pub use build::{Parts, built};
+pub use by_hand::{Cluster, down, running, up};
+pub use control_plane::{ControlPlane, User};
+pub use error::Error;
+pub use namespace::Namespace;

@@ -1,0 +1,86 @@
+//! `tranche-lab`: the tests' cluster, by a developer's own hands. Owns words
+//! and exit codes; must never know how a part is started.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for developers"
+)]
+
+use std::process::{Command, ExitCode};
+
+use tranche_lab::{Cluster, Error, built, down, running, up};
+
+const USAGE: &str = "usage: tranche-lab build | up | down | status | kubeconfig | kubectl ARGS…
+
+build       build the control plane into the cache, unless it is there
+up          start a cluster that stays until `down`; prints its kubeconfig
+down        end it
+status      say what runs
+kubeconfig  print the path of its kubeconfig
+kubectl     kubectl on it";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tranche-lab: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode, Error> {
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("build", [])) => {
+            for directory in built()?.directories() {
+                println!("{}", directory.display());
+            }
+        }
+        Some(("up", [])) => println!("{}", up()?.kubeconfig.display()),
+        Some(("down", [])) => {
+            let ended = down()?;
+            println!("{}", if ended { "ended" } else { "no cluster was up" });
+        }
+        Some(("status", [])) => match running()? {
+            Some(cluster) => status(&cluster),
+            None => {
+                println!("no cluster is up");
+                return Ok(ExitCode::FAILURE);
+            }
+        },
+        Some(("kubeconfig", [])) => println!("{}", cluster()?.kubeconfig.display()),
+        Some(("kubectl", rest)) => return kubectl(&cluster()?, rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return Ok(ExitCode::from(64));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(cluster: &Cluster) {
+    println!("server      {}", cluster.server);
+    println!("kubeconfig  {}", cluster.kubeconfig.display());
+    println!("logs        {}", cluster.directory.display());
+    for (name, pid) in cluster.processes() {
+        println!("{pid:<11} {name}");
+    }
+}
+
+fn cluster() -> Result<Cluster, Error> {
+    running()?.ok_or_else(|| Error::Missing("no cluster is up: `tranche-lab up` starts one".into()))
+}
+
+fn kubectl(cluster: &Cluster, arguments: &[String]) -> Result<ExitCode, Error> {
+    let mut command = Command::new(&cluster.kubectl);
+    command.args(arguments).env("KUBECONFIG", &cluster.kubeconfig);
+    let status = command.status().map_err(|cause| Error::File {
+        path: cluster.kubectl.display().to_string(),
+        cause: cause.to_string(),
+    })?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}

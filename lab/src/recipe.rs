@@ -1,0 +1,84 @@
+//! What is built from which Go module. Owns the list; must never build.
+
+/// One Go module under `testdata/control-plane`, with what is made from it.
+pub(crate) struct Recipe {
+    /// The module's directory there, and the name of its place in the cache.
+    pub(crate) name: &'static str,
+    /// Packages to build, each with the program's name.
+    pub(crate) programs: &'static [(&'static str, &'static str)],
+    /// For the linker.
+    pub(crate) ldflags: &'static str,
+    /// Files that are copied out of a module's directory.
+    pub(crate) copies: &'static [Copy],
+}
+
+/// Files of a pinned module, joined to one.
+pub(crate) struct Copy {
+    /// The module that has them.
+    pub(crate) module: &'static str,
+    /// The files in it; a directory stands for the YAML files in it.
+    pub(crate) from: &'static [&'static str],
+    /// The file they are joined to.
+    pub(crate) to: &'static str,
+}
+
+/// Without a version kubectl complains of the server's.
+const KUBERNETES_VERSION: &str = "-s -w \
+     -X k8s.io/component-base/version.gitVersion=v1.36.3 \
+     -X k8s.io/component-base/version.gitMajor=1 \
+     -X k8s.io/component-base/version.gitMinor=36";
+
+/// The supervisor comes first: it takes a second, and says early when Go is
+/// not usable.
+pub(crate) const RECIPES: &[Recipe] = &[
+    Recipe {
+        name: "supervisor",
+        programs: &[("tranche.example/control-plane/supervisor", "supervisor")],
+        ldflags: "-s -w",
+        copies: &[],
+    },
+    Recipe {
+        name: "gateway-api",
+        programs: &[],
+        ldflags: "",
+        copies: &[Copy {
+            module: "sigs.k8s.io/gateway-api",
+            from: &["config/crd/standard"],
+            to: "crds.yaml",
+        }],
+    },
+    Recipe {
+        name: "kubernetes",
+        programs: &[
+            ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
+            ("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
+            ("k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
+            ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
+        ],
+        ldflags: KUBERNETES_VERSION,
+        copies: &[],
+    },
+    Recipe {
+        name: "etcd",
+        programs: &[("go.etcd.io/etcd/server/v3", "etcd")],
+        ldflags: "-s -w",
+        copies: &[],
+    },
+    Recipe {
+        name: "kwok",
+        programs: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")],
+        ldflags: "-s -w",
+        // Without stages kwok does nothing at all.
+        copies: &[Copy {
+            module: "sigs.k8s.io/kwok",
+            from: &[
+                "kustomize/stage/pod/fast/pod-ready.yaml",
+                "kustomize/stage/pod/fast/pod-complete.yaml",
+                "kustomize/stage/pod/fast/pod-delete.yaml",
+                "kustomize/stage/node/fast/node-initialize.yaml",
+                "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+            ],
+            to: "stages.yaml",
+        }],
+    },
+];

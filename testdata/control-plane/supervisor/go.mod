@@ -1,0 +1,3 @@
+module tranche.example/control-plane/supervisor
+
+go 1.26.0
