@@ -10,11 +10,13 @@
 
 use std::process::{Command, ExitCode};
 
-use tranche_lab::{Cluster, Error, built, down, running, up};
+use tranche_lab::{Cluster, ControlPlane, Error, built, down, running, up};
 
-const USAGE: &str = "usage: tranche-lab build | up | down | status | kubeconfig | kubectl ARGS…
+const USAGE: &str =
+    "usage: tranche-lab build | run COMMAND… | up | down | status | kubeconfig | kubectl ARGS…
 
 build       build the control plane into the cache, unless it is there
+run         run a command with KUBECONFIG set to a cluster that ends with it
 up          start a cluster that stays until `down`; prints its kubeconfig
 down        end it
 status      say what runs
@@ -38,6 +40,12 @@ fn run(arguments: &[String]) -> Result<ExitCode, Error> {
             for directory in built()?.directories() {
                 println!("{}", directory.display());
             }
+        }
+        Some(("run", [program, rest @ ..])) => {
+            let plane = ControlPlane::fresh()?;
+            let mut command = Command::new(program);
+            command.args(rest).env("KUBECONFIG", plane.kubeconfig());
+            return finish(command);
         }
         Some(("up", [])) => println!("{}", up()?.kubeconfig.display()),
         Some(("down", [])) => {
@@ -77,9 +85,14 @@ fn cluster() -> Result<Cluster, Error> {
 fn kubectl(cluster: &Cluster, arguments: &[String]) -> Result<ExitCode, Error> {
     let mut command = Command::new(&cluster.kubectl);
     command.args(arguments).env("KUBECONFIG", &cluster.kubeconfig);
-    let status = command.status().map_err(|cause| Error::File {
-        path: cluster.kubectl.display().to_string(),
-        cause: cause.to_string(),
+    finish(command)
+}
+
+/// The command's end is ours.
+fn finish(mut command: Command) -> Result<ExitCode, Error> {
+    let status = command.status().map_err(|cause| Error::Process {
+        what: command.get_program().to_string_lossy().into_owned(),
+        said: cause.to_string(),
     })?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
