@@ -1,0 +1,15 @@
+//! The product on a real control plane: the program itself, a plan repository
+//! of its own, and the API server, controllers and scheduler of Kubernetes.
+//! One binary for everything that needs them, so that they start once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts processes on files of its own"
+)]
+
+mod audit;
+mod record;
+mod site;
+mod webservice;

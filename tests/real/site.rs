@@ -1,0 +1,165 @@
+//! A plan repository, a namespace on the real control plane, and the program
+//! run on both.
+
+use git2::build::TreeUpdateBuilder;
+use git2::{FileMode, Repository, Signature};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+use tranche_lab::{ControlPlane, Namespace, User};
+
+/// The branch that the record is on.
+pub const RECORD: &str = "refs/heads/tranche/lab";
+const PLAN: &str = "refs/heads/main";
+
+/// One plan repository, one namespace, and who runs the program.
+pub struct Site {
+    dir: TempDir,
+    pub plane: &'static ControlPlane,
+    pub namespace: Namespace,
+    pub user: User,
+}
+
+/// How one run of the program ended.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// The run ended as it should; else everything it said is shown.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// It said this, on either stream.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.out.contains(text) || self.err.contains(text), "no \"{text}\" in: {self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit {}\n-- stdout\n{}-- stderr\n{}", self.code, self.out, self.err)
+    }
+}
+
+impl Site {
+    /// A new namespace, and a plan repository that rolls out to it.
+    pub fn new(prefix: &str) -> Self {
+        let plane = ControlPlane::shared().unwrap();
+        let namespace = plane.namespace(prefix).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = git2::RepositoryInitOptions::new();
+        options.bare(true).mkdir(true).initial_head("main").external_template(false);
+        Repository::init_opts(dir.path().join("plan.git"), &options).unwrap();
+        let site = Self { dir, plane, namespace, user: User::Tranche };
+        site.commit(&[("tranche.yaml", &site.project())]);
+        site
+    }
+
+    /// The project file: one target, the laboratory's context.
+    fn project(&self) -> String {
+        format!(
+            "apiVersion: tranche.dev/v1alpha1
+kind: Project
+spec:
+  targets:
+    - name: lab
+      cluster: {{context: lab}}
+      namespace: {}
+",
+            self.namespace
+        )
+    }
+
+    pub fn plan(&self) -> PathBuf {
+        self.dir.path().join("plan.git")
+    }
+
+    pub fn repository(&self) -> Repository {
+        Repository::open_bare(self.plan()).unwrap()
+    }
+
+    /// Commits files to the plan branch.
+    pub fn commit(&self, files: &[(&str, &str)]) {
+        let repository = self.repository();
+        let parent = repository.find_reference(PLAN).ok().map(|r| r.peel_to_commit().unwrap());
+        let empty = repository.treebuilder(None).unwrap().write().unwrap();
+        let base = match &parent {
+            Some(parent) => parent.tree().unwrap(),
+            None => repository.find_tree(empty).unwrap(),
+        };
+        let mut update = TreeUpdateBuilder::new();
+        for (path, text) in files {
+            let blob = repository.blob(text.as_bytes()).unwrap();
+            update.upsert(*path, blob, FileMode::Blob);
+        }
+        let tree = update.create_updated(&repository, &base).unwrap();
+        let tree = repository.find_tree(tree).unwrap();
+        let dev = Signature::now("dev", "dev@users.noreply.invalid").unwrap();
+        let parents: Vec<_> = parent.iter().collect();
+        repository.commit(Some(PLAN), &dev, &dev, "plan", &tree, &parents).unwrap();
+    }
+
+    /// The program with this site's directories and nothing else of the
+    /// environment that it would listen to.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tranche"));
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name == "CI" || name.starts_with("GIT_") || name.starts_with("TRANCHE_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .args(arguments)
+            .arg("--repo")
+            .arg(self.plan())
+            .current_dir(self.dir.path())
+            .env("KUBECONFIG", self.plane.kubeconfig_for(self.user))
+            .env("HOME", self.dir.path())
+            .env("XDG_STATE_HOME", self.dir.path().join("state"))
+            .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
+            .env("GIT_AUTHOR_NAME", "Ada")
+            .env("GIT_AUTHOR_EMAIL", "ada@users.noreply.invalid")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        Ran {
+            // A process that a signal ended has no code.
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// To the end or a gate, as CI runs it.
+    pub fn apply_wait(&self) -> Ran {
+        self.run(&["apply", "--wait", "5m"])
+    }
+
+    /// One rollout as `status -o json` shows it.
+    pub fn rollout(&self, name: &str) -> Value {
+        let ran = self.run(&["status", "-o", "json"]).ends(0);
+        let status: Value = serde_json::from_str(&ran.out).unwrap();
+        let rollouts = status["rollouts"].as_array().unwrap();
+        let found = rollouts.iter().find(|rollout| rollout["name"] == name);
+        found.unwrap_or_else(|| panic!("no rollout {name} in {}", ran.out)).clone()
+    }
+
+    /// Objects of this namespace, by `kubectl get`.
+    pub fn get(&self, what: &[&str]) -> Value {
+        self.plane.get(&[&["-n", self.namespace.name()], what].concat()).unwrap()
+    }
+}
