@@ -150,7 +150,8 @@ fn may_repeat(sent: &Sent, class: Class) -> bool {
         // Refused before it was looked at, so a write may be sent again.
         Sent::Answer(answer) if answer.code == 429 => true,
         Sent::Answer(answer) => {
-            class == Class::Read && answer.code != 501 && (500..600).contains(&answer.code)
+            let failed = answer.code != 501 && (500..600).contains(&answer.code);
+            class == Class::Read && failed && !answer.is_not_of_the_type()
         }
     }
 }

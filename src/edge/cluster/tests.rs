@@ -194,6 +194,10 @@ fn failures_are_told_apart_by_code_reason_and_causes() {
         ),
         (status(501, "", "not modelled", none()), P::Other("not modelled".into())),
         (status(500, "InternalError", "etcd", none()), P::Unknown("etcd".into())),
+        (
+            status(500, "", "failed to create typed patch object (web/front): x", none()),
+            P::Invalid("failed to create typed patch object (web/front): x".into()),
+        ),
         (Say::Text(504, "gateway"), P::Unknown("no reason given (code 504)".into())),
     ] {
         assert_eq!(write([answer]), (wanted, 1));
@@ -259,6 +263,18 @@ fn reads_and_dry_runs_are_repeated_within_bounds() {
     let error = run(async { script.cluster().get(&deployment()).await }).unwrap_err();
     assert!(matches!(error.problem, ClusterProblem::Unreachable(_)), "{error}");
     assert!(script.done(), "three attempts");
+}
+
+#[test]
+fn a_body_that_is_not_of_its_type_is_told_at_once() {
+    let words = "failed to create typed patch object (web/front; apps/v1, Kind=Deployment): \
+                 .spec.replica: field not declared in schema";
+    let script = Script::new([status(500, "", words, Value::Null)]);
+    let error = run(async {
+        script.cluster().apply(&deployment(), &json!({}), &WriteMode::Any, true).await
+    });
+    assert_eq!(error.unwrap_err().problem, ClusterProblem::Invalid(words.to_owned()));
+    assert!(script.done());
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) fn create(
     };
     let name = address(resource, &place, &mut body)?;
     if query.get("fieldValidation") == "Strict" {
-        refuse_undeclared(&name, &body, "strict decoding error")?;
+        undeclared(&name, &body, "strict decoding error").map_err(Refusal::bad_request)?;
     }
     if !text(&body, "/metadata/resourceVersion").is_empty() {
         let message = "resourceVersion should not be set on objects to be created";
@@ -76,7 +76,9 @@ pub(super) fn apply(world: &mut World, resource: &Resource, place: &Place, call:
     if body.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    refuse_undeclared(&name, &body, "failed to create typed patch object")?;
+    // A real server says this with a 500 and no reason (measured, 1.36).
+    undeclared(&name, &body, "failed to create typed patch object")
+        .map_err(|message| Refusal::new(500, "", message))?;
     let live = world.get(&name).cloned();
     let uid = text(&body, "/metadata/uid").to_owned();
     let version = text(&body, "/metadata/resourceVersion").to_owned();
@@ -162,7 +164,7 @@ fn address(resource: &Resource, place: &Place, body: &mut Value) -> Result<Objec
     Ok(ObjectRef::new(&kind, place.namespace.as_deref(), &place.name))
 }
 
-fn refuse_undeclared(name: &ObjectRef, body: &Value, what: &str) -> Result<(), Refusal> {
+fn undeclared(name: &ObjectRef, body: &Value, what: &str) -> Result<(), String> {
     let found = schema::undeclared(&name.kind_ref(), body);
     if found.is_empty() {
         return Ok(());
@@ -172,12 +174,9 @@ fn refuse_undeclared(name: &ObjectRef, body: &Value, what: &str) -> Result<(), R
         None => format!("/{}", name.name),
     };
     let lines: Vec<String> = found.iter().map(|(path, why)| format!("{path}: {why}")).collect();
-    Err(Refusal::bad_request(format!(
-        "{what} ({place}; {}, Kind={}): {}",
-        name.api_version,
-        name.kind,
-        lines.join("\n"),
-    )))
+    Err(
+        format!("{what} ({place}; {}, Kind={}): {}", name.api_version, name.kind, lines.join("\n"),),
+    )
 }
 
 fn namespace_exists(world: &World, place: &Place) -> Result<(), Refusal> {

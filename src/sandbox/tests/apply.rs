@@ -101,7 +101,7 @@ fn what_is_wrong_or_not_modelled_is_refused_by_name() {
     let mut typo = deployment(1, "web:1");
     typo["spec"]["replica"] = json!(1);
     let (code, status) = patch(&bench, &typo, "&fieldValidation=Strict");
-    assert_eq!(code, 400);
+    assert_eq!(code, 500, "as a real server has it");
     assert!(status["message"].as_str().unwrap().contains(".spec.replica: field not declared"));
     let elsewhere = DEPLOYMENT.replace("default", "nowhere");
     let (code, status) =
