@@ -18,6 +18,7 @@ mod people;
 mod plans;
 mod race;
 mod record;
+mod rounds;
 mod seeds;
 mod sigkill;
 mod signals;
