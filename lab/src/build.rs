@@ -15,6 +15,9 @@ use crate::recipe::{Copy, RECIPES, Recipe};
 /// The oldest Go that Kubernetes' own modules accept.
 const GO: (u32, u32) = (1, 26);
 
+/// What the directory of a build under way is called.
+const UNFINISHED: &str = "building-";
+
 /// Where each part is.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -84,11 +87,13 @@ fn build(recipe: &Recipe, source: &Path, cache: &Path, place: &Path) -> Result<(
     let go = go()?;
     let begun = Instant::now();
     say(&format!("building {} (once; kept in {})", recipe.name, cache.display()));
+    remove_unfinished(cache)?;
     let scratch = tempfile::Builder::new()
-        .prefix(&format!("{}-building-", recipe.name))
+        .prefix(UNFINISHED)
         .tempdir_in(cache)
         .map_err(|cause| Error::file(cache, cause))?;
     for (package, program) in recipe.programs {
+        say(&format!("go build {program}"));
         let out = scratch.path().join(program);
         let arguments = ["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags"];
         let mut command = go_in(&go, source);
@@ -101,6 +106,18 @@ fn build(recipe: &Recipe, source: &Path, cache: &Path, place: &Path) -> Result<(
     let scratch = scratch.keep();
     fs::rename(&scratch, place).map_err(|cause| Error::file(place, cause))?;
     say(&format!("built {} in {} s", recipe.name, begun.elapsed().as_secs()));
+    Ok(())
+}
+
+/// What a build that was killed has left. Nobody else builds: the lock is ours.
+fn remove_unfinished(cache: &Path) -> Result<(), Error> {
+    let listed = fs::read_dir(cache).map_err(|cause| Error::file(cache, cause))?;
+    for entry in listed.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let path = entry.path();
+            fs::remove_dir_all(&path).map_err(|cause| Error::file(&path, cause))?;
+        }
+    }
     Ok(())
 }
 

@@ -71,6 +71,9 @@ pub(crate) fn workers(parts: &Parts, dir: &Path) -> [(&'static str, Vec<String>)
         "--concurrent-deployment-syncs=50".into(),
         "--concurrent-replicaset-syncs=50".into(),
         "--concurrent-statefulset-syncs=50".into(),
+        // kwok says every ten minutes that its node is alive. At the default of
+        // 50 s all pods would be unready from then on, and kwok leaves them so.
+        "--node-monitor-grace-period=24h".into(),
     ];
     let scheduler = vec![
         program("kubernetes", "kube-scheduler"),
