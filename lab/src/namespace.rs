@@ -37,6 +37,19 @@ impl ControlPlane {
     pub fn namespace(&self, prefix: &str) -> Result<Namespace, Error> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let namespace = Namespace { name };
+        self.restore(&namespace)?;
+        Ok(namespace)
+    }
+
+    /// Makes a namespace once more, after a `wipe`: empty, with the rights that
+    /// it had.
+    ///
+    /// # Errors
+    ///
+    /// kubectl's own words, where it fails.
+    pub fn restore(&self, namespace: &Namespace) -> Result<(), Error> {
+        let name = namespace.name();
         let mut documents =
             format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
         for user in [User::Tranche, User::Reader] {
@@ -51,7 +64,6 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: {user}}}]
 "
             ));
         }
-        self.kubectl_as(User::Admin, &["create", "-f", "-"], &documents)?;
-        Ok(Namespace { name })
+        self.kubectl_as(User::Admin, &["create", "-f", "-"], &documents).map(drop)
     }
 }

@@ -6,7 +6,7 @@ use crate::site::Site;
 use crate::webservice::{APPLICATION, FIRST, second_application, second_rollout};
 use tranche_lab::{Request, User};
 
-impl Site {
+impl Site<'_> {
     /// What somebody asked in this site's namespace, and in none.
     fn asked(&self, user: User) -> Vec<Request> {
         let all = self.plane.requests(user).unwrap().into_iter();

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod faults;
 mod record;
 mod site;
 mod webservice;

@@ -12,7 +12,7 @@ pub struct Write {
     pub object: String,
 }
 
-impl Site {
+impl Site<'_> {
     /// The newest record commit.
     pub fn tip(&self) -> String {
         self.repository().refname_to_id(RECORD).unwrap().to_string()

@@ -14,9 +14,9 @@ pub const RECORD: &str = "refs/heads/tranche/lab";
 const PLAN: &str = "refs/heads/main";
 
 /// One plan repository, one namespace, and who runs the program.
-pub struct Site {
+pub struct Site<'p> {
     dir: TempDir,
-    pub plane: &'static ControlPlane,
+    pub plane: &'p ControlPlane,
     pub namespace: Namespace,
     pub user: User,
 }
@@ -50,10 +50,16 @@ impl std::fmt::Display for Ran {
     }
 }
 
-impl Site {
-    /// A new namespace, and a plan repository that rolls out to it.
+impl Site<'static> {
+    /// A site on the cluster that all tests share.
     pub fn new(prefix: &str) -> Self {
-        let plane = ControlPlane::shared().unwrap();
+        Self::on(ControlPlane::shared().unwrap(), prefix)
+    }
+}
+
+impl<'p> Site<'p> {
+    /// A new namespace, and a plan repository that rolls out to it.
+    pub fn on(plane: &'p ControlPlane, prefix: &str) -> Self {
         let namespace = plane.namespace(prefix).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut options = git2::RepositoryInitOptions::new();

@@ -60,7 +60,7 @@ pub fn second_rollout() -> String {
 }
 
 /// Ready pods for each image, as the controllers report them.
-fn ready_pods(site: &Site) -> BTreeMap<String, usize> {
+pub fn ready_pods(site: &Site<'_>) -> BTreeMap<String, usize> {
     let mut counted = BTreeMap::new();
     for pod in site.get(&["pods"])["items"].as_array().unwrap() {
         let conditions = pod["status"]["conditions"].as_array().unwrap();
@@ -75,7 +75,7 @@ fn ready_pods(site: &Site) -> BTreeMap<String, usize> {
 }
 
 /// Deployments with their replicas and image.
-fn deployments(site: &Site) -> BTreeMap<String, (u64, String)> {
+pub fn deployments(site: &Site<'_>) -> BTreeMap<String, (u64, String)> {
     let found = site.get(&["deployments"]);
     let all = found["items"].as_array().unwrap().iter();
     all.map(|one| {
@@ -86,7 +86,8 @@ fn deployments(site: &Site) -> BTreeMap<String, (u64, String)> {
     .collect()
 }
 
-fn one<V>(name: &str, value: V) -> BTreeMap<String, V> {
+/// A map with one entry.
+pub fn one<V>(name: &str, value: V) -> BTreeMap<String, V> {
     BTreeMap::from([(name.to_owned(), value)])
 }
 
