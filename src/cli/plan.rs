@@ -85,6 +85,7 @@ fn show_entity(paint: Paint, entity: &PreviewEntity) {
             StepKind::Batch(index) => format!("batch {}", index + 1),
             StepKind::Abort => "back to stable".to_owned(),
             StepKind::Settle => "apply".to_owned(),
+            StepKind::Orphans => "remove leftovers".to_owned(),
         };
         let next = if i == 0 { " (next)" } else { "" };
         out(&format!("    {name}{next}  {}", paint.dim(&step.id.to_string())));

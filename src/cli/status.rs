@@ -106,6 +106,7 @@ fn json_row((target, record, waiting): &Row) -> Value {
             StepKind::Batch(index) => json!(index),
             StepKind::Abort => json!("abort"),
             StepKind::Settle => json!("settle"),
+            StepKind::Orphans => json!("orphans"),
         };
         json!({
             "index": index,

@@ -3,7 +3,7 @@
 use super::anchor::exactly;
 use super::outcome::Halt;
 use super::{Class, Engine, RunError};
-use crate::core::decide::Act;
+use crate::core::decide::{Act, inert};
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{Effect, EntityKey, Stamp, desired, epoch_of};
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
@@ -84,13 +84,20 @@ impl<P: Ports> Engine<'_, P> {
     }
 }
 
-/// An object that is to be deleted must be one that we wrote.
+/// An object that is to be deleted must be one that we wrote, and one that is
+/// removed as an orphan must have no pods.
 pub(super) fn deletable(
     effect: &Effect,
     live: &BTreeMap<ObjectRef, Value>,
 ) -> Result<(), RunError> {
-    let Effect::Delete { object } = effect else { return Ok(()) };
+    let Effect::Delete { object, uid } = effect else { return Ok(()) };
     match live.get(object) {
+        Some(live) if uid.is_some() && !inert(object, live) => Err(RunError::new(
+            Class::Refused,
+            format!("{object} was to be removed as an orphan, but it has pods by now"),
+            "see what serves from it; scale it to 0, or take the annotation \
+             `tranche.dev/entity` off it to keep it",
+        )),
         Some(live) if epoch_of(live).is_none() => Err(RunError::new(
             Class::Refused,
             format!("{object} was to be deleted, but tranche never wrote it"),

@@ -8,10 +8,14 @@ use super::outcome::{Class, Halt};
 use super::watch::{not_ours, ours};
 use super::work::Work;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
-use crate::core::decide::{Conclusion, Entry as StepEntry, Parked, StepVerdict, concluded, parked};
-use crate::core::record::{
-    CommitPhase, EntityRecord, NamedObject, effects_body, result_subject, waiting_subject,
+use crate::core::decide::{
+    Conclusion, Entry as StepEntry, Parked, StepVerdict, concluded, parked, unwritten,
 };
+use crate::core::record::{
+    CommitPhase, EntityRecord, NamedObject, effects_body, result_subject, unwritten_subject,
+    waiting_subject,
+};
+use crate::core::strategy::StepKind;
 use crate::port::{Clock, Ports};
 use jiff::Timestamp;
 
@@ -20,6 +24,8 @@ use jiff::Timestamp;
 pub(super) enum Fact {
     /// It waits, and its lock is given back.
     Waiting(String),
+    /// It is closed as if it had never been begun.
+    Nothing(String),
     /// It is closed.
     Result(StepVerdict, String),
 }
@@ -159,6 +165,10 @@ impl Telling<'_> {
                 let subject = waiting_subject(&next, step, reason);
                 (next, CommitPhase::Waiting, subject)
             }
+            Fact::Nothing(message) => {
+                let next = unwritten(record, work.before.as_ref(), step, now, message);
+                (next, CommitPhase::Result, unwritten_subject(record, step))
+            }
             Fact::Result(verdict, message) => {
                 let end = Conclusion {
                     verdict: *verdict,
@@ -180,7 +190,8 @@ impl Telling<'_> {
             phase,
             subject,
             body: effects_body(step),
-            seen: Some(self.seen.clone()),
+            // To be known is what an orphan is not.
+            seen: (step.kind != StepKind::Orphans).then(|| self.seen.clone()),
         }
     }
 }

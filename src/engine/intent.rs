@@ -208,9 +208,9 @@ fn fail(links: &mut [Option<Link>], out: &mut [Option<Linked>], halt: &Halt) {
 
 fn linked(link: Link, lock: Option<(Lock, EntityRecord)>) -> Linked {
     match (link.content, lock) {
-        (LinkContent::Intent { act, cursor, .. }, Some((lock, record))) => {
-            Linked::Locked(Box::new(Work::new(link.key, *act).locked(lock, record, cursor)))
-        }
+        (LinkContent::Intent { act, cursor, .. }, Some((lock, record))) => Linked::Locked(
+            Box::new(Work::new(link.key, *act).locked(lock, record, link.before, cursor)),
+        ),
         _ => Linked::Recorded,
     }
 }

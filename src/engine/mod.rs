@@ -27,6 +27,7 @@ mod fact;
 mod intent;
 mod memo;
 mod observe;
+mod orphans;
 mod outcome;
 mod planned;
 mod preview;
@@ -90,6 +91,7 @@ pub struct Engine<'a, P: Ports> {
     rights: RefCell<BTreeMap<Access, bool>>,
     until: Cell<Option<Timestamp>>,
     tally: tally::Tally,
+    labelled: RefCell<orphans::Labelled>,
 }
 
 impl<'a, P: Ports> Engine<'a, P> {
@@ -109,6 +111,7 @@ impl<'a, P: Ports> Engine<'a, P> {
             rights: RefCell::default(),
             until: Cell::new(None),
             tally: tally::Tally::default(),
+            labelled: RefCell::default(),
         }
     }
 }

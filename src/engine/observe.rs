@@ -4,7 +4,7 @@ use super::anchor::exactly;
 use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::{
-    Decision, DirectView, Entry, RolloutView, application_of, decide_direct, decide_rollout,
+    Decision, DirectView, Entry, Idle, RolloutView, application_of, decide_direct, decide_rollout,
     wanted_revisions,
 };
 use crate::core::diff::cleaned;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The record that one decision looks at.
-type Record<'a, P> = Snapshot<'a, <<P as Ports>::Remote as Remote>::Objects>;
+pub(super) type Record<'a, P> = Snapshot<'a, <<P as Ports>::Remote as Remote>::Objects>;
 
 impl<P: Ports> Engine<'_, P> {
     /// Observes an entity and decides about it.
@@ -32,6 +32,9 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Decision, RunError> {
         let mut unchanged = BTreeSet::new();
         let first = self.decide_knowing(reading, snapshot, key, &unchanged).await?;
+        if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &first {
+            return Ok(self.orphans(reading, snapshot, key).await?.unwrap_or(first));
+        }
         let Decision::Act(act) = &first else { return Ok(first) };
         if act.entry != Entry::Fresh || act.step.kind != StepKind::Settle {
             return Ok(first);
@@ -103,7 +106,7 @@ impl<P: Ports> Engine<'_, P> {
         let record = snapshot.entity(key)?;
         let loaded = reading.loaded()?;
         let Some(content) = self.content(loaded, key).await? else {
-            return Ok(Decision::Idle(crate::core::decide::Idle::Done));
+            return Ok(Decision::Idle(Idle::Done));
         };
         let open = record.as_ref().and_then(|r| r.open.as_ref());
         let mut step_content = None;
@@ -206,7 +209,7 @@ impl<P: Ports> Engine<'_, P> {
     /// The bodies of a published revision, rendered again from the plan commit
     /// that it was published from; none if there is no such revision, and the
     /// decision says so.
-    fn revision(
+    pub(super) fn revision(
         &self,
         reading: &Reading,
         snapshot: &Record<'_, P>,

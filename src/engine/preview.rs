@@ -161,7 +161,7 @@ impl<P: Ports> Engine<'_, P> {
                 Effect::Write { object, side, driven, .. } => {
                     last.insert(object, Some((*side, *driven)));
                 }
-                Effect::Delete { object } => {
+                Effect::Delete { object, .. } => {
                     last.insert(object, None);
                 }
                 Effect::Await { .. } => {}

@@ -151,6 +151,12 @@ fn fact(work: &Work, end: &End) -> Option<Fact> {
         End::Waiting(seen) | End::Paused(seen) | End::SetBack(seen) => {
             Some(Fact::Waiting(seen.clone()))
         }
+        End::Halted(Halt::Error(error))
+            if error.class != Class::NotRecorded && !work.wrote && work.is_fresh() =>
+        {
+            let reason = error.message.lines().next().unwrap_or_default();
+            Some(Fact::Nothing(reason.to_owned()))
+        }
         // Where every write has a definite answer the lock is given back, so
         // that the next run need not wait for its lease to end.
         End::Halted(Halt::Error(error))

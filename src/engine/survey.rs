@@ -26,6 +26,8 @@ pub(super) enum Due {
 pub(super) struct Link {
     pub(super) key: EntityKey,
     pub(super) content: LinkContent,
+    /// The entity's record as it is.
+    pub(super) before: Option<EntityRecord>,
     /// What the decision rests on.
     pub(super) reads: ReadSet,
 }
@@ -82,7 +84,9 @@ impl<P: Ports> Engine<'_, P> {
             Decision::Refuse(refusal) => return Err(refusal.into()),
             Decision::Amend(record, subject) => {
                 let content = LinkContent::Amend(record, subject);
-                let link = Link { key: key.clone(), content, reads: snapshot.read_set() };
+                let before = snapshot.entity(key)?;
+                let reads = snapshot.read_set();
+                let link = Link { key: key.clone(), content, before, reads };
                 return Ok(Due::Decision(Box::new(link)));
             }
             Decision::Act(act) => {
@@ -97,7 +101,8 @@ impl<P: Ports> Engine<'_, P> {
         let live = self.live_of(&act).await?;
         let entry = act.entry;
         let content = LinkContent::Intent { act, cursor, live };
-        let link = Link { key: key.clone(), content, reads: snapshot.read_set() };
+        let before = snapshot.entity(key)?;
+        let link = Link { key: key.clone(), content, before, reads: snapshot.read_set() };
         if let Some((holder, open)) = held.by_other(&link) {
             return Ok(Due::Nothing(held_by(key, holder, open)));
         }

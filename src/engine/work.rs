@@ -25,6 +25,8 @@ pub(super) struct Work {
     pub(super) cursor: usize,
     /// Ready pods at the last look.
     pub(super) ready: Option<u32>,
+    /// The record before the intent; none if there was none.
+    pub(super) before: Option<EntityRecord>,
     /// Something was written that no commit tells of yet.
     pub(super) wrote: bool,
     /// The tip that was looked at last.
@@ -80,6 +82,7 @@ impl Work {
             lock: None,
             cursor: act.cursor,
             ready: None,
+            before: None,
             wrote: false,
             seen: None,
             aborting: false,
@@ -91,7 +94,14 @@ impl Work {
     }
 
     /// The same with a lock that was won, from an effect on.
-    pub(super) fn locked(mut self, lock: Lock, record: EntityRecord, cursor: usize) -> Self {
+    pub(super) fn locked(
+        mut self,
+        lock: Lock,
+        record: EntityRecord,
+        before: Option<EntityRecord>,
+        cursor: usize,
+    ) -> Self {
+        self.before = before;
         self.lock = Some(lock);
         self.record = record;
         self.cursor = cursor;
@@ -105,6 +115,11 @@ impl Work {
     fn next(&mut self) {
         self.cursor += 1;
         self.met = false;
+    }
+
+    /// Whether the step was begun by this very intent.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.act.entry == Entry::Fresh
     }
 
     /// Whether every write of an earlier holder is dead for certain. Until then
@@ -280,7 +295,7 @@ mod tests {
     #[test]
     fn going_on_repeats_the_nearest_await() {
         let object = ObjectRef::new(&KindRef::new("v1", "Service"), None, "a");
-        let delete = Effect::Delete { object: object.clone() };
+        let delete = Effect::Delete { object: object.clone(), uid: None };
         let wait = Effect::Await { object, condition: Condition::Healthy, deadline_seconds: 1 };
         let effects = [delete.clone(), wait, delete.clone(), delete];
         assert_eq!(nearest_await(&effects, 3), 1);

@@ -50,7 +50,7 @@ impl<P: Ports> Engine<'_, P> {
                 let what = (*verb, object, *side, driven);
                 self.apply_state(key, act, index, lock, what, &unsure).await
             }
-            Effect::Delete { object } => self.remove(object, lock, &unsure).await,
+            Effect::Delete { .. } => self.remove(effect, lock, &unsure).await,
             Effect::Await { .. } => Ok(Written::Done),
         };
         match done {
@@ -151,10 +151,11 @@ impl<P: Ports> Engine<'_, P> {
 
     async fn remove(
         &self,
-        object: &ObjectRef,
+        effect: &Effect,
         lock: &Lock,
         unsure: &Cell<bool>,
     ) -> Result<Written, Halt> {
+        let object = effect.object();
         for _ in 0..MAX_TRIES {
             if self.late(object, lock, unsure).await? {
                 return Ok(Written::OutOfTime);
@@ -162,12 +163,16 @@ impl<P: Ports> Engine<'_, P> {
             let Some(live) = self.ports.cluster().get(object).await? else {
                 return Ok(Written::Done);
             };
+            let Effect::Delete { uid: wanted, .. } = effect else { break };
+            if wanted.as_ref().is_some_and(|wanted| *wanted != uid_of(&live)) {
+                return Ok(Written::Done);
+            }
             fenced(object, &live, lock.epoch)?;
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 return Ok(Written::Done);
             }
             let found = BTreeMap::from([(object.clone(), live.clone())]);
-            deletable(&Effect::Delete { object: object.clone() }, &found)?;
+            deletable(effect, &found)?;
             let WriteMode::Exactly { uid, resource_version } = exactly(&live) else { break };
             match self.ports.cluster().delete(object, &uid, &resource_version).await {
                 Ok(()) => return Ok(Written::Done),

@@ -182,7 +182,7 @@ impl Case {
                     let replicas = driven.replicas.unwrap_or(0);
                     self.live.insert(object.clone(), json!({"spec": {"replicas": replicas}}));
                 }
-                Effect::Delete { object } => {
+                Effect::Delete { object, .. } => {
                     self.live.remove(object);
                 }
                 Effect::Await { .. } => {}

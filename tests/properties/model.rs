@@ -64,7 +64,7 @@ impl Cluster {
                     }
                 }
             }
-            Effect::Delete { object } => {
+            Effect::Delete { object, .. } => {
                 self.workloads.remove(object);
             }
         }

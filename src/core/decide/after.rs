@@ -155,6 +155,8 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
     match (step.kind, end.verdict) {
         (StepKind::Batch(index), StepVerdict::Succeeded) => batch_done(&mut next, index, step, end),
         (StepKind::Abort, _) => gone_back(&mut next, end),
+        // What was left over is no part of where the rollout stands.
+        (StepKind::Orphans, _) => {}
         (StepKind::Settle, StepVerdict::Succeeded) => settled(&mut next),
         (StepKind::Settle, _) if record.entity.kind != EntityKind::Rollout => {
             next.set_state(State {
@@ -177,6 +179,32 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
             next.ending = Some(Ending::Aborted);
         }
     }
+    next
+}
+
+/// The record after an intent under which nothing was written: where it stood
+/// before, with the reason.
+#[must_use]
+pub fn unwritten(
+    record: &EntityRecord,
+    before: Option<&EntityRecord>,
+    step: &Step,
+    now: Timestamp,
+    message: &str,
+) -> EntityRecord {
+    let mut next = before.unwrap_or(record).clone();
+    if before.is_none() {
+        next.set_state(State::START);
+    }
+    next.open = None;
+    next.last = Some(LastResult {
+        step: step.id.clone(),
+        kind: step.kind,
+        verdict: "nothing-written".to_owned(),
+        at: now,
+        recovered: false,
+        message: message.to_owned(),
+    });
     next
 }
 

@@ -11,15 +11,19 @@ mod decision;
 mod direct;
 mod machine;
 mod open;
+mod orphan;
 mod rollout;
 mod start;
 mod terminal;
 mod view;
 
-pub use after::{Conclusion, Intended, Parked, StepVerdict, concluded, intended, parked};
+pub use after::{
+    Conclusion, Intended, Parked, StepVerdict, concluded, intended, parked, unwritten,
+};
 pub use command::{Answer, Command};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectContent, DirectView, decide_direct};
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
+pub use orphan::{OrphanView, decide_orphans, inert};
 pub use rollout::{decide_rollout, plan_gate};
 pub use view::{RolloutView, application_of, wanted_revisions};

@@ -3,7 +3,7 @@
 use super::rollout::{act, after_batch, frozen, go_back, recorded_rollout, wants_ending};
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
-use super::{Decision, Entry, Idle, Refusal};
+use super::{Decision, Entry, Idle, Refusal, orphan};
 use crate::core::model::{OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
 use crate::core::strategy::{Bodies, Compiled, Movement, RolloutInput, Sizes, StepKind, compile};
@@ -21,7 +21,13 @@ pub(super) fn decide_open(
         // Whatever the plan says by now: the step is first brought to a
         // boundary under an intent of ours, as its old holder may have left
         // anything.
+        if open.kind == StepKind::Orphans {
+            return Ok(orphan::reopened(record, open, Entry::Takeover));
+        }
         return reopen(view, record, open, Entry::Takeover);
+    }
+    if open.kind == StepKind::Orphans {
+        return Ok(orphan::reopened(record, open, Entry::Resume));
     }
     if let StepKind::Batch(_) = open.kind {
         let gone = view.rollout.is_none() && !view.released;
@@ -63,7 +69,7 @@ fn reopen(
     let (compiled, bodies) = recompiled(view, record, rollout)?;
     let upcoming = match open.kind {
         StepKind::Batch(index) => after_batch(&compiled, index),
-        StepKind::Abort | StepKind::Settle => Vec::new(),
+        StepKind::Abort | StepKind::Settle | StepKind::Orphans => Vec::new(),
     };
     let step = match open.kind {
         StepKind::Batch(index) => {
@@ -71,6 +77,7 @@ fn reopen(
         }
         StepKind::Abort => Some(compiled.abort),
         StepKind::Settle => Some(compiled.settle),
+        StepKind::Orphans => None,
     };
     let Some(step) = step.filter(|step| step.id == open.id) else {
         return Err(Refusal::safety(

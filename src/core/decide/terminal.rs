@@ -90,7 +90,7 @@ pub(super) fn drifted(
             let body = table.get(*side, object);
             body.is_none_or(|(body, _)| !settled(live.get(object), object, body, driven))
         }
-        Effect::Delete { object } => live.contains_key(object),
+        Effect::Delete { object, .. } => live.contains_key(object),
         Effect::Await { .. } => false,
     })
 }

@@ -25,5 +25,7 @@ pub use file::{FORMAT, FileError, read, write};
 pub use inventory::{Inventory, Owned};
 pub use path::{decisions_path, entity_path, inventory_path, revision_path};
 pub use revision::RevisionRecord;
-pub use subject::{effects_body, intent_subject, result_subject, waiting_subject};
+pub use subject::{
+    effects_body, intent_subject, result_subject, unwritten_subject, waiting_subject,
+};
 pub use trailers::{CommitPhase, Trailers};

@@ -15,6 +15,7 @@ fn step_name(record: &EntityRecord, step: &Step) -> String {
         },
         StepKind::Settle if record.entity.kind == EntityKind::Rollout => "mending".to_owned(),
         StepKind::Settle => "apply".to_owned(),
+        StepKind::Orphans => "leftovers".to_owned(),
     }
 }
 
@@ -52,6 +53,7 @@ pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> Str
         }
         StepKind::Abort => format!(", {}", why(record)),
         StepKind::Settle => format!(", {}", target(record)),
+        StepKind::Orphans => ", objects that the record does not know".to_owned(),
     };
     format!("{}: {} {verb}{goal}", name(record), step_name(record, step))
 }
@@ -80,10 +82,18 @@ pub fn result_subject(record: &EntityRecord, step: &Step, verdict: StepVerdict) 
         }
         (StepKind::Abort, _) => format!("done, {}", record.status.rolling_state),
         (StepKind::Settle, StepVerdict::Succeeded) => format!("done, {}", target(record)),
+        (StepKind::Orphans, StepVerdict::Succeeded) => "removed".to_owned(),
         (_, StepVerdict::Failed) => "failed, not ready in time".to_owned(),
         (_, StepVerdict::Stopped) => "stopped by an abort".to_owned(),
     };
     format!("{}: {} {done}", name(record), step_name(record, step))
+}
+
+/// The subject of a result that closes an intent under which nothing was
+/// written.
+#[must_use]
+pub fn unwritten_subject(record: &EntityRecord, step: &Step) -> String {
+    format!("{}: {} not begun, nothing was written", name(record), step_name(record, step))
 }
 
 /// The body of a step's commit: every effect, as it was reviewed.

@@ -129,7 +129,7 @@ impl RolloutInput<'_> {
         mine.rest
             .iter()
             .filter(|object| !theirs.bodies.contains_key(*object))
-            .map(|object| Effect::Delete { object: object.clone() })
+            .map(|object| Effect::Delete { object: object.clone(), uid: None })
             .collect()
     }
 

@@ -3,7 +3,7 @@
 //! difference.
 
 use super::workload::{self, set};
-use super::{Driven, EntityKey, StepId};
+use super::{Driven, EntityKey, EntityKind, StepId};
 use crate::core::digest::Digest;
 use crate::core::object::{ObjectRef, extract, owned_by, unchanged};
 use serde_json::{Value, json};
@@ -109,6 +109,20 @@ fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
 #[must_use]
 pub fn epoch_of(live: &Value) -> Option<u64> {
     annotation(live, ANNOTATION_EPOCH)?.parse().ok()
+}
+
+/// The entity that a live object says it belongs to.
+#[must_use]
+pub fn entity_of(live: &Value) -> Option<EntityKey> {
+    let mut parts = annotation(live, ANNOTATION_ENTITY)?.splitn(3, '/');
+    let kind = match parts.next()? {
+        "objects" => EntityKind::Objects,
+        "application" => EntityKind::Application,
+        "rollout" => EntityKind::Rollout,
+        _ => return None,
+    };
+    let (namespace, name) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    Some(EntityKey { kind, namespace, name })
 }
 
 /// Step and effect of the last write of ours on a live object.

@@ -68,6 +68,10 @@ pub enum Effect {
     Delete {
         /// The object.
         object: ObjectRef,
+        /// The only uid it may have; none for whatever is there under the
+        /// name and is ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uid: Option<String>,
     },
 }
 
@@ -99,9 +103,9 @@ impl Effect {
     #[must_use]
     pub fn object(&self) -> &ObjectRef {
         match self {
-            Self::Write { object, .. } | Self::Await { object, .. } | Self::Delete { object } => {
-                object
-            }
+            Self::Write { object, .. }
+            | Self::Await { object, .. }
+            | Self::Delete { object, .. } => object,
         }
     }
 
@@ -151,7 +155,7 @@ impl fmt::Display for Effect {
             Self::Await { object, condition, deadline_seconds } => {
                 write!(f, "await {object} {condition}, at most {deadline_seconds} s")
             }
-            Self::Delete { object } => write!(f, "delete {object}"),
+            Self::Delete { object, .. } => write!(f, "delete {object}"),
         }
     }
 }

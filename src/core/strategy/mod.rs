@@ -26,8 +26,8 @@ pub use compile::{CompileError, Compiled, Movement, RolloutInput, Sizes, compile
 pub use condition::{Look, look};
 pub use desired::{
     ANNOTATION_ENTITY, ANNOTATION_EPOCH, ANNOTATION_PREFIX, ANNOTATION_REVISION, ANNOTATION_STEP,
-    FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, desired, epoch_of, mark_of, restamped,
-    revision_of, settled, unmarked,
+    FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, desired, entity_of, epoch_of, mark_of,
+    restamped, revision_of, settled, unmarked,
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};

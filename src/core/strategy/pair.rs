@@ -54,7 +54,7 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
         effects.extend(batch(input, source, before, now, tolerance));
         if i + 1 == goals.len() {
             effects.extend(input.leftovers(Side::Source));
-            effects.push(Effect::Delete { object: source.workload.clone() });
+            effects.push(Effect::Delete { object: source.workload.clone(), uid: None });
         }
         before = now;
         batches.push(effects);
@@ -114,6 +114,6 @@ fn abort(input: &RolloutInput<'_>, source: &RevisionBodies) -> Vec<Effect> {
     effects.push(RolloutInput::write(Verb::Scale, &target.workload, Side::Target, replicas(0)));
     effects.push(input.wait(&target.workload, Condition::ScaledTo { at_most: 0 }));
     effects.extend(input.leftovers(Side::Target));
-    effects.push(Effect::Delete { object: target.workload.clone() });
+    effects.push(Effect::Delete { object: target.workload.clone(), uid: None });
     effects
 }

@@ -56,6 +56,9 @@ pub enum StepKind {
     /// Bring objects to their state outside any batch: a direct apply, or the
     /// mending of what a finished rollout owns.
     Settle,
+    /// Remove workloads that say they are ours and that the record does not
+    /// know.
+    Orphans,
 }
 
 /// A step's identity: twelve hex digits of a digest over everything that
@@ -113,6 +116,7 @@ impl StepContext {
             StepKind::Batch(index) => json!(index),
             StepKind::Abort => json!("abort"),
             StepKind::Settle => json!(["settle", self.round]),
+            StepKind::Orphans => json!("orphans"),
         };
         let value = json!({
             "project": self.project,

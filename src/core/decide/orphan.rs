@@ -1,0 +1,137 @@
+//! Orphans: workloads that say they are ours and that the record does not
+//! know, such as a superseded run leaves when its create lands late. Owns what
+//! counts as one and the step that removes them; it must never choose one that
+//! has pods, or that anything wanted is called.
+
+use super::{Act, Decision, Entry, Refusal};
+use crate::core::object::ObjectRef;
+use crate::core::record::{EntityRecord, Inventory, OpenStep};
+use crate::core::strategy::{
+    BodyTable, Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, workload,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What is looked at to find orphans of a rollout at which nothing is due.
+#[derive(Clone, Debug)]
+pub struct OrphanView<'a> {
+    /// The rollout.
+    pub key: &'a EntityKey,
+    /// The project's id.
+    pub project: &'a str,
+    /// The target's name.
+    pub target: &'a str,
+    /// Its record.
+    pub record: &'a EntityRecord,
+    /// The objects that the record knows.
+    pub inventory: &'a Inventory,
+    /// The names of everything that it wants.
+    pub wanted: &'a BTreeSet<ObjectRef>,
+    /// Every live workload that is labelled as ours: a complete list.
+    pub labelled: &'a [Value],
+    /// The plan commit in force.
+    pub plan_commit: &'a str,
+}
+
+/// The step that removes a rollout's orphans, a refusal that names one with
+/// pods, or none.
+#[must_use]
+pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
+    let found: Vec<(ObjectRef, &Value)> = view
+        .labelled
+        .iter()
+        .filter_map(|live| Some((ObjectRef::of(live)?, live)))
+        .filter(|(object, live)| is_orphan(view, object, live))
+        .collect();
+    if let Some((object, live)) = found.iter().find(|(object, live)| !inert(object, live)) {
+        let epoch = epoch_of(live).unwrap_or_default();
+        return Some(Decision::Refuse(Refusal::safety(
+            format!(
+                "{}: {object} says it is ours (epoch {epoch}), the record does not know it, and it \
+                 has pods",
+                view.key
+            ),
+            format!(
+                "see what serves from it; then scale it to 0, and the next run removes it, or take \
+                 the annotation `tranche.dev/entity` off {object} to keep it"
+            ),
+        )));
+    }
+    let orphans = found.into_iter().filter_map(|(object, live)| {
+        let uid = live.pointer("/metadata/uid").and_then(Value::as_str)?.to_owned();
+        Some((object, uid))
+    });
+    let step = step(view.project, view.target, view.key, view.record, orphans.collect())?;
+    let mut record = view.record.clone();
+    record.step_plan.get_or_insert_with(|| view.plan_commit.to_owned());
+    let step_plan = record.step_plan.clone().unwrap_or_default();
+    Some(Decision::Act(Box::new(removal(Entry::Fresh, step, record, step_plan))))
+}
+
+/// An open removal whose run is gone: nothing of it is done again. It is closed
+/// once its objects are fenced, and what is left of them is found anew.
+pub(super) fn reopened(record: &EntityRecord, open: &OpenStep, entry: Entry) -> Decision {
+    let step = Step { id: open.id.clone(), kind: StepKind::Orphans, effects: Vec::new(), goal: 0 };
+    Decision::Act(Box::new(removal(entry, step, record.clone(), open.step_plan.clone())))
+}
+
+fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
+    let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+    let known = view.inventory.objects.iter().any(|owned| Some(owned.uid.as_str()) == uid);
+    entity_of(live).as_ref() == Some(view.key)
+        && epoch_of(live).is_some()
+        && !known
+        && !view.wanted.contains(object)
+        && live.pointer("/metadata/deletionTimestamp").is_none()
+}
+
+/// No pods, wanted or left.
+#[must_use]
+pub fn inert(object: &ObjectRef, live: &Value) -> bool {
+    workload::of(&object.kind_ref()).is_some_and(|kind| {
+        let pods = (kind.read)(live);
+        pods.wanted == 0 && pods.replicas == 0
+    })
+}
+
+fn step(
+    project: &str,
+    target: &str,
+    key: &EntityKey,
+    record: &EntityRecord,
+    mut orphans: Vec<(ObjectRef, String)>,
+) -> Option<Step> {
+    orphans.sort();
+    let revision = record.target.as_ref()?.digest.clone();
+    let effects: Vec<Effect> = orphans
+        .into_iter()
+        .map(|(object, uid)| Effect::Delete { object, uid: Some(uid) })
+        .collect();
+    if effects.is_empty() {
+        return None;
+    }
+    let context = StepContext {
+        project: project.to_owned(),
+        target: target.to_owned(),
+        entity: key.clone(),
+        source: None,
+        revision,
+        attempt: record.attempt,
+        round: record.settled,
+    };
+    Some(context.step(StepKind::Orphans, effects, 0))
+}
+
+fn removal(entry: Entry, step: Step, record: EntityRecord, step_plan: String) -> Act {
+    Act {
+        entry,
+        step,
+        cursor: 0,
+        record,
+        table: BodyTable::default(),
+        upcoming: Vec::new(),
+        floor: None,
+        step_plan,
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Looking for orphans. Owns the complete list that they are found in; what
+//! counts as one is decided elsewhere, and nothing is removed here.
+
+use super::observe::Record;
+use super::{Engine, Reading, RunError};
+use crate::core::decide::{Decision, OrphanView, decide_orphans};
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::strategy::{EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of};
+use crate::port::{Cluster, ClusterProblem, Ports, Progress};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// The labelled objects of a kind in a namespace.
+pub(super) type Labelled = BTreeMap<(KindRef, String), Rc<Vec<Value>>>;
+
+impl<P: Ports> Engine<'_, P> {
+    /// What is to be done about the orphans of a rollout at which nothing is
+    /// due, if it has any.
+    pub(super) async fn orphans(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        key: &EntityKey,
+    ) -> Result<Option<Decision>, RunError> {
+        let Some(record) = snapshot.entity(key)? else { return Ok(None) };
+        if key.kind != EntityKind::Rollout || record.removed || record.open.is_some() {
+            return Ok(None);
+        }
+        let mut wanted = BTreeSet::new();
+        let mut kinds = BTreeSet::new();
+        for (reference, stays) in [(&record.target, false), (&record.stable, true)] {
+            let Some(reference) = reference else { continue };
+            let component = record.component.as_deref();
+            let found = self.revision(reading, snapshot, key, &reference.name, component)?;
+            let Some(bodies) = found else { return Ok(None) };
+            kinds.insert(bodies.workload.kind_ref());
+            if stays {
+                wanted.extend(bodies.bodies.keys().cloned());
+            }
+        }
+        let mut labelled = Vec::new();
+        for kind in kinds {
+            for object in self.labelled(&kind, &key.namespace).await?.iter() {
+                // The list may be older than what this run has done since.
+                if entity_of(object).as_ref() == Some(key)
+                    && let Some(reference) = ObjectRef::of(object)
+                    && !wanted.contains(&reference)
+                    && let Some(live) = self.ports.cluster().get(&reference).await?
+                {
+                    labelled.push(live);
+                }
+            }
+        }
+        let inventory = snapshot.inventory(key)?;
+        Ok(decide_orphans(&OrphanView {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            record: &record,
+            inventory: &inventory,
+            wanted: &wanted,
+            labelled: &labelled,
+            plan_commit: &reading.plan_commit.0,
+        }))
+    }
+
+    /// Every object of a kind in a namespace that is labelled as ours, listed
+    /// once a run.
+    async fn labelled(&self, kind: &KindRef, namespace: &str) -> Result<Rc<Vec<Value>>, RunError> {
+        let place = (kind.clone(), namespace.to_owned());
+        if let Some(known) = self.labelled.borrow().get(&place) {
+            return Ok(Rc::clone(known));
+        }
+        let labels = [(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned())];
+        let found = match self.ports.cluster().list(kind, Some(namespace), &labels).await {
+            Ok(found) => found,
+            Err(error) => match error.problem {
+                ClusterProblem::Forbidden(_) => {
+                    let text = format!("{error}: leftovers of killed runs are not looked for");
+                    self.ports.audience().hear(&Progress::Notice(text));
+                    Vec::new()
+                }
+                _ => return Err(error.into()),
+            },
+        };
+        let found = Rc::new(found);
+        self.labelled.borrow_mut().insert(place, Rc::clone(&found));
+        Ok(found)
+    }
+}
