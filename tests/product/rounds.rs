@@ -5,7 +5,7 @@ use crate::stage::Stage;
 use serde_json::Value;
 
 /// Rollouts in one repository.
-const MANY: usize = 50;
+const MANY: usize = 200;
 const BATCHES: u64 = 3;
 
 fn application(name: &str, tag: &str, ready: bool) -> String {
@@ -52,21 +52,18 @@ fn many_rollouts_take_a_few_pushes_a_round() {
     let stage = Stage::new();
     let counter = stage.path().join("pushes");
     stage.hook("pre-receive", &format!("cat >> '{}'", counter.display()));
-    for (tag, revision) in [("1", 1), ("2", 2)] {
-        std::fs::write(&counter, "").unwrap();
-        plan(&stage, tag, revision);
-        let rounds = rounds(&stage);
-        let pushes = std::fs::read_to_string(&counter).unwrap().lines().count();
-        let told: u64 = rounds.iter().map(|round| round["pushes"].as_u64().unwrap()).sum();
-        assert_eq!(usize::try_from(told).unwrap(), pushes, "{rounds:?}");
-        assert!(pushes <= 3 * rounds.len(), "{pushes} pushes: {rounds:?}");
-        // A machine that is slow makes more rounds of it, never more results.
-        let results: u64 = rounds.iter().map(|round| round["results"].as_u64().unwrap()).sum();
-        assert_eq!(results, BATCHES * MANY as u64, "{rounds:?}");
-        let sizes = stage.world().sizes("Deployment");
-        assert_eq!(sizes.len(), MANY);
-        assert!(sizes.values().all(|replicas| *replicas == 5), "{sizes:?}");
-    }
+    plan(&stage, "1", 1);
+    let rounds = rounds(&stage);
+    let pushes = std::fs::read_to_string(&counter).unwrap().lines().count();
+    let told: u64 = rounds.iter().map(|round| round["pushes"].as_u64().unwrap()).sum();
+    assert_eq!(usize::try_from(told).unwrap(), pushes, "{rounds:?}");
+    assert!(pushes <= 3 * rounds.len(), "{pushes} pushes: {rounds:?}");
+    // A machine that is slow makes more rounds of it, never more results.
+    let results: u64 = rounds.iter().map(|round| round["results"].as_u64().unwrap()).sum();
+    assert_eq!(results, BATCHES * MANY as u64, "{rounds:?}");
+    let sizes = stage.world().sizes("Deployment");
+    assert_eq!(sizes.len(), MANY);
+    assert!(sizes.values().all(|replicas| *replicas == 5), "{sizes:?}");
 }
 
 #[test]
