@@ -13,6 +13,7 @@ mod by_hand;
 mod cache;
 mod control_plane;
 mod error;
+pub mod git;
 mod namespace;
 mod recipe;
 mod supervisor;

@@ -1,0 +1,3 @@
+module tranche.test/git-http
+
+go 1.21
