@@ -10,7 +10,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use tranche::edge::git::{GitRemote, GitStore, Identity, RemoteUrl, default_branch, locate};
+use tranche::edge::git::{
+    Access, GitRemote, GitStore, Identity, RemoteUrl, default_branch, locate,
+};
 use tranche::port::{Change, CommitId, Objects as _, PushOutcome, Remote as _, RemoteError};
 
 const RECORD: &str = "tranche/sandbox";
@@ -463,29 +465,32 @@ fn the_truth_is_the_remote_of_a_checkout_else_the_repository_itself() {
     let at = |path: &Path| path.to_str().unwrap().to_owned();
     let real = |url: &RemoteUrl| url.path().canonicalize().unwrap();
     std::fs::create_dir_all(work.join("deep/er")).unwrap();
-    let found = run(locate(&at(&work.join("deep/er")), "origin", None)).unwrap();
+    let found =
+        run(locate(&at(&work.join("deep/er")), "origin", None, &Access::default())).unwrap();
     assert_eq!(found.url, lab.url());
     assert_eq!(found.plan_branch, "main");
     assert_eq!(found.worktree.unwrap().canonicalize().unwrap(), work.canonicalize().unwrap());
 
-    let itself = run(locate(&at(&work), "upstream", Some("main"))).unwrap();
+    let itself = run(locate(&at(&work), "upstream", Some("main"), &Access::default())).unwrap();
     assert_eq!(real(&itself.url), work.canonicalize().unwrap());
 
     git(&work, &["remote", "set-url", "origin", "../remote.git"]);
-    let found = run(locate(&at(&work), "origin", Some("refs/heads/release"))).unwrap();
+    let found =
+        run(locate(&at(&work), "origin", Some("refs/heads/release"), &Access::default())).unwrap();
     assert_eq!(real(&found.url), lab.bare().canonicalize().unwrap());
     assert_eq!(found.plan_branch, "release");
 
     git(&lab.bare(), &["branch", "trunk", "main"]);
     git(&lab.bare(), &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
-    let bare = run(locate(&at(&lab.bare()), "origin", None)).unwrap();
+    let bare = run(locate(&at(&lab.bare()), "origin", None, &Access::default())).unwrap();
     assert_eq!((bare.plan_branch.as_str(), bare.worktree), ("trunk", None));
     let url = RemoteUrl::parse(&format!("file://{}", lab.bare().display())).unwrap();
-    assert_eq!(run(default_branch(&url)).unwrap(), "trunk");
+    assert_eq!(run(default_branch(&url, &Access::default())).unwrap(), "trunk");
 
     git(&work, &["remote", "set-url", "origin", "https://u:secret@host.test/r.git"]);
-    let error = run(locate(&at(&work), "origin", None)).unwrap_err().to_string();
-    assert!(error.contains("not supported yet") && !error.contains("secret"), "{error}");
-    assert!(run(locate("/nowhere/at-all", "origin", None)).is_err());
-    assert!(run(locate(&at(&lab.bare()), "origin", Some("--x"))).is_err());
+    let found = run(locate(&at(&work), "origin", Some("main"), &Access::default())).unwrap();
+    assert_eq!(found.url.as_str(), "https://host.test/r.git");
+    assert!(!format!("{found:?} {}", found.url).contains("secret"));
+    assert!(run(locate("/nowhere/at-all", "origin", None, &Access::default())).is_err());
+    assert!(run(locate(&at(&lab.bare()), "origin", Some("--x"), &Access::default())).is_err());
 }

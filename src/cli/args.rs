@@ -207,7 +207,7 @@ pub struct Schema {
 }
 
 /// `90`, `90s`, `10m`, `1h30m`: seconds unless a unit says otherwise.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{text}\" is no duration; write 90s, 10m or 1h30m");
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(u64::from(seconds)));

@@ -57,12 +57,15 @@ pub enum TargetClock {
 /// Opens the plan repository and reads its project.
 pub async fn open(common: &Common) -> Result<Repository, Failure> {
     let remote = remote_name(&common.repo);
-    let location = locate(&common.repo, &remote, common.reference.as_deref())
+    let access = settings::access()?;
+    let location = locate(&common.repo, &remote, common.reference.as_deref(), &access)
         .await
-        .map_err(|error| located(common, &error))?;
+        .map_err(|error| located(common, error))?;
     let cache = settings::cache_dir(location.url.as_str())?;
-    let remote = GitRemote::open(&location.url, &location.plan_branch, &cache)?;
-    let tips = remote.fetch("tranche/none").await.map_err(|error| located(common, &error))?;
+    let (url, branch) = (&location.url, &location.plan_branch);
+    let (remote, tips) = GitRemote::connect(url, branch, &cache, &access, "tranche/none")
+        .await
+        .map_err(|error| located(common, error))?;
     let project = last_valid(remote.objects(), &tips.plan)?;
     let id = remote.objects().root(&tips.plan)?.0;
     Ok(Repository {
@@ -87,19 +90,24 @@ fn remote_name(repo: &str) -> String {
 }
 
 /// A plan repository that cannot be read, and what a person does about it.
-fn located(common: &Common, error: &RemoteError) -> Failure {
-    let next = match error {
+fn located(common: &Common, error: RemoteError) -> Failure {
+    let next = match &error {
         RemoteError::Missing { .. } => {
-            "commit the plan first, or name its branch with `--ref BRANCH`".to_owned()
+            "commit the plan first, or name its branch with `--ref BRANCH`"
         }
-        _ if common.repo == "." => {
+        RemoteError::Unreachable { remote, .. } if is_local(remote) && common.repo == "." => {
             "run it in a plan repository, or name one: `--repo PATH`; `tranche init DIR` writes \
              a first plan"
-                .to_owned()
         }
-        _ => "check `--repo`".to_owned(),
+        RemoteError::Unreachable { remote, .. } if is_local(remote) => "check `--repo`",
+        _ => return error.into(),
     };
-    Failure { code: exit_code(Class::Failed), message: error.to_string(), next }
+    Failure { code: exit_code(Class::Failed), message: error.to_string(), next: next.to_owned() }
+}
+
+/// Whether a remote, as errors name it, is a path.
+fn is_local(remote: &str) -> bool {
+    remote.starts_with("file:") || !remote.split('/').next().unwrap_or(remote).contains(':')
 }
 
 /// How far back a `tranche.yaml` that can be read is looked for.

@@ -2,8 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
+use super::args::duration;
 use super::exit::Failure;
 use crate::core::digest::Digest;
+use crate::edge::git::Access;
 use std::path::PathBuf;
 
 /// A directory by its XDG variable, or under HOME.
@@ -29,6 +31,17 @@ fn key(text: &str) -> String {
 /// The bare cache of a remote.
 pub fn cache_dir(url: &str) -> Result<PathBuf, Failure> {
     Ok(base("XDG_CACHE_HOME", ".cache")?.join("git").join(format!("{}.git", key(url))))
+}
+
+/// Credentials and times for remotes on a network.
+pub fn access() -> Result<Access, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let deadline = variable("TRANCHE_GIT_TIMEOUT").map(|text| duration(&text)).transpose();
+    let deadline = deadline.map_err(|cause| {
+        Failure::usage(format!("TRANCHE_GIT_TIMEOUT: {cause}"), "set it to a time such as `5m`")
+    })?;
+    let login = Access::new(variable("TRANCHE_GIT_USERNAME"), variable("TRANCHE_GIT_PASSWORD"));
+    Ok(login.with_deadline(deadline).with_ssh(variable("GIT_SSH_COMMAND")))
 }
 
 /// The state of a sandbox: one for each target of each plan repository. The

@@ -89,12 +89,47 @@ impl From<Refusal> for RunError {
 
 impl From<RemoteError> for RunError {
     fn from(error: RemoteError) -> Self {
-        let next = match &error {
-            RemoteError::Unreachable { .. } => "nothing was written; run it again",
-            RemoteError::Missing { .. } => "check the repository and `--ref`",
-            RemoteError::Store { .. } => "check the disk, or remove the cache and run it again",
+        let class = match &error {
+            RemoteError::Refused { .. } => Class::Refused,
+            _ => Class::Failed,
         };
-        Self::new(Class::Failed, error.to_string(), next)
+        Self::new(class, error.to_string(), advice(&error))
+    }
+}
+
+/// What a person does about a remote that did not do its part.
+fn advice(error: &RemoteError) -> &'static str {
+    match error {
+        RemoteError::Unreachable { .. } => {
+            "check the address and the network, and run it again; nothing is lost"
+        }
+        RemoteError::Refused { .. } => {
+            "name the remote by https, ssh or a path; docs/remotes.md has the forms"
+        }
+        RemoteError::Unauthorized { remote, .. } if remote.starts_with("http") => {
+            "set TRANCHE_GIT_USERNAME and TRANCHE_GIT_PASSWORD (or a token), or a credential \
+             helper, for an account that may read and push; docs/remotes.md"
+        }
+        RemoteError::Unauthorized { .. } => {
+            "give ssh a key that the host takes (an agent, ~/.ssh/config or core.sshCommand); \
+             docs/remotes.md"
+        }
+        RemoteError::HostKey { .. } => {
+            "compare the host's key with the one its owner publishes, then put it into \
+             ~/.ssh/known_hosts; docs/remotes.md"
+        }
+        RemoteError::NotFound { .. } => {
+            "check the URL; many forges also answer so to callers without access"
+        }
+        RemoteError::Redirected { .. } => {
+            "if that is the right place, name it: `git remote set-url origin URL`, or `--repo URL`"
+        }
+        RemoteError::Timeout { .. } => {
+            "run it again; TRANCHE_GIT_TIMEOUT (such as 5m) gives each call longer"
+        }
+        RemoteError::Damaged { .. } => "run it again: the cache is fetched anew",
+        RemoteError::Missing { .. } => "check the repository and `--ref`",
+        RemoteError::Store { .. } => "check the disk, and run it again",
     }
 }
 

@@ -39,8 +39,8 @@ pub enum PushOutcome {
     Won,
     /// The branch has moved to something else: the race is lost.
     Lost,
-    /// The branch is still where it was: refused (a hook, a protection) or
-    /// the transport broke. The text is the server's, for people only.
+    /// The branch is still where it was, and the remote has said no to it (a
+    /// hook, a protection). The text is the server's, for people only.
     Refused(String),
 }
 
@@ -66,8 +66,8 @@ pub trait Remote {
     /// branch must not exist). Always a fast-forward; never forced.
     ///
     /// # Errors
-    /// Fails when the push was not accepted and the remote cannot be read
-    /// afterwards, so that the outcome is unknown.
+    /// Fails when the outcome is unknown: the remote cannot be read after the
+    /// push, or the branch has not moved and the remote has not said why.
     async fn push(
         &self,
         record_branch: &str,
@@ -195,6 +195,63 @@ pub enum RemoteError {
         /// The remote, without credentials.
         remote: String,
         /// What git said, for people.
+        cause: String,
+    },
+    /// The remote's URL is one that is not spoken to.
+    #[error("{remote}: {cause}")]
+    Refused {
+        /// The remote, without credentials.
+        remote: String,
+        /// Why not.
+        cause: String,
+    },
+    /// The remote wants other credentials, or these may not do it.
+    #[error("{remote}: no access: {cause}")]
+    Unauthorized {
+        /// The remote, without credentials.
+        remote: String,
+        /// What git and the server said, for people.
+        cause: String,
+    },
+    /// The ssh host's key is unknown, or is another one than is known.
+    #[error("{remote}: the host's key is not trusted: {cause}")]
+    HostKey {
+        /// The remote.
+        remote: String,
+        /// What ssh said, for people.
+        cause: String,
+    },
+    /// What answers has no such repository.
+    #[error("{remote}: no repository there: {cause}")]
+    NotFound {
+        /// The remote, without credentials.
+        remote: String,
+        /// What git and the server said, for people.
+        cause: String,
+    },
+    /// The server sends its callers elsewhere, which is never followed:
+    /// credentials are for one host.
+    #[error("{remote}: redirects to {to}, which is not followed")]
+    Redirected {
+        /// The remote, without credentials.
+        remote: String,
+        /// Where to, without credentials.
+        to: String,
+    },
+    /// The remote did not answer in time.
+    #[error("{remote}: no answer within {seconds} s")]
+    Timeout {
+        /// The remote, without credentials.
+        remote: String,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The local cache is damaged; it is made anew when it is next opened.
+    #[error("the git cache {cache} is damaged: {cause}")]
+    Damaged {
+        /// Its directory.
+        cache: String,
+        /// What is wrong with it.
         cause: String,
     },
     /// A branch, commit or file that must be there is not.

@@ -1,10 +1,13 @@
-//! Which repository is the truth. Owns the step from `--repo` to a remote;
-//! of a checkout it reads the remote's URL and nothing else.
+//! Which repository is the truth. Owns the step from `--repo` to a remote; of
+//! a checkout's configuration it reads the remote's URL and the headers for
+//! its host, and nothing else.
 
-use super::child::git;
+use super::access::Access;
+use super::call::call;
+use super::diagnose::diagnose;
 use super::url::RemoteUrl;
 use crate::port::RemoteError;
-use git2::Repository;
+use git2::{ConfigLevel, Repository};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,15 +35,17 @@ pub async fn locate(
     repo: &str,
     remote: &str,
     reference: Option<&str>,
+    access: &Access,
 ) -> Result<Location, RemoteError> {
-    let (url, worktree) = find(repo, remote)?;
+    let Found { url, worktree, headers } = find(repo, remote)?;
+    let url = url.opened_by(access, &headers);
     let plan_branch = match reference {
         Some(name) => {
             let short = name.strip_prefix("refs/heads/").unwrap_or(name);
             check_branch(short, &url)?;
             short.to_owned()
         }
-        None => default_branch(&url).await?,
+        None => default_branch(&url, access).await?,
     };
     Ok(Location { url, plan_branch, worktree })
 }
@@ -65,9 +70,17 @@ pub fn checkout(repo: &str) -> Result<PathBuf, RemoteError> {
     }
 }
 
-fn find(repo: &str, remote: &str) -> Result<(RemoteUrl, Option<PathBuf>), RemoteError> {
+/// What a place says of itself.
+struct Found {
+    url: RemoteUrl,
+    worktree: Option<PathBuf>,
+    headers: Vec<(String, String)>,
+}
+
+fn find(repo: &str, remote: &str) -> Result<Found, RemoteError> {
+    let plain = |url| Found { url, worktree: None, headers: Vec::new() };
     if repo.contains("://") || !Path::new(repo).exists() {
-        return Ok((RemoteUrl::parse(repo)?, None));
+        return RemoteUrl::parse(repo).map(plain);
     }
     let missing = |cause: &str| missing(repo, cause);
     let start = std::path::absolute(repo).map_err(|error| missing(&error.to_string()))?;
@@ -75,7 +88,7 @@ fn find(repo: &str, remote: &str) -> Result<(RemoteUrl, Option<PathBuf>), Remote
     let worktree = opened.workdir().map(Path::to_path_buf);
     let itself = worktree.as_deref().unwrap_or_else(|| opened.commondir());
     if worktree.is_none() {
-        return Ok((RemoteUrl::of_path(itself)?, None));
+        return RemoteUrl::of_path(itself).map(plain);
     }
     let url = match opened.find_remote(remote) {
         Ok(found) => {
@@ -84,7 +97,27 @@ fn find(repo: &str, remote: &str) -> Result<(RemoteUrl, Option<PathBuf>), Remote
         }
         Err(_) => RemoteUrl::of_path(itself)?,
     };
-    Ok((url, worktree))
+    Ok(Found { url, worktree, headers: headers(&opened) })
+}
+
+/// `http.<url>.extraheader` of a checkout, as CI systems leave their token
+/// there; which of them are for the remote's host is for the URL to say. One
+/// without a URL would go to every host, and is not read.
+fn headers(opened: &Repository) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let local = opened.config().and_then(|config| config.open_level(ConfigLevel::Local));
+    let Ok(local) = local else { return found };
+    let Ok(entries) = local.entries(Some("^http\\..*\\.extraheader$")) else { return found };
+    // An entry that cannot be read is none; `for_each` fails with the first.
+    let _ = entries.for_each(|entry| {
+        let url = entry.name().ok().and_then(|name| {
+            name.strip_prefix("http.")?.strip_suffix(".extraheader").map(str::to_owned)
+        });
+        if let (Some(url), Ok(value)) = (url, entry.value()) {
+            found.push((url, value.to_owned()));
+        }
+    });
+    found
 }
 
 /// A place that is no plan repository.
@@ -97,15 +130,13 @@ fn missing(repo: &str, cause: &str) -> RemoteError {
 ///
 /// # Errors
 /// Fails when the remote cannot be read.
-pub async fn default_branch(url: &RemoteUrl) -> Result<String, RemoteError> {
-    let unreachable = |cause| RemoteError::Unreachable { remote: url.to_string(), cause };
+pub async fn default_branch(url: &RemoteUrl, access: &Access) -> Result<String, RemoteError> {
     // ls-remote needs no repository of its own; any directory does.
     let here = Path::new("/");
-    let ended = git(here, &["ls-remote", "--symref", "--", url.as_str(), "HEAD"], DEADLINE)
-        .await
-        .map_err(unreachable)?;
+    let arguments = ["ls-remote", "--symref", "--", url.as_str(), "HEAD"];
+    let ended = call(here, url, &arguments, access.deadline().unwrap_or(DEADLINE)).await?;
     if !ended.success {
-        return Err(unreachable(ended.said));
+        return Err(diagnose(url, &ended));
     }
     let listing = String::from_utf8_lossy(&ended.stdout);
     let branch = listing.lines().find_map(|line| {

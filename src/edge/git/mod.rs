@@ -2,10 +2,14 @@
 //! the cache directory, its refs and every child process; it must never check
 //! anything out, write to a checkout, or decide from a server's wording.
 
+mod access;
 mod cache;
+mod call;
 mod child;
+mod diagnose;
 mod history;
 mod locate;
+mod maintain;
 mod path;
 mod push;
 mod read;
@@ -17,6 +21,7 @@ mod url;
 mod worktree;
 mod write;
 
+pub use access::Access;
 pub use locate::{Location, checkout, default_branch, locate};
 pub use remote::GitRemote;
 pub use store::{GitStore, Identity};

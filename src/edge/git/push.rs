@@ -1,11 +1,13 @@
 //! The push, which is the lock. Owns what became of one; it must never learn
 //! that from anything but the remote's own refs.
 
+use super::child::Ended;
+use super::diagnose::{diagnose, is_denied, unreachable};
 use super::remote::GitRemote;
 use crate::port::{CommitId, Objects as _, PushOutcome, Remote as _, RemoteError};
 use std::time::Duration;
+use tokio::time::Instant;
 
-const PUSH_DEADLINE: Duration = Duration::from_secs(60);
 /// Pauses before the same commit is pushed again where the branch has not
 /// moved. That alone does not say that the push was refused: whoever wins a
 /// race holds the server's lock on the ref for a moment before it moves.
@@ -33,27 +35,29 @@ pub(super) async fn push(
         remote.url.as_str(),
         &refspec,
     ];
+    let begun = Instant::now();
     let mut pauses = PAUSES.iter();
-    let (said, verdict) = loop {
-        let said = match remote.git(&arguments, PUSH_DEADLINE).await {
-            Ok(ended) => ended.said,
-            Err(RemoteError::Unreachable { cause, .. }) => cause,
-            Err(other) => return Err(other),
-        };
+    let (answer, verdict) = loop {
+        let answer = remote.git(&arguments, remote.deadlines.push).await;
         let tip = match remote.look(branch).await {
             Ok(tip) => tip,
             // One more look: a push whose outcome is unknown costs a whole run.
             Err(_) => remote.look(branch).await?,
         };
         let verdict = judge(tip.as_ref(), expected, new);
+        let again = verdict == Verdict::Unmoved
+            && begun.elapsed() < remote.deadlines.push
+            // Who may not push now may not a moment later either, and an
+            // account is soon locked.
+            && !answer.as_ref().is_ok_and(|ended| is_denied(&remote.url, ended));
         match pauses.next() {
-            Some(pause) if verdict == Verdict::Unmoved => tokio::time::sleep(*pause).await,
-            _ => break (said, verdict),
+            Some(pause) if again => tokio::time::sleep(*pause).await,
+            _ => break (answer, verdict),
         }
     };
     match verdict {
         Verdict::Won => Ok(PushOutcome::Won),
-        Verdict::Unmoved => Ok(PushOutcome::Refused(said)),
+        Verdict::Unmoved => unmoved(remote, branch, answer),
         Verdict::Gone => Ok(PushOutcome::Lost),
         Verdict::Moved => {
             // Somebody may have built on our commit before we looked.
@@ -65,6 +69,27 @@ pub(super) async fn push(
             Ok(if ours { PushOutcome::Won } else { PushOutcome::Lost })
         }
     }
+}
+
+/// What a branch that has not moved means: the remote has said no to it, in
+/// the status that git reports for each ref, or nobody knows.
+fn unmoved(
+    remote: &GitRemote,
+    branch: &str,
+    answer: Result<Ended, RemoteError>,
+) -> Result<PushOutcome, RemoteError> {
+    let ended = answer?;
+    if ended.success {
+        let cause = format!("accepted a push to {branch} that its refs do not show");
+        return Err(unreachable(&remote.url, cause));
+    }
+    // git's own word for a remote that has broken off, not the server's.
+    let told = String::from_utf8_lossy(&ended.stdout);
+    let mut failed = told.lines().filter(|line| line.starts_with("!\t"));
+    if failed.any(|line| !line.contains("\t[remote failure]")) {
+        return Ok(PushOutcome::Refused(ended.said));
+    }
+    Err(diagnose(&remote.url, &ended))
 }
 
 /// A lease alone would let git overwrite history (it implies force), so the

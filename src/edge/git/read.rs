@@ -83,21 +83,21 @@ fn root_tree<'a>(store: &'a GitStore, commit: &CommitId) -> Result<Tree<'a>, Rem
     store
         .commit_object(commit)?
         .tree()
-        .map_err(|error| broken(&format!("read the tree of the commit {commit}"), &error))
+        .map_err(|error| store.unreadable(&format!("read the tree of the commit {commit}"), &error))
 }
 
 fn subtree<'a>(store: &'a GitStore, id: Oid, path: &str) -> Result<Tree<'a>, RemoteError> {
     store
         .repository
         .find_tree(id)
-        .map_err(|error| broken(&format!("read the directory {path} ({id})"), &error))
+        .map_err(|error| store.unreadable(&format!("read the directory {path} ({id})"), &error))
 }
 
 fn read_blob(store: &GitStore, id: Oid, path: &str) -> Result<Vec<u8>, RemoteError> {
     let blob = store
         .repository
         .find_blob(id)
-        .map_err(|error| broken(&format!("read the file {path} ({id})"), &error))?;
+        .map_err(|error| store.unreadable(&format!("read the file {path} ({id})"), &error))?;
     Ok(blob.content().to_vec())
 }
 
@@ -145,7 +145,8 @@ impl Walk<'_, '_> {
     fn file(&mut self, id: Oid, path: String, is_text: bool) -> Result<(), RemoteError> {
         let doing = || format!("read the file {path} ({id})");
         let odb = self.store.repository.odb().map_err(|error| broken(&doing(), &error))?;
-        let (size, kind) = odb.read_header(id).map_err(|error| broken(&doing(), &error))?;
+        let (size, kind) =
+            odb.read_header(id).map_err(|error| self.store.unreadable(&doing(), &error))?;
         if kind != ObjectType::Blob {
             return Err(self.refuse(&format!("{path} says it is a file and is a {kind}")));
         }

@@ -1,20 +1,39 @@
 //! The remote behind [`Remote`]. Owns fetching and what a fetch brought;
 //! pushing has a file of its own.
 
-use super::child::{Ended, git};
+use super::access::Access;
+use super::call::call;
+use super::child::Ended;
+use super::diagnose::diagnose;
 use super::locate::check_branch;
 use super::run::RunRefs;
 use super::store::{GitStore, Identity};
 use super::url::RemoteUrl;
-use super::{cache, push};
+use super::{cache, maintain, push};
 use crate::port::{CommitId, PushOutcome, Remote, RemoteError, Tips};
 use git2::{ErrorCode, Oid};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-const FETCH_DEADLINE: Duration = Duration::from_secs(120);
-const LOOK_DEADLINE: Duration = Duration::from_secs(30);
+/// How long each kind of call may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    fetch: Duration,
+    look: Duration,
+    /// Of one push, and of all repetitions of it together.
+    pub(super) push: Duration,
+}
+
+impl Deadlines {
+    pub(super) fn new(set: Option<Duration>) -> Self {
+        Self {
+            fetch: set.unwrap_or(Duration::from_secs(120)),
+            look: set.unwrap_or(Duration::from_secs(30)),
+            push: set.unwrap_or(Duration::from_secs(60)),
+        }
+    }
+}
 
 /// A remote, reached by the `git` program through a bare cache of our own.
 pub struct GitRemote {
@@ -22,9 +41,12 @@ pub struct GitRemote {
     plan_branch: String,
     pub(super) git_dir: PathBuf,
     pub(super) store: GitStore,
+    pub(super) deadlines: Deadlines,
     refs: RunRefs,
     /// Fetches of one value share their refs: one at a time.
     fetching: Mutex<()>,
+    /// Tells other processes that the cache is in use.
+    _presence: cache::Presence,
 }
 
 impl GitRemote {
@@ -36,11 +58,54 @@ impl GitRemote {
     /// Fails when the cache cannot be made, or `plan_branch` is no branch name.
     pub fn open(url: &RemoteUrl, plan_branch: &str, cache_dir: &Path) -> Result<Self, RemoteError> {
         check_branch(plan_branch, url)?;
-        let git_dir = cache::prepare(cache_dir)?;
-        let store = GitStore::open_as(&git_dir, url.to_string())?;
+        let (git_dir, presence) = cache::prepare(cache_dir)?;
+        let store = GitStore::open_as(&git_dir, url.to_string())?.mendable();
         let refs = RunRefs::new(&git_dir);
-        let plan_branch = plan_branch.to_owned();
-        Ok(Self { url: url.clone(), plan_branch, git_dir, store, refs, fetching: Mutex::new(()) })
+        Ok(Self {
+            url: url.clone(),
+            plan_branch: plan_branch.to_owned(),
+            git_dir,
+            store,
+            deadlines: Deadlines::new(None),
+            refs,
+            fetching: Mutex::new(()),
+            _presence: presence,
+        })
+    }
+
+    /// Opens a remote, fetches plan and record branch, and keeps the cache in
+    /// order: a damaged one is made anew at once, one of many packs is
+    /// repacked.
+    ///
+    /// # Errors
+    /// Fails as [`GitRemote::open`] and [`Remote::fetch`] do.
+    pub async fn connect(
+        url: &RemoteUrl,
+        plan_branch: &str,
+        cache_dir: &Path,
+        access: &Access,
+        record_branch: &str,
+    ) -> Result<(Self, Tips), RemoteError> {
+        let open = || Self::open(url, plan_branch, cache_dir).map(|remote| remote.timed(access));
+        let mut remote = open()?;
+        let tips = match remote.fetch(record_branch).await {
+            Err(RemoteError::Damaged { .. }) => {
+                // Our own presence would keep the old directory.
+                drop(remote);
+                remote = open()?;
+                remote.fetch(record_branch).await?
+            }
+            other => other?,
+        };
+        maintain::maintain(&remote.git_dir).await;
+        Ok((remote, tips))
+    }
+
+    /// Takes the operator's deadline, if there is one.
+    #[must_use]
+    pub fn timed(mut self, access: &Access) -> Self {
+        self.deadlines = Deadlines::new(access.deadline());
+        self
     }
 
     /// Lets record commits be from somebody else.
@@ -66,8 +131,20 @@ impl GitRemote {
             self.url.as_str(),
         ];
         arguments.extend(refspecs.iter().map(String::as_str));
-        let ended = self.git(&arguments, FETCH_DEADLINE).await?;
-        if ended.success { Ok(()) } else { Err(self.unreachable(ended.said)) }
+        let ended = self.git(&arguments, self.deadlines.fetch).await?;
+        if ended.success {
+            return Ok(());
+        }
+        let error = diagnose(&self.url, &ended);
+        // A remote that can be read, and a fetch that fails all the same:
+        // then it may be ours that is broken. To read it is cheap beside that.
+        if matches!(self.look(&self.plan_branch).await, Ok(Some(_)))
+            && let Some(cause) = maintain::damage(&self.git_dir).await
+        {
+            cache::mark_damaged(&self.git_dir);
+            return Err(RemoteError::Damaged { cache: self.git_dir.display().to_string(), cause });
+        }
+        Err(error)
     }
 
     pub(super) async fn git(
@@ -75,20 +152,16 @@ impl GitRemote {
         arguments: &[&str],
         deadline: Duration,
     ) -> Result<Ended, RemoteError> {
-        git(&self.git_dir, arguments, deadline).await.map_err(|cause| self.unreachable(cause))
-    }
-
-    pub(super) fn unreachable(&self, cause: String) -> RemoteError {
-        RemoteError::Unreachable { remote: self.url.to_string(), cause }
+        call(&self.git_dir, &self.url, arguments, deadline).await
     }
 
     /// The tip of a branch as the remote tells it now, without its objects.
     pub(super) async fn look(&self, branch: &str) -> Result<Option<CommitId>, RemoteError> {
         let full = format!("refs/heads/{branch}");
         let arguments = ["ls-remote", "--quiet", "--", self.url.as_str(), &full];
-        let ended = self.git(&arguments, LOOK_DEADLINE).await?;
+        let ended = self.git(&arguments, self.deadlines.look).await?;
         if !ended.success {
-            return Err(self.unreachable(ended.said));
+            return Err(diagnose(&self.url, &ended));
         }
         // The pattern also matches longer names that end in it.
         let listing = String::from_utf8_lossy(&ended.stdout);
@@ -142,8 +215,10 @@ impl Remote for GitRemote {
         if let Err(error) = self.bring(&[plan, record]).await {
             // Whether it was for want of the branch is asked, not read from
             // the message; if that fails too the first error says more.
-            return match self.look(branch).await {
-                Ok(None) => Err(missing()),
+            let unanswered =
+                matches!(error, RemoteError::Timeout { .. } | RemoteError::Damaged { .. });
+            return match unanswered {
+                false if matches!(self.look(branch).await, Ok(None)) => Err(missing()),
                 _ => Err(error),
             };
         }

@@ -1,10 +1,10 @@
 //! The object store behind [`Objects`]. Owns the open repository and how its
 //! failures read; reading, history and writing have files of their own.
 
-use super::{history, read, write};
+use super::{cache, history, read, write};
 use crate::core::model::PlanFile;
 use crate::port::{Change, CommitId, CommitInfo, Objects, RemoteError};
-use git2::{Commit, ErrorCode, Oid, Repository};
+use git2::{Commit, ErrorClass, ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 use std::path::Path;
 
@@ -28,6 +28,8 @@ pub struct GitStore {
     pub(super) repository: Repository,
     pub(super) name: String,
     pub(super) identity: Identity,
+    /// A cache: what is broken in it can be fetched again.
+    is_cache: bool,
 }
 
 impl GitStore {
@@ -46,7 +48,28 @@ impl GitStore {
     pub fn open_as(path: &Path, name: String) -> Result<Self, RemoteError> {
         let repository = Repository::open_bare(path)
             .map_err(|error| broken(&format!("open the object store of {name}"), &error))?;
-        Ok(Self { repository, name, identity: Identity::default() })
+        Ok(Self { repository, name, identity: Identity::default(), is_cache: false })
+    }
+
+    /// Lets damage be mended by fetching anew.
+    pub(super) fn mendable(mut self) -> Self {
+        self.is_cache = true;
+        self
+    }
+
+    /// An object of a fetched commit that cannot be read. Where it is the
+    /// store that is broken, not the object itself, a cache is given up: the
+    /// next one who opens it fetches anew.
+    pub(super) fn unreadable(&self, doing: &str, error: &git2::Error) -> RemoteError {
+        let odd = error.code() == ErrorCode::NotFound
+            || matches!(error.class(), ErrorClass::Odb | ErrorClass::Zlib | ErrorClass::Os);
+        if !self.is_cache || !odd {
+            return broken(doing, error);
+        }
+        let git_dir = self.repository.path();
+        cache::mark_damaged(git_dir);
+        let cause = format!("failed to {doing}: {}", error.message());
+        RemoteError::Damaged { cache: git_dir.display().to_string(), cause }
     }
 
     /// Lets record commits be from somebody else.
@@ -60,7 +83,7 @@ impl GitStore {
         let oid = self.oid(id)?;
         self.repository.find_commit(oid).map_err(|error| match error.code() {
             ErrorCode::NotFound => self.missing(oid),
-            _ => broken(&format!("read the commit {id}"), &error),
+            _ => self.unreadable(&format!("read the commit {id}"), &error),
         })
     }
 

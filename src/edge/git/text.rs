@@ -4,10 +4,28 @@
 /// The most that is kept of a text.
 const LIMIT: usize = 2048;
 
+/// Texts that must not be shown wherever they turn up: a server may repeat
+/// what it was sent.
+#[derive(Clone, Default)]
+pub(super) struct Secrets(Vec<String>);
+
+impl Secrets {
+    pub(super) fn new(texts: impl Iterator<Item = String>) -> Self {
+        let mut texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
+        // The longer first: one may be a part of another.
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        Self(texts)
+    }
+
+    fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+}
+
 /// Turns raw output into one text without control characters or credentials,
 /// cut to 2 KiB.
-pub(super) fn for_people(raw: &[u8]) -> String {
-    let masked = mask(&String::from_utf8_lossy(raw));
+pub(super) fn for_people(raw: &[u8], secrets: &Secrets) -> String {
+    let masked = mask(&secrets.hide(&String::from_utf8_lossy(raw)));
     let mut out = String::new();
     for character in masked.trim().chars() {
         if out.len() >= LIMIT {
@@ -59,15 +77,21 @@ mod tests {
 
     #[test]
     fn credentials_and_control_characters_do_not_come_through() {
-        let said =
-            for_people(b"fatal: 'https://bob:p%40ss@host.test/r.git' \x1b[31mno\r\nsecond\0");
+        let raw = b"fatal: 'https://bob:p%40ss@host.test/r.git' \x1b[31mno\r\nsecond\0";
+        let said = for_people(raw, &Secrets::default());
         assert_eq!(said, "fatal: 'https://***@host.test/r.git' \\u{1b}[31mno\\u{d}\nsecond\\u{0}");
         assert_eq!(mask("see https://host.test/a@b"), "see https://host.test/a@b");
     }
 
     #[test]
+    fn what_a_server_repeats_is_hidden() {
+        let secrets = Secrets::new(["abc".to_owned(), "abcdef".to_owned()].into_iter());
+        assert_eq!(for_people(b"you sent abcdef, abc", &secrets), "you sent ***, ***");
+    }
+
+    #[test]
     fn long_texts_are_cut() {
-        let said = for_people(&vec![b'x'; 10_000]);
+        let said = for_people(&vec![b'x'; 10_000], &Secrets::default());
         assert_eq!(said.len(), LIMIT + 4);
     }
 }

@@ -1,22 +1,44 @@
-//! Where a remote is. Owns which remotes are spoken to at all; it must never
-//! reach one.
+//! Where a remote is. Owns which remotes are spoken to at all, and keeps what
+//! opens them apart from what may be shown; it must never reach one.
 
+use super::access::{Access, Setting, basic, header_setting};
 use super::text::mask;
 use crate::port::RemoteError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A remote that has been checked: an absolute path or a `file://` URL.
+/// How a remote is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// By its path on this machine.
+    Local,
+    /// By git's smart HTTP protocol.
+    Http,
+    /// By the ssh program.
+    Ssh,
+}
+
+/// A remote that has been checked. Its text holds no secret: credentials that
+/// a URL brought along are kept apart, bound to its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteUrl(String);
+pub struct RemoteUrl {
+    text: String,
+    transport: Transport,
+    /// `scheme://host:port`, for HTTP.
+    origin: String,
+    settings: Vec<Setting>,
+    /// The operator's ssh command.
+    ssh: Option<String>,
+}
 
 impl RemoteUrl {
     /// Reads a path or a URL; a relative path counts from the current
     /// directory.
     ///
     /// # Errors
-    /// Refuses what git could take for an option or a helper (`ext::`),
-    /// control characters, and, for now, remotes on a network.
+    /// Refuses what git or ssh could take for an option or a helper
+    /// (`ext::`), control characters, other protocols, and plain `http` to
+    /// other machines.
     pub fn parse(text: &str) -> Result<Self, RemoteError> {
         Self::parse_from(Path::new("."), text)
     }
@@ -27,28 +49,21 @@ impl RemoteUrl {
     /// # Errors
     /// As [`RemoteUrl::parse`].
     pub fn parse_from(base: &Path, text: &str) -> Result<Self, RemoteError> {
-        if text.is_empty() {
-            return Err(refused(text, "the remote's URL is empty"));
-        }
-        if text.starts_with('-') {
-            return Err(refused(text, "a remote's URL must not begin with a dash"));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(refused(text, "a remote's URL must not hold control characters"));
-        }
+        check_text(text).map_err(|cause| refused(text, cause))?;
         if let Some(rest) = text.strip_prefix("file://") {
             let path = rest.strip_prefix("localhost").unwrap_or(rest);
             if !path.starts_with('/') {
                 return Err(refused(text, "a file URL needs an absolute path: file:///path"));
             }
-            return Ok(Self(format!("file://{path}")));
+            return Ok(Self::local(format!("file://{path}")));
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            let cause = match scheme {
-                "http" | "https" | "ssh" | "git" => NO_NETWORK.to_owned(),
-                _ => format!("remotes of the scheme \"{}\" are refused", scheme.escape_debug()),
-            };
-            return Err(refused(text, &cause));
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return match scheme {
+                "https" | "http" => http(scheme, rest),
+                "ssh" => ssh(rest).map(|()| Self::over_ssh(text)),
+                _ => Err("only https, ssh and file remotes are spoken to"),
+            }
+            .map_err(|cause| refused(text, cause));
         }
         // `host:path` is ssh to git, and `name::rest` a helper program. Only
         // a colon behind a slash belongs to a path for certain.
@@ -56,8 +71,10 @@ impl RemoteUrl {
         if first.contains("::") {
             return Err(refused(text, "remote helpers (\"name::\") are refused"));
         }
-        if first.contains(':') {
-            return Err(refused(text, NO_NETWORK));
+        if let Some((authority, path)) = text.split_once(':').filter(|_| first.contains(':')) {
+            return short_ssh(authority, path)
+                .map(|()| Self::over_ssh(text))
+                .map_err(|cause| refused(text, cause));
         }
         Self::of_path(&base.join(text))
     }
@@ -71,69 +88,227 @@ impl RemoteUrl {
         let absolute =
             std::path::absolute(path).map_err(|error| refused(&shown, &error.to_string()))?;
         match absolute.to_str() {
-            Some(text) if !text.chars().any(char::is_control) => Ok(Self(text.to_owned())),
+            Some(text) if !text.chars().any(char::is_control) => Ok(Self::local(text.to_owned())),
             _ => Err(refused(&shown, "the path is not plain UTF-8")),
         }
     }
 
-    /// The text that git is given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    fn local(text: String) -> Self {
+        let (origin, settings) = (String::new(), Vec::new());
+        Self { text, transport: Transport::Local, origin, settings, ssh: None }
     }
 
-    /// The path on this machine.
+    fn over_ssh(text: &str) -> Self {
+        Self { transport: Transport::Ssh, ..Self::local(text.to_owned()) }
+    }
+
+    /// The text that git is given: without credentials.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The path on this machine, of a remote that has one.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        PathBuf::from(self.0.strip_prefix("file://").unwrap_or(&self.0))
+        PathBuf::from(self.text.strip_prefix("file://").unwrap_or(&self.text))
+    }
+
+    /// Adds what opens the remote: the operator's credentials, and the headers
+    /// of a checkout's own configuration that are for this very host. Those of
+    /// the URL itself come first, then the operator's, then the checkout's.
+    #[must_use]
+    pub fn opened_by(mut self, access: &Access, headers: &[(String, String)]) -> Self {
+        if self.transport != Transport::Http {
+            self.ssh = access.ssh().cloned();
+            return self;
+        }
+        if self.settings.iter().any(Setting::is_secret) {
+            return self;
+        }
+        let user = self.settings.first().map(|setting| setting.value().to_owned());
+        if let Some(settings) = access.settings(&self.origin, user) {
+            self.settings = settings;
+        } else {
+            let ours = headers.iter().filter(|(url, _)| same_origin(url, &self.origin));
+            self.settings.extend(ours.filter_map(|(url, value)| header_setting(url, value)));
+        }
+        self
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The protocols that git may use for it.
+    pub(super) fn protocols(&self) -> &'static str {
+        if self.origin.starts_with("http:") { "http:https:ssh:file" } else { "https:ssh:file" }
+    }
+
+    pub(super) fn ssh(&self) -> Option<&str> {
+        self.ssh.as_deref()
+    }
+
+    /// Configuration that travels to git by its environment.
+    pub(super) fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 }
 
 impl fmt::Display for RemoteUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask(&self.0))
+        match self.transport {
+            // The user of an ssh URL opens nothing, and tells accounts apart.
+            Transport::Ssh => f.write_str(&self.text),
+            _ => f.write_str(&mask(&self.text)),
+        }
     }
 }
 
-const NO_NETWORK: &str =
-    "network remotes are not supported yet: give a path or a file:// URL of a repository";
+fn check_text(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        Err("the remote's URL is empty")
+    } else if text.starts_with('-') {
+        Err("a remote's URL must not begin with a dash")
+    } else if text.chars().any(char::is_control) {
+        Err("a remote's URL must not hold control characters")
+    } else {
+        Ok(())
+    }
+}
+
+fn http(scheme: &str, rest: &str) -> Result<RemoteUrl, &'static str> {
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if rest.contains(['?', '#', '\\']) || rest.chars().any(char::is_whitespace) {
+        return Err("a remote's URL has no query, fragment, backslash or space");
+    }
+    let (login, place) = match authority.rsplit_once('@') {
+        Some((login, place)) => (Some(login), place),
+        None => (None, authority),
+    };
+    let place = place.to_ascii_lowercase();
+    let host = check_host(&place)?;
+    if scheme == "http" && !is_loopback(host) {
+        return Err("plain http is spoken to this machine only; use https");
+    }
+    let origin = format!("{scheme}://{place}");
+    let mut settings = Vec::new();
+    match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
+        None | Some(("", "")) => {}
+        Some((user, "")) => settings.push(Setting::user(&origin, &decoded(user)?)),
+        Some((user, password)) => {
+            settings.push(basic(&origin, &decoded(user)?, &decoded(password)?));
+        }
+    }
+    let text = format!("{origin}/{path}");
+    Ok(RemoteUrl { text, transport: Transport::Http, origin, settings, ssh: None })
+}
+
+fn ssh(rest: &str) -> Result<(), &'static str> {
+    let (authority, path) =
+        rest.split_once('/').ok_or("an ssh URL needs a path behind its host")?;
+    check_authority(authority)?;
+    check_ssh_path(path)
+}
+
+fn short_ssh(authority: &str, path: &str) -> Result<(), &'static str> {
+    // git takes a bracket here for an address or a port; the URL form says it
+    // without doubt.
+    if authority.contains(['[', ']']) {
+        return Err("write it as ssh://host:port/path");
+    }
+    check_authority(authority)?;
+    // `user:password@host:path`, which git would take for a host "user".
+    if path.split('/').next().is_some_and(|first| first.contains('@')) {
+        return Err("ssh takes no password from a URL: use a key");
+    }
+    check_ssh_path(path)
+}
+
+fn check_ssh_path(path: &str) -> Result<(), &'static str> {
+    if path.is_empty() || path.starts_with('-') {
+        return Err("the path on the ssh host is empty or begins with a dash");
+    }
+    Ok(())
+}
+
+fn check_authority(authority: &str) -> Result<(), &'static str> {
+    let place = match authority.rsplit_once('@') {
+        None => authority,
+        Some((user, place)) => {
+            if user.contains(':') {
+                return Err("ssh takes no password from a URL: use a key");
+            }
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+            if user.is_empty() || user.starts_with('-') || !user.chars().all(plain) {
+                return Err("the user name is empty, begins with a dash, or holds other \
+                            characters than letters, digits and . _ - +");
+            }
+            place
+        }
+    };
+    check_host(place).map(|_| ())
+}
+
+/// The host of `host[:port]`, which neither git nor ssh nor curl can take for
+/// anything else.
+fn check_host(place: &str) -> Result<&str, &'static str> {
+    let (host, port) = match place.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or("the host's bracket is not closed")?;
+            if host.is_empty() || !host.chars().all(|c| c.is_ascii_hexdigit() || c == ':') {
+                return Err("what is in brackets is no IPv6 address");
+            }
+            (host, port)
+        }
+        None => {
+            let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+            if host.is_empty() || host.starts_with('-') || !host.chars().all(plain) {
+                return Err("the host is empty, begins with a dash, or holds other characters \
+                            than letters, digits and . _ -");
+            }
+            (host, port)
+        }
+    };
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok(host),
+        Some(number) if number.parse::<u16>().is_ok_and(|n| n > 0) => Ok(host),
+        _ => Err("the port is no number from 1 to 65535"),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether the URL in a configuration key names this scheme, host and port.
+fn same_origin(url: &str, origin: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let place = rest.split('/').next().unwrap_or(rest);
+    format!("{scheme}://{place}").eq_ignore_ascii_case(origin)
+}
+
+fn decoded(text: &str) -> Result<String, &'static str> {
+    const BAD: &str = "the credentials in the URL are not rightly percent-encoded";
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).ok_or(BAD);
+        let value = digit(rest.next())? * 16 + digit(rest.next())?;
+        bytes.push(u8::try_from(value).map_err(|_| BAD)?);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| BAD)?;
+    if text.chars().any(char::is_control) { Err(BAD) } else { Ok(text) }
+}
 
 fn refused(text: &str, cause: &str) -> RemoteError {
-    RemoteError::Unreachable {
-        remote: mask(text).escape_debug().to_string(),
-        cause: cause.to_owned(),
-    }
+    RemoteError::Refused { remote: mask(text).escape_debug().to_string(), cause: cause.to_owned() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_and_file_urls_are_taken() {
-        assert_eq!(RemoteUrl::parse("/srv/plan.git").unwrap().as_str(), "/srv/plan.git");
-        assert_eq!(RemoteUrl::parse("file:///srv/p.git").unwrap().as_str(), "file:///srv/p.git");
-        let relative = RemoteUrl::parse_from(Path::new("/home/me/work"), "a:b/../x");
-        assert!(relative.is_err(), "host:path is ssh");
-        let relative = RemoteUrl::parse_from(Path::new("/home/me/work"), "./a:b").unwrap();
-        assert_eq!(relative.as_str(), "/home/me/work/a:b");
-    }
-
-    #[test]
-    fn options_helpers_and_control_characters_are_refused() {
-        for bad in
-            ["", "--upload-pack=x", "ext::sh -c id", "fd::3", "a\nb", "ftp://x/y", "file://host/p"]
-        {
-            assert!(RemoteUrl::parse(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn network_remotes_say_what_is_missing_and_hide_credentials() {
-        for url in ["https://u:secret@host.test/r.git", "ssh://git@host.test/r", "git@host:r.git"] {
-            let said = RemoteUrl::parse(url).unwrap_err().to_string();
-            assert!(said.contains("not supported yet"), "{said}");
-            assert!(!said.contains("secret"), "{said}");
-        }
-    }
-}
+mod tests;
