@@ -1,6 +1,7 @@
 //! A bare repository behind a server: its hooks, and what they counted.
 
-use super::error::GitLabError;
+use super::failed;
+use crate::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ impl Bare {
     ///
     /// # Errors
     /// Fails when git or the disk does.
-    pub fn create(root: &Path, name: &str) -> Result<Self, GitLabError> {
+    pub fn create(root: &Path, name: &str) -> Result<Self, Error> {
         let bare = Self { path: root.join(name) };
         let doing = || format!("make the repository {name}");
         let made = Command::new("git")
@@ -25,14 +26,14 @@ impl Bare {
             .arg(&bare.path)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .output()
-            .map_err(|e| GitLabError::failed(doing(), e))?;
+            .map_err(|e| failed(doing(), e))?;
         if !made.status.success() {
-            return Err(GitLabError::failed(doing(), String::from_utf8_lossy(&made.stderr)));
+            return Err(failed(doing(), String::from_utf8_lossy(&made.stderr)));
         }
-        let mut config = fs::read_to_string(bare.path.join("config"))
-            .map_err(|e| GitLabError::failed(doing(), e))?;
+        let mut config =
+            fs::read_to_string(bare.path.join("config")).map_err(|e| failed(doing(), e))?;
         config.push_str("[http]\n\treceivepack = true\n");
-        fs::write(bare.path.join("config"), config).map_err(|e| GitLabError::failed(doing(), e))?;
+        fs::write(bare.path.join("config"), config).map_err(|e| failed(doing(), e))?;
         bare.hook("post-receive", "cat >>pushed")?;
         Ok(bare)
     }
@@ -48,7 +49,7 @@ impl Bare {
     ///
     /// # Errors
     /// Fails when it cannot be written.
-    pub fn hook(&self, name: &str, body: &str) -> Result<(), GitLabError> {
+    pub fn hook(&self, name: &str, body: &str) -> Result<(), Error> {
         let path = self.path.join("hooks").join(name);
         let write = || {
             fs::create_dir_all(self.path.join("hooks"))?;
@@ -63,7 +64,7 @@ impl Bare {
             }
             fs::rename(&fresh, &path)
         };
-        write().map_err(|e: std::io::Error| GitLabError::failed(format!("write a hook {name}"), e))
+        write().map_err(|e: std::io::Error| failed(format!("write a hook {name}"), e))
     }
 
     /// How many updates of refs were accepted, one line each.

@@ -1,68 +1,49 @@
 //! The server program, built once from `testdata/git-http` into the cache.
 
-use super::error::GitLabError;
+use super::{failed, missing};
+use crate::cache;
+use crate::error::Error;
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 const SOURCES: [&str; 3] = ["go.mod", "main.go", "serve.go"];
-const GO: &str = "Go 1.21 or newer (apt-get install golang-go, or go.dev/dl)";
 
-static BUILT: OnceLock<PathBuf> = OnceLock::new();
-
-/// The program's path. Tests in parallel may build it at once: each builds its
-/// own file and one rename wins.
-pub(super) fn program() -> Result<PathBuf, GitLabError> {
-    if let Some(path) = BUILT.get() {
-        return Ok(path.clone());
-    }
+/// The program's path; the first who asks for it builds it, others wait.
+pub(super) fn program() -> Result<PathBuf, Error> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/git-http");
-    let mut hasher = DefaultHasher::new();
-    for name in SOURCES {
-        let read = fs::read(source.join(name));
-        read.map_err(|e| GitLabError::failed(format!("read {name}"), e))?.hash(&mut hasher);
-    }
-    let cache = cache()?;
-    let path = cache.join(format!("git-http-{:016x}", hasher.finish()));
+    let read = |name: &&str| {
+        let path = source.join(name);
+        fs::read(&path).map_err(|cause| Error::file(&path, cause))
+    };
+    let texts = SOURCES.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
+    let cache = cache::directory()?;
+    let key = cache::key(texts.iter().map(Vec::as_slice));
+    let path = cache.join(format!("git-http-{key}"));
     if !path.is_file() {
-        fs::create_dir_all(&cache)
-            .map_err(|e| GitLabError::failed(format!("make {}", cache.display()), e))?;
-        let fresh = cache.join(format!(".git-http-{}-{:?}", std::process::id(), thread()));
-        let built = Command::new("go")
-            .args(["build", "-trimpath", "-o"])
-            .arg(&fresh)
-            .arg(".")
-            .current_dir(&source)
-            .env("GOWORK", "off")
-            .env("GOFLAGS", "-mod=mod")
-            .env("CGO_ENABLED", "0")
-            .output()
-            .map_err(|e| missing("go", &e, GO))?;
-        if !built.status.success() {
-            let said = String::from_utf8_lossy(&built.stderr).into_owned();
-            return Err(GitLabError::failed("build testdata/git-http", said));
+        let _lock = cache::lock(&cache, "git-http.lock")?;
+        if !path.is_file() {
+            build(&source, &path)?;
         }
-        fs::rename(&fresh, &path).map_err(|e| GitLabError::failed("keep the git server", e))?;
     }
-    Ok(BUILT.get_or_init(|| path).clone())
+    Ok(path)
 }
 
-pub(super) fn missing(program: &str, cause: &impl ToString, install: &'static str) -> GitLabError {
-    GitLabError::Missing { program: program.to_owned(), cause: cause.to_string(), install }
-}
-
-fn thread() -> std::thread::ThreadId {
-    std::thread::current().id()
-}
-
-/// Where built parts are kept between runs, outside `target/`.
-fn cache() -> Result<PathBuf, GitLabError> {
-    let absolute =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("TRANCHE_LAB_CACHE")
-        .or_else(|| absolute("XDG_CACHE_HOME").map(|path| path.join("tranche-lab")))
-        .or_else(|| absolute("HOME").map(|path| path.join(".cache/tranche-lab")))
-        .ok_or_else(|| GitLabError::failed("find the lab's cache", "set TRANCHE_LAB_CACHE or HOME"))
+fn build(source: &Path, path: &Path) -> Result<(), Error> {
+    // Half a program under the final name would never be built again.
+    let fresh = path.with_extension("new");
+    let built = Command::new("go")
+        .args(["build", "-trimpath", "-o"])
+        .arg(&fresh)
+        .arg(".")
+        .current_dir(source)
+        .env("GOWORK", "off")
+        .env("GOFLAGS", "")
+        .env("CGO_ENABLED", "0")
+        .output()
+        .map_err(|e| missing("go", &e, "install Go 1.21 or newer from https://go.dev/dl/"))?;
+    if !built.status.success() {
+        return Err(failed("go build testdata/git-http", String::from_utf8_lossy(&built.stderr)));
+    }
+    fs::rename(&fresh, path).map_err(|cause| Error::file(path, cause))
 }

@@ -1,8 +1,8 @@
 //! Keys for SSH: the server's, the client's, one that the server does not
 //! know, and files of known hosts.
 
-use super::build::missing;
-use super::error::GitLabError;
+use super::{failed, missing};
+use crate::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +14,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub(super) fn create(dir: &Path) -> Result<Self, GitLabError> {
-        let failed = |e: std::io::Error| GitLabError::failed("write the ssh keys", e);
+    pub(super) fn create(dir: &Path) -> Result<Self, Error> {
+        let failed = |e: std::io::Error| failed("write the ssh keys", e);
         fs::create_dir_all(dir).map_err(failed)?;
         let keys = Self { dir: dir.to_owned() };
         for name in ["host", "client", "stranger"] {
@@ -45,8 +45,8 @@ impl Keys {
     }
 
     /// Writes the file of known hosts for a server on `port`.
-    pub(super) fn know(&self, port: u16) -> Result<(), GitLabError> {
-        let failed = |e: std::io::Error| GitLabError::failed("write the known hosts", e);
+    pub(super) fn know(&self, port: u16) -> Result<(), Error> {
+        let failed = |e: std::io::Error| failed("write the known hosts", e);
         let host = fs::read_to_string(self.path("host.pub")).map_err(failed)?;
         let other = fs::read_to_string(self.path("stranger.pub")).map_err(failed)?;
         let line = |key: &str| format!("[127.0.0.1]:{port} {key}");
@@ -75,7 +75,7 @@ impl Keys {
     }
 }
 
-fn keygen(path: &Path) -> Result<(), GitLabError> {
+fn keygen(path: &Path) -> Result<(), Error> {
     let ended = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
         .arg(path)
@@ -84,5 +84,5 @@ fn keygen(path: &Path) -> Result<(), GitLabError> {
     if ended.status.success() {
         return Ok(());
     }
-    Err(GitLabError::failed("make an ssh key", String::from_utf8_lossy(&ended.stderr)))
+    Err(failed("make an ssh key", String::from_utf8_lossy(&ended.stderr)))
 }

@@ -1,9 +1,10 @@
 //! The handle of one server process: starting it, telling it which faults to
 //! show, asking what it saw, and its end.
 
-use super::build::{missing, program};
-use super::error::GitLabError;
+use super::build::program;
 use super::keys::Keys;
+use super::{failed, missing};
+use crate::error::Error;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -88,14 +89,14 @@ impl GitServer {
     ///
     /// # Errors
     /// Says which program has to be installed, or why it did not start.
-    pub fn start(root: &Path, scratch: &Path, login: &Login) -> Result<Self, GitLabError> {
+    pub fn start(root: &Path, scratch: &Path, login: &Login) -> Result<Self, Error> {
         let sshd = SSHD.iter().find(|path| Path::new(path).is_file()).ok_or_else(|| {
             missing("sshd", &"not in /usr/sbin", "apt-get install openssh-server")
         })?;
         privilege_separation()?;
         let keys = Keys::create(&scratch.join("keys"))?;
         let log = std::fs::File::create(scratch.join("server.log"))
-            .map_err(|e| GitLabError::failed("write the server's log", e))?;
+            .map_err(|e| failed("write the server's log", e))?;
         let mut child = Command::new(program()?)
             .arg("-root")
             .arg(root)
@@ -109,9 +110,9 @@ impl GitServer {
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .map_err(|e| GitLabError::failed("start the git server", e))?;
+            .map_err(|e| failed("start the git server", e))?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(GitLabError::failed("start the git server", "no pipes"));
+            return Err(failed("start the git server", "no pipes"));
         };
         let pipes = Mutex::new((stdin, BufReader::new(stdout)));
         let mut server =
@@ -119,7 +120,7 @@ impl GitServer {
         let ready = server.line()?;
         let ports: Vec<u16> = ready.split(' ').filter_map(|word| word.parse().ok()).collect();
         let [http, ssh] = ports.as_slice() else {
-            return Err(GitLabError::failed("start the git server", ready));
+            return Err(failed("start the git server", ready));
         };
         (server.http, server.ssh) = (*http, *ssh);
         keys.know(server.ssh)?;
@@ -154,12 +155,7 @@ impl GitServer {
     ///
     /// # Errors
     /// Fails when the server is gone.
-    pub fn fault(
-        &self,
-        fault: &Fault,
-        place: Where,
-        times: Option<u32>,
-    ) -> Result<(), GitLabError> {
+    pub fn fault(&self, fault: &Fault, place: Where, times: Option<u32>) -> Result<(), Error> {
         let times = times.map_or(-1, i64::from);
         let place = match place {
             Where::Info => "info",
@@ -179,7 +175,7 @@ impl GitServer {
         };
         match self.ask(&format!("fault {kind} {place} {times} {text}"))?.as_str() {
             "ok" => Ok(()),
-            other => Err(GitLabError::failed("arm a fault", other)),
+            other => Err(failed("arm a fault", other)),
         }
     }
 
@@ -187,7 +183,7 @@ impl GitServer {
     ///
     /// # Errors
     /// Fails when the server is gone.
-    pub fn heal(&self) -> Result<(), GitLabError> {
+    pub fn heal(&self) -> Result<(), Error> {
         self.ask("heal").map(|_| ())
     }
 
@@ -195,9 +191,9 @@ impl GitServer {
     ///
     /// # Errors
     /// Fails when the server is gone.
-    pub fn seen(&self) -> Result<Seen, GitLabError> {
+    pub fn seen(&self) -> Result<Seen, Error> {
         let told: Value = serde_json::from_str(&self.ask("seen")?)
-            .map_err(|e| GitLabError::failed("read what the server saw", e))?;
+            .map_err(|e| failed("read what the server saw", e))?;
         let count = |name: &str| told.get(name).and_then(Value::as_u64).unwrap_or_default();
         Ok(Seen {
             requests: count("requests"),
@@ -207,14 +203,14 @@ impl GitServer {
         })
     }
 
-    fn ask(&self, line: &str) -> Result<String, GitLabError> {
-        let gone = |e: std::io::Error| GitLabError::failed("tell the git server", e);
+    fn ask(&self, line: &str) -> Result<String, Error> {
+        let gone = |e: std::io::Error| failed("tell the git server", e);
         let mut pipes = self.pipes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         writeln!(pipes.0, "{line}").map_err(gone)?;
         read(&mut pipes.1)
     }
 
-    fn line(&self) -> Result<String, GitLabError> {
+    fn line(&self) -> Result<String, Error> {
         let mut pipes = self.pipes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         read(&mut pipes.1)
     }
@@ -227,16 +223,16 @@ impl Drop for GitServer {
     }
 }
 
-fn read(from: &mut BufReader<ChildStdout>) -> Result<String, GitLabError> {
+fn read(from: &mut BufReader<ChildStdout>) -> Result<String, Error> {
     let mut line = String::new();
     match from.read_line(&mut line) {
-        Ok(0) => Err(GitLabError::failed("hear the git server", "it has ended: see server.log")),
+        Ok(0) => Err(failed("hear the git server", "it has ended: see server.log")),
         Ok(_) => Ok(line.trim().to_owned()),
-        Err(e) => Err(GitLabError::failed("hear the git server", e)),
+        Err(e) => Err(failed("hear the git server", e)),
     }
 }
 
-fn backend() -> Result<PathBuf, GitLabError> {
+fn backend() -> Result<PathBuf, Error> {
     let told = Command::new("git")
         .arg("--exec-path")
         .output()
@@ -249,11 +245,11 @@ fn backend() -> Result<PathBuf, GitLabError> {
 }
 
 /// sshd run by root insists on its empty directory.
-fn privilege_separation() -> Result<(), GitLabError> {
+fn privilege_separation() -> Result<(), Error> {
     let root = std::fs::metadata("/proc/self").is_ok_and(|meta| is_root(&meta));
     if root && !Path::new("/run/sshd").is_dir() {
         std::fs::create_dir_all("/run/sshd")
-            .map_err(|e| GitLabError::failed("make /run/sshd, which sshd needs", e))?;
+            .map_err(|e| failed("make /run/sshd, which sshd needs", e))?;
     }
     Ok(())
 }
