@@ -2,7 +2,9 @@
 //! exit codes, and that no credential is left behind.
 
 use crate::place::{BEARER, PASSWORD, Place, RECORD, USER, holding};
-use std::process::{Command, Output};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use tranche_lab::git::{Fault, Where};
 
 const APPLICATION: &str = include_str!("../../testdata/transcripts/partition/application.yaml");
@@ -58,6 +60,19 @@ fn clean(place: &Place, said: &str) {
     assert!(log.contains("commit ") && CANARIES.iter().all(|secret| !log.contains(secret)));
 }
 
+/// A `PATH` whose git writes its arguments down first: `clean` looks there too.
+fn wrapped_git(place: &Place, shown: &Path) -> String {
+    let bin = place.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let real = Command::new("sh").args(["-c", "command -v git"]).output().unwrap();
+    let real = String::from_utf8(real.stdout).unwrap();
+    let body =
+        format!("#!/bin/sh\necho \"$*\" >>'{}'\nexec '{}' \"$@\"\n", shown.display(), real.trim());
+    std::fs::write(bin.join("git"), body).unwrap();
+    std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+}
+
 #[test]
 fn a_rollout_over_http_by_each_kind_of_credential_leaves_none_behind() {
     let place = Place::closed();
@@ -65,12 +80,16 @@ fn a_rollout_over_http_by_each_kind_of_credential_leaves_none_behind() {
     let url = place.http();
     let with_login = url.replace("http://", "http://deploy:correct-horse%25%2Fbattery@");
     let mut said = String::new();
+    let shown = place.path("arguments");
+    let path = wrapped_git(&place, &shown);
 
-    // The operator's environment.
+    // The operator's environment; each command line of git is kept.
     let mut command = place.tranche(&["apply", "--wait", "10m", "--repo", &url]);
+    command.env("PATH", path);
     command.env("TRANCHE_GIT_USERNAME", USER).env("TRANCHE_GIT_PASSWORD", PASSWORD);
     said += &ends(&mut command, 3);
     assert!(place.tip(RECORD).is_some(), "{said}");
+    assert!(std::fs::read_to_string(&shown).unwrap().contains("push --porcelain"));
 
     // A login in the URL; the same sandbox and the same cache.
     said += &ends(&mut place.tranche(&["status", "--repo", &with_login]), 0);
@@ -182,4 +201,54 @@ fn a_rollout_goes_on_where_answers_are_lost() {
     let mut once = accepted.clone();
     once.dedup();
     assert_eq!(accepted, once, "no commit was pushed twice: {said}");
+}
+
+/// Ten runs at once, with a server that answers when it likes: each step is
+/// recorded once, and no run ends in any other way than it should.
+fn ten_at_once(place: &Place, url: &str) {
+    let whole = ROLLOUT.replace("    batchPartition: 0\n", "");
+    assert_ne!(whole, ROLLOUT);
+    place.plan(&[("application.yaml", APPLICATION), ("approllout.yaml", &whole)]);
+    let delay = "n=$(od -An -N1 -tu1 /dev/urandom); sleep \"$(printf '0.%03d' $((n % 100)))\"";
+    place.bare.hook("pre-receive", delay).unwrap();
+    let start = |_| {
+        let mut command = place.tranche(&["apply", "--repo", url]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let runs: Vec<_> = (0..10).map(start).collect();
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        let code = output.status.code().unwrap();
+        assert!([0, 3, 5].contains(&code), "exit {code}: {}", text(&output));
+    }
+    ends(&mut place.tranche(&["apply", "--wait", "10m", "--repo", url]), 0);
+    let log = Command::new("git")
+        .arg("--git-dir")
+        .arg(place.bare.path())
+        .args(["log", "--format=%(trailers:key=Step,valueonly)%(trailers:key=Phase,valueonly)"])
+        .arg(RECORD)
+        .output()
+        .unwrap();
+    let log = text(&log);
+    let lines: Vec<&str> = log.lines().filter(|line| !line.is_empty()).collect();
+    let mut results: Vec<&[&str]> =
+        lines.windows(2).filter(|pair| pair.last() == Some(&"result")).collect();
+    results.sort_unstable();
+    results.dedup();
+    let all = lines.iter().filter(|line| **line == "result").count();
+    assert_eq!((results.len(), all), (3, 3), "one result for each of three batches: {log}");
+}
+
+#[test]
+fn ten_runs_at_once_over_http() {
+    let place = Place::open();
+    ten_at_once(&place, &place.http());
+}
+
+#[test]
+fn ten_runs_at_once_over_ssh() {
+    let place = Place::open();
+    let ssh = place.server.keys().command("client", "known_hosts");
+    place.configure(&format!("[core]\n\tsshCommand = {ssh}\n"));
+    ten_at_once(&place, &place.server.ssh("plan.git"));
 }
