@@ -62,8 +62,7 @@ pub async fn open(common: &Common) -> Result<Repository, Failure> {
         .await
         .map_err(|error| located(common, error))?;
     let cache = settings::cache_dir(location.url.as_str())?;
-    let (url, branch) = (&location.url, &location.plan_branch);
-    let (remote, tips) = GitRemote::connect(url, branch, &cache, &access, "tranche/none")
+    let (remote, tips) = GitRemote::connect(&location, &cache, &access, "tranche/none")
         .await
         .map_err(|error| located(common, error))?;
     let project = last_valid(remote.objects(), &tips.plan)?;

@@ -170,6 +170,29 @@ fn each_refusal_of_an_ssh_remote_says_what_to_do() {
 }
 
 #[test]
+fn a_url_that_the_user_rewrites_is_reached_by_the_other_way() {
+    let place = Place::open();
+    plan(&place);
+    let keys = place.server.keys();
+    let ssh = place.server.ssh("plan.git");
+    let rewrite = |ours: &str, theirs: &str, hosts: &str| {
+        let command = keys.command("client", hosts);
+        place.configure(&format!(
+            "[core]\n\tsshCommand = {command}\n[url \"{theirs}\"]\n\tinsteadOf = {ours}\n"
+        ));
+    };
+    let forge = "https://forge.example/plan.git";
+    rewrite(forge, &ssh, "known_hosts");
+    ends(&mut place.tranche(&["status", "--repo", forge]), 0);
+    rewrite(forge, &ssh, "no_hosts");
+    let said = ends(&mut place.tranche(&["status", "--repo", forge]), 1);
+    assert!(said.contains("Host key verification failed"), "{said}");
+    // Plain http is no way round the rules either.
+    rewrite(forge, &place.http(), "known_hosts");
+    ends(&mut place.tranche(&["status", "--repo", forge]), 1);
+}
+
+#[test]
 fn urls_that_are_not_spoken_to_are_refused_before_anything_is_started() {
     let place = Place::open();
     for url in ["ext::sh -c id", "ssh://-oProxyCommand=id/r", "http://u:secret@host.test/r.git"] {

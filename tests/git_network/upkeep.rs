@@ -4,13 +4,22 @@
 use crate::place::{Place, RECORD, mine, push, record, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tranche::edge::git::{GitRemote, RemoteUrl};
+use tranche::edge::git::{GitRemote, Location, RemoteUrl};
 use tranche::port::{Objects as _, PushOutcome, Remote as _, RemoteError, Tips};
 
 fn connect(place: &Place) -> Result<(GitRemote, Tips), RemoteError> {
+    through(place, "cache", None)
+}
+
+fn through(
+    place: &Place,
+    cache: &str,
+    worktree: Option<PathBuf>,
+) -> Result<(GitRemote, Tips), RemoteError> {
     let access = mine();
     let url = RemoteUrl::parse(&place.http()).unwrap().opened_by(&access, &[]);
-    run(GitRemote::connect(&url, "main", &place.path("cache"), &access, RECORD))
+    let location = Location { url, plan_branch: "main".to_owned(), worktree };
+    run(GitRemote::connect(&location, &place.path(cache), &access, RECORD))
 }
 
 fn packs(place: &Place) -> Vec<PathBuf> {
@@ -101,5 +110,43 @@ fn many_fetches_do_not_leave_many_packs() {
         most = most.max(packs(&place).len());
     }
     assert!(most <= 20, "{most} packs");
+    git(&place.path("cache"), &["fsck", "--connectivity-only"]);
+}
+
+#[test]
+fn a_checkout_saves_the_download_and_may_be_removed_afterwards() {
+    let place = Place::closed();
+    let work = place.path("work");
+    let clone = |depth: &str| {
+        let from = format!("file://{}", place.bare.path().display());
+        let mut command = Command::new("git");
+        let to = place.path(&format!("work{depth}"));
+        command.args(["clone", "--quiet"]).args((!depth.is_empty()).then_some(depth));
+        assert!(command.arg(from).arg(&to).status().unwrap().success());
+        to
+    };
+    place.plan(&[("more.yaml", "replicas: 2\n")]);
+    clone("");
+    let requests = |work: &dyn Fn()| {
+        let before = place.server.seen().unwrap().requests;
+        work();
+        place.server.seen().unwrap().requests - before
+    };
+    let whole = requests(&|| drop(through(&place, "plain", None).unwrap()));
+    let saved = requests(&|| {
+        let (remote, tips) = through(&place, "cache", Some(work.clone())).unwrap();
+        assert_eq!(remote.objects().files(&tips.plan, &mut |_, _| true).unwrap().len(), 2);
+    });
+    assert!(saved < whole, "{saved} requests, {whole} without a checkout");
+
+    // A shallow checkout would leave holes: nothing is taken from it.
+    let shallow = clone("--depth=1");
+    let (remote, tips) = through(&place, "other", Some(shallow)).unwrap();
+    assert_eq!(remote.objects().first_parents(&tips.plan, None).unwrap().len(), 2);
+
+    std::fs::remove_dir_all(&work).unwrap();
+    let (remote, tips) = through(&place, "cache", Some(work)).unwrap();
+    assert_eq!(remote.objects().files(&tips.plan, &mut |_, _| true).unwrap().len(), 2);
+    assert_eq!(remote.objects().first_parents(&tips.plan, None).unwrap().len(), 2);
     git(&place.path("cache"), &["fsck", "--connectivity-only"]);
 }

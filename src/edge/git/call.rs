@@ -3,7 +3,7 @@
 
 use super::access::secrets;
 use super::child::{Around, Ended, Unended, git};
-use super::diagnose::is_git_server;
+use super::diagnose::is_no_git_server;
 use super::url::{RemoteUrl, Transport};
 use crate::port::RemoteError;
 use std::path::Path;
@@ -35,7 +35,8 @@ pub(super) async fn call(
         settings: settings.iter().map(|s| (s.key.clone(), s.value().to_owned())).collect(),
         ssh: ssh_command(git_dir, url).await,
         secrets: secrets(settings),
-        traced: url.transport() == Transport::Http,
+        // Not by the URL's form: the user's `insteadOf` may make another of it.
+        traced: url.transport() != Transport::Local,
     };
     let ended = git(git_dir, arguments, deadline, &around).await;
     let mut ended = ended.map_err(|unended| match unended {
@@ -45,7 +46,7 @@ pub(super) async fn call(
     // git takes any page for the listing of a server that has only files, and
     // one without refs for an empty repository: a login page would read as
     // "there is no record".
-    if ended.success && around.traced && !is_git_server(&ended) {
+    if ended.success && is_no_git_server(&ended) {
         ended.success = false;
         ended.said = "the answer is no listing of a git repository".to_owned();
     }
@@ -55,7 +56,7 @@ pub(super) async fn call(
 /// The operator's ssh command, or the user's, or plain ssh; with our options
 /// where it is OpenSSH's, for another program would not know them.
 async fn ssh_command(git_dir: &Path, url: &RemoteUrl) -> Option<String> {
-    if url.transport() != Transport::Ssh {
+    if url.transport() == Transport::Local {
         return None;
     }
     let base = match url.ssh() {

@@ -8,10 +8,10 @@ use crate::port::RemoteError;
 
 /// The error for a call of git that ended badly.
 pub(super) fn diagnose(url: &RemoteUrl, ended: &Ended) -> RemoteError {
-    match url.transport() {
-        Transport::Local => unreachable(url, ended.said.clone()),
-        Transport::Http => http(url, ended),
-        Transport::Ssh => ssh(url, ended),
+    match last_answer(&ended.stderr) {
+        Some(answer) => http(url, ended.said.clone(), answer),
+        None if url.transport() == Transport::Ssh => ssh(url, ended),
+        None => unreachable(url, ended.said.clone()),
     }
 }
 
@@ -20,10 +20,8 @@ pub(super) fn unreachable(url: &RemoteUrl, cause: String) -> RemoteError {
 }
 
 /// By the status of the last answer, which git's trace holds.
-fn http(url: &RemoteUrl, ended: &Ended) -> RemoteError {
+fn http(url: &RemoteUrl, cause: String, answer: Answer) -> RemoteError {
     let remote = url.to_string();
-    let cause = ended.said.clone();
-    let Some(answer) = last_answer(&ended.stderr) else { return unreachable(url, cause) };
     match answer.status {
         401 | 403 | 407 => RemoteError::Unauthorized { remote, cause },
         404 | 410 => RemoteError::NotFound { remote, cause },
@@ -56,19 +54,19 @@ fn ssh(url: &RemoteUrl, ended: &Ended) -> RemoteError {
 }
 
 /// Whether the server has answered that these credentials may not do it.
-pub(super) fn is_denied(url: &RemoteUrl, ended: &Ended) -> bool {
-    url.transport() == Transport::Http
-        && last_answer(&ended.stderr).is_some_and(|answer| matches!(answer.status, 401 | 403))
+pub(super) fn is_denied(ended: &Ended) -> bool {
+    last_answer(&ended.stderr).is_some_and(|answer| matches!(answer.status, 401 | 403))
 }
 
-/// Whether any answer was of git's own protocol.
-pub(super) fn is_git_server(ended: &Ended) -> bool {
-    heads(&ended.stderr).any(|head| {
+/// Whether there were answers over HTTP, and none of git's own protocol.
+pub(super) fn is_no_git_server(ended: &Ended) -> bool {
+    let of_git = |head: String| {
         head.split_once(':').is_some_and(|(name, value)| {
             name.eq_ignore_ascii_case("content-type")
                 && value.trim().starts_with("application/x-git-")
         })
-    })
+    };
+    last_answer(&ended.stderr).is_some() && !heads(&ended.stderr).any(of_git)
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! anything out, write to a checkout, or decide from a server's wording.
 
 mod access;
+mod borrow;
 mod cache;
 mod call;
 mod child;

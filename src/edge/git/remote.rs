@@ -5,11 +5,11 @@ use super::access::Access;
 use super::call::call;
 use super::child::Ended;
 use super::diagnose::diagnose;
-use super::locate::check_branch;
+use super::locate::{Location, check_branch};
 use super::run::RunRefs;
 use super::store::{GitStore, Identity};
-use super::url::RemoteUrl;
-use super::{cache, maintain, push};
+use super::url::{RemoteUrl, Transport};
+use super::{borrow, cache, maintain, push};
 use crate::port::{CommitId, PushOutcome, Remote, RemoteError, Tips};
 use git2::{ErrorCode, Oid};
 use std::path::{Path, PathBuf};
@@ -75,19 +75,26 @@ impl GitRemote {
 
     /// Opens a remote, fetches plan and record branch, and keeps the cache in
     /// order: a damaged one is made anew at once, one of many packs is
-    /// repacked.
+    /// repacked. A new one takes what a checkout of the repository has.
     ///
     /// # Errors
     /// Fails as [`GitRemote::open`] and [`Remote::fetch`] do.
     pub async fn connect(
-        url: &RemoteUrl,
-        plan_branch: &str,
+        location: &Location,
         cache_dir: &Path,
         access: &Access,
         record_branch: &str,
     ) -> Result<(Self, Tips), RemoteError> {
+        let Location { url, plan_branch, worktree } = location;
         let open = || Self::open(url, plan_branch, cache_dir).map(|remote| remote.timed(access));
         let mut remote = open()?;
+        let lender = worktree.as_deref().filter(|_| url.transport() != Transport::Local);
+        let borrowed = lender.is_some_and(|path| borrow::borrow(&remote.git_dir, path));
+        if borrowed {
+            // An object store learns of alternates when it is opened.
+            drop(remote);
+            remote = open()?;
+        }
         let tips = match remote.fetch(record_branch).await {
             Err(RemoteError::Damaged { .. }) => {
                 // Our own presence would keep the old directory.
@@ -97,6 +104,9 @@ impl GitRemote {
             }
             other => other?,
         };
+        if borrowed {
+            borrow::give_back(&remote.git_dir).await;
+        }
         maintain::maintain(&remote.git_dir).await;
         Ok((remote, tips))
     }

@@ -119,8 +119,8 @@ impl RemoteUrl {
     /// the URL itself come first, then the operator's, then the checkout's.
     #[must_use]
     pub fn opened_by(mut self, access: &Access, headers: &[(String, String)]) -> Self {
+        self.ssh = access.ssh().cloned();
         if self.transport != Transport::Http {
-            self.ssh = access.ssh().cloned();
             return self;
         }
         if self.settings.iter().any(Setting::is_secret) {
