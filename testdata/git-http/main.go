@@ -83,6 +83,7 @@ func main() {
 	header := flag.String("header-env", "GIT_HTTP_HEADER", "variable with an Authorization value that is taken too")
 	password := flag.String("password-env", "GIT_HTTP_PASSWORD", "variable with the password; unset: open to all")
 	sshd := flag.String("sshd", "", "the sshd program; empty: no SSH")
+	cert := flag.String("cert", "", "where the certificate of the https side goes")
 	config := flag.String("sshd-config", "", "its configuration")
 	flag.Parse()
 
@@ -97,6 +98,12 @@ func main() {
 	os.Unsetenv(*password)
 	os.Unsetenv(*header)
 	go func() { _ = http.Serve(web, handler) }()
+	tls, err := secure(*cert)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() { _ = http.Serve(tls, handler) }()
 	port := 0
 	if *sshd != "" {
 		lines, err := net.Listen("tcp", "127.0.0.1:0")
@@ -107,7 +114,8 @@ func main() {
 		port = lines.Addr().(*net.TCPAddr).Port
 		go serveSSH(s, lines, *sshd, *config)
 	}
-	fmt.Printf("ready %d %d\n", web.Addr().(*net.TCPAddr).Port, port)
+	of := func(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+	fmt.Printf("ready %d %d %d\n", of(web), of(tls), port)
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		fmt.Println(s.command(in.Text()))

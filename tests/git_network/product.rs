@@ -170,6 +170,28 @@ fn each_refusal_of_an_ssh_remote_says_what_to_do() {
 }
 
 #[test]
+fn a_certificate_is_checked_and_credentials_go_over_https() {
+    let place = Place::closed();
+    plan(&place);
+    let url = place.server.https("plan.git");
+    let login = |command: &mut Command| {
+        command.env("TRANCHE_GIT_USERNAME", USER).env("TRANCHE_GIT_PASSWORD", PASSWORD);
+    };
+    let mut command = place.tranche(&["status", "--repo", &url]);
+    login(&mut command);
+    let said = ends(command.env("GIT_SSL_NO_VERIFY", "1"), 1);
+    assert!(said.contains("certificate"), "{said}");
+    assert_eq!(place.server.seen().unwrap().requests, 0);
+
+    let trusted = place.server.certificate();
+    let mut command = place.tranche(&["apply", "--wait", "10m", "--repo", &url]);
+    login(&mut command);
+    ends(command.env("GIT_SSL_CAINFO", trusted), 3);
+    assert!(place.tip(RECORD).is_some());
+    assert_eq!(place.server.seen().unwrap().refused, 0);
+}
+
+#[test]
 fn a_url_that_the_user_rewrites_is_reached_by_the_other_way() {
     let place = Place::open();
     plan(&place);
@@ -186,7 +208,7 @@ fn a_url_that_the_user_rewrites_is_reached_by_the_other_way() {
     ends(&mut place.tranche(&["status", "--repo", forge]), 0);
     rewrite(forge, &ssh, "no_hosts");
     let said = ends(&mut place.tranche(&["status", "--repo", forge]), 1);
-    assert!(said.contains("Host key verification failed"), "{said}");
+    assert!(said.contains("key is not trusted"), "{said}");
     // Plain http is no way round the rules either.
     rewrite(forge, &place.http(), "known_hosts");
     ends(&mut place.tranche(&["status", "--repo", forge]), 1);

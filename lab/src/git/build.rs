@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SOURCES: [&str; 3] = ["go.mod", "main.go", "serve.go"];
+const SOURCES: [&str; 4] = ["go.mod", "main.go", "secure.go", "serve.go"];
 
 /// The program's path; the first who asks for it builds it, others wait.
 pub(super) fn program() -> Result<PathBuf, Error> {

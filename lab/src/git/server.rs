@@ -79,7 +79,9 @@ pub struct GitServer {
     pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     root: PathBuf,
     http: u16,
+    https: u16,
     ssh: u16,
+    certificate: PathBuf,
     keys: Keys,
 }
 
@@ -95,6 +97,7 @@ impl GitServer {
         })?;
         privilege_separation()?;
         let keys = Keys::create(&scratch.join("keys"))?;
+        let certificate = scratch.join("certificate.pem");
         let log = std::fs::File::create(scratch.join("server.log"))
             .map_err(|e| failed("write the server's log", e))?;
         let mut child = Command::new(program()?)
@@ -104,6 +107,8 @@ impl GitServer {
             .arg(backend()?)
             .args(["-user", &login.user, "-sshd", sshd, "-sshd-config"])
             .arg(keys.config())
+            .arg("-cert")
+            .arg(&certificate)
             .env("GIT_HTTP_PASSWORD", &login.password)
             .env("GIT_HTTP_HEADER", &login.header)
             .stdin(Stdio::piped())
@@ -115,14 +120,22 @@ impl GitServer {
             return Err(failed("start the git server", "no pipes"));
         };
         let pipes = Mutex::new((stdin, BufReader::new(stdout)));
-        let mut server =
-            Self { child, pipes, root: root.to_owned(), http: 0, ssh: 0, keys: keys.clone() };
+        let mut server = Self {
+            child,
+            pipes,
+            root: root.to_owned(),
+            http: 0,
+            https: 0,
+            ssh: 0,
+            certificate,
+            keys: keys.clone(),
+        };
         let ready = server.line()?;
         let ports: Vec<u16> = ready.split(' ').filter_map(|word| word.parse().ok()).collect();
-        let [http, ssh] = ports.as_slice() else {
+        let [http, https, ssh] = ports.as_slice() else {
             return Err(failed("start the git server", ready));
         };
-        (server.http, server.ssh) = (*http, *ssh);
+        (server.http, server.https, server.ssh) = (*http, *https, *ssh);
         keys.know(server.ssh)?;
         Ok(server)
     }
@@ -131,6 +144,18 @@ impl GitServer {
     #[must_use]
     pub fn http(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.http)
+    }
+
+    /// The URL of a repository over HTTPS.
+    #[must_use]
+    pub fn https(&self, name: &str) -> String {
+        format!("https://127.0.0.1:{}/{name}", self.https)
+    }
+
+    /// The certificate of the HTTPS side, which is its own authority.
+    #[must_use]
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
     }
 
     /// The origin of the HTTP side.

@@ -23,7 +23,7 @@ const OUTPUT_LIMIT: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Settings that hold for every call, whatever the user's configuration says.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 14] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "gc.auto=0",
@@ -33,6 +33,8 @@ const SETTINGS: [&str; 13] = [
     // git goes on sending a header that is bound to the first host to the
     // host that it was redirected to: so no redirect is followed at all.
     "http.followRedirects=false",
+    // For one host, by its URL, the user may still say otherwise.
+    "http.sslVerify=true",
     // A second net below our deadline, for a git that outlives us.
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=120",

@@ -10,8 +10,9 @@ use crate::port::RemoteError;
 pub(super) fn diagnose(url: &RemoteUrl, ended: &Ended) -> RemoteError {
     match last_answer(&ended.stderr) {
         Some(answer) => http(url, ended.said.clone(), answer),
-        None if url.transport() == Transport::Ssh => ssh(url, ended),
-        None => unreachable(url, ended.said.clone()),
+        None if url.transport() == Transport::Local => unreachable(url, ended.said.clone()),
+        // Or never came as far as an answer.
+        None => ssh(url, ended),
     }
 }
 
