@@ -127,6 +127,7 @@ pub(super) async fn git(
     let finished = tokio::time::timeout(deadline, end(&mut child, &mut stdout, &mut stderr)).await;
     let Ok(status) = finished else {
         drop(group);
+        let _ = child.start_kill();
         let _ = child.wait().await;
         return Err(Unended::Late(deadline.as_secs()));
     };

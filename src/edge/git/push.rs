@@ -49,7 +49,7 @@ pub(super) async fn push(
             && begun.elapsed() < remote.deadlines.push
             // Who may not push now may not a moment later either, and an
             // account is soon locked.
-            && !answer.as_ref().is_ok_and(|ended| is_denied(ended));
+            && !answer.as_ref().is_ok_and(is_denied);
         match pauses.next() {
             Some(pause) if again => tokio::time::sleep(*pause).await,
             _ => break (answer, verdict),
