@@ -307,7 +307,11 @@ fn decoded(text: &str) -> Result<String, &'static str> {
 }
 
 fn refused(text: &str, cause: &str) -> RemoteError {
-    RemoteError::Refused { remote: mask(text).escape_debug().to_string(), cause: cause.to_owned() }
+    let shown = match text.rsplit_once('@') {
+        Some((_, behind)) if !text.contains("://") => format!("***@{behind}"),
+        _ => mask(text),
+    };
+    RemoteError::Refused { remote: shown.escape_debug().to_string(), cause: cause.to_owned() }
 }
 
 #[cfg(test)]
