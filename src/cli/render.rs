@@ -63,12 +63,15 @@ pub fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
     Ok((files, project))
 }
 
-/// All objects of a plan: plain ones, then each application's.
+/// All objects of a plan: plain ones, routes that rollouts drive, then each
+/// application's.
 fn objects(loaded: &Loaded) -> Vec<Value> {
     let plain = loaded.plan.objects.iter().map(|object| object.body.clone());
     let rendered = loaded.applications.values().flat_map(|application| {
         let components = application.rendered.components.iter();
         components.flat_map(|c| std::iter::once(&c.workload).chain(&c.extras)).cloned()
     });
-    plain.chain(rendered).collect()
+    let rollouts = loaded.plan.rollouts.iter();
+    let routes = rollouts.filter_map(|rollout| rollout.canary.as_ref()?.document.clone());
+    plain.chain(routes).chain(rendered).collect()
 }

@@ -14,4 +14,5 @@ pub mod object;
 pub mod record;
 pub mod render;
 pub mod strategy;
+pub mod traffic;
 pub mod yaml;

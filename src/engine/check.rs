@@ -56,6 +56,13 @@ impl<P: Ports> Engine<'_, P> {
         live: &BTreeMap<ObjectRef, Value>,
     ) -> Result<(), Halt> {
         let object = effect.object();
+        if let Effect::Await { condition, .. } = effect
+            && let Some((kind, _)) = condition.beside(object)
+        {
+            let what = format!("{kind} of {object}");
+            let access = Access { verb: "list", kind, namespace: object.namespace.clone() };
+            self.granted(key, access, &what).await?;
+        }
         let verbs: &[&'static str] = match effect {
             Effect::Await { .. } => &["get"],
             Effect::Delete { .. } => &["get", "delete"],
@@ -65,22 +72,28 @@ impl<P: Ports> Engine<'_, P> {
         for verb in verbs.iter().copied() {
             let access =
                 Access { verb, kind: object.kind_ref(), namespace: object.namespace.clone() };
-            let known = self.rights.borrow().get(&access).copied();
-            let may = match known {
-                Some(may) => may,
-                None => self.ports.cluster().may(&access).await?,
-            };
-            self.rights.borrow_mut().insert(access, may);
-            if !may {
-                return Err(RunError::new(
-                    Class::Refused,
-                    format!("{key}: this identity may not {verb} {object}"),
-                    "grant the verb by a Role, and run it again; nothing was written",
-                )
-                .into());
-            }
+            self.granted(key, access, &object.to_string()).await?;
         }
         Ok(())
+    }
+
+    async fn granted(&self, key: &EntityKey, access: Access, what: &str) -> Result<(), Halt> {
+        let known = self.rights.borrow().get(&access).copied();
+        let may = match known {
+            Some(may) => may,
+            None => self.ports.cluster().may(&access).await?,
+        };
+        let verb = access.verb;
+        self.rights.borrow_mut().insert(access, may);
+        if may {
+            return Ok(());
+        }
+        Err(RunError::new(
+            Class::Refused,
+            format!("{key}: this identity may not {verb} {what}"),
+            "grant the verb by a Role, and run it again; nothing was written",
+        )
+        .into())
     }
 }
 

@@ -104,7 +104,8 @@ impl<P: Ports> Engine<'_, P> {
             waiting.iter().any(|work| work.nearly_met()).then(|| now.saturating_add(SECOND_READ));
         let end = waiting
             .iter()
-            .filter_map(|work| work.deadline())
+            .flat_map(|work| work.deadline().into_iter().chain(work.held_until()))
+            .filter(|at| *at > now)
             .chain(self.next_deadline(reading, watch, now)?)
             .chain(second_look.into_iter().flatten())
             .fold(until, Timestamp::min);

@@ -9,7 +9,8 @@ use crate::core::model::{Rollout, TargetRevision};
 use crate::core::object::ObjectRef;
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{EntityKey, EntityKind};
-use crate::port::{Cluster, Ports, Remote};
+use crate::core::traffic::route;
+use crate::port::{Cluster, CommitId, Ports, Remote};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,15 +134,38 @@ impl<P: Ports> Engine<'_, P> {
         loaded.plan.rollouts.iter().find(|rollout| self.rollout_key(rollout) == *key)
     }
 
-    /// What a plan says of an entity that is applied directly; none if it
-    /// does not have it.
+    /// The routes that rollouts under way drive. One that its rollout still
+    /// names in the plan is no plain object anyway; this is for rollouts that
+    /// have vanished, or name another one now.
+    pub(super) fn driven_routes(&self, reading: &Reading) -> Result<BTreeSet<ObjectRef>, RunError> {
+        let mut routes = BTreeSet::new();
+        let snapshot = self.snapshot(reading);
+        for key in snapshot.entities()?.into_iter().filter(|k| k.kind == EntityKind::Rollout) {
+            let Some(record) = snapshot.entity(&key)? else { continue };
+            let Some(commit) = record
+                .step_plan
+                .filter(|_| !record.removed && !record.status.rolling_state.terminal())
+            else {
+                continue;
+            };
+            let loaded = self.loaded(&CommitId(commit))?;
+            let Ok(loaded) = loaded.as_ref() else { continue };
+            let canary = self.rollout_in(loaded, &key).and_then(|rollout| rollout.canary.as_ref());
+            routes.extend(canary.map(|canary| route(&key.namespace, &canary.route)));
+        }
+        Ok(routes)
+    }
+
+    /// What a plan says of an entity that is applied directly, plain objects
+    /// only as far as they are `wanted`; none if it does not have it.
     pub(super) async fn content(
         &self,
         loaded: &Loaded,
         key: &EntityKey,
+        wanted: &dyn Fn(&ObjectRef) -> bool,
     ) -> Result<Option<DirectContent>, RunError> {
         if key.kind == EntityKind::Objects {
-            return self.plain(loaded, key).await;
+            return self.plain(loaded, key, wanted).await;
         }
         let application =
             ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
@@ -161,6 +185,7 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         loaded: &Loaded,
         key: &EntityKey,
+        wanted: &dyn Fn(&ObjectRef) -> bool,
     ) -> Result<Option<DirectContent>, RunError> {
         let mut objects = Vec::new();
         for object in &loaded.plan.objects {
@@ -179,7 +204,9 @@ impl<P: Ports> Engine<'_, P> {
             } else {
                 reference.namespace = None;
             }
-            objects.push((reference, body));
+            if wanted(&reference) {
+                objects.push((reference, body));
+            }
         }
         if objects.is_empty() {
             return Ok(None);

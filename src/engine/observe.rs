@@ -15,6 +15,7 @@ use crate::core::render::ApplicationKey;
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled, unmarked,
 };
+use crate::core::traffic::route;
 use crate::port::{Clock, Cluster, ClusterProblem, CommitId, Ports, Remote};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +106,10 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Decision, RunError> {
         let record = snapshot.entity(key)?;
         let loaded = reading.loaded()?;
-        let Some(content) = self.content(loaded, key).await? else {
+        // What a rollout under way drives is its own, even if the plan no
+        // longer says so.
+        let driven = self.driven_routes(reading)?;
+        let Some(content) = self.content(loaded, key, &|o| !driven.contains(o)).await? else {
             return Ok(Decision::Idle(Idle::Done));
         };
         let open = record.as_ref().and_then(|r| r.open.as_ref());
@@ -113,7 +117,8 @@ impl<P: Ports> Engine<'_, P> {
         if let Some(open) = open {
             let then = self.loaded(&CommitId(open.step_plan.clone()))?;
             if let Ok(then) = then.as_ref() {
-                step_content = self.content(then, key).await?;
+                let named = |o: &ObjectRef| open.objects.iter().any(|named| named.object == *o);
+                step_content = self.content(then, key, &named).await?;
             }
         }
         let mut live = BTreeMap::new();
@@ -184,6 +189,11 @@ impl<P: Ports> Engine<'_, P> {
         let mut live = BTreeMap::new();
         for object in revisions.values().flat_map(|r| r.bodies.keys()) {
             self.look_at(object, &mut live).await?;
+        }
+        for canary in
+            [rollout, step_rollout].into_iter().flatten().filter_map(|r| r.canary.as_ref())
+        {
+            self.look_at(&route(&key.namespace, &canary.route), &mut live).await?;
         }
         let known: Vec<String> = known.into_iter().map(|r| r.revision).collect();
         Ok(decide_rollout(&RolloutView {

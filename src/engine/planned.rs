@@ -10,6 +10,7 @@ use crate::core::object::ObjectRef;
 use crate::core::render::{
     ApplicationKey, Library, Rendered, content_digest, render, rendered_digest,
 };
+use crate::core::strategy::claim;
 use crate::port::{CommitId, Objects, Ports, Remote};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -45,7 +46,7 @@ pub struct RenderedApplication {
 /// # Errors
 /// The text of everything that is wrong.
 pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, String> {
-    let plan = dialect::load(files).map_err(|errors| errors.to_string())?;
+    let mut plan = dialect::load(files).map_err(|errors| errors.to_string())?;
     let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
     let mut applications = BTreeMap::new();
     let mut errors = Vec::new();
@@ -64,6 +65,8 @@ pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, Strin
         }
     }
     errors.extend(twice(&plan, &applications, target));
+    let rendered = applications.iter().map(|(key, a)| (key.clone(), &a.rendered)).collect();
+    errors.extend(claim(&mut plan, &rendered, &target.namespace));
     if errors.is_empty() { Ok(Loaded { plan, applications }) } else { Err(errors.join("\n")) }
 }
 

@@ -9,7 +9,7 @@ use super::write::Written;
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::record::EntityRecord;
-use crate::core::strategy::{Effect, EntityKey, Look, StepKind, look};
+use crate::core::strategy::{Effect, EntityKey, Look, Sight, StepKind, look};
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -37,6 +37,8 @@ pub(super) struct Work {
     stamped: bool,
     /// What the cursor waits for held at the last look.
     met: bool,
+    /// When this run came to the cursor's wait.
+    arrived: Option<Timestamp>,
     /// Objects that this run created and the intent does not name: the next
     /// fetch confirms them all.
     unconfirmed: BTreeSet<String>,
@@ -88,6 +90,7 @@ impl Work {
             aborting: false,
             stamped: act.entry != Entry::Takeover,
             met: false,
+            arrived: None,
             unconfirmed: BTreeSet::new(),
             act,
         }
@@ -115,6 +118,7 @@ impl Work {
     fn next(&mut self) {
         self.cursor += 1;
         self.met = false;
+        self.arrived = None;
     }
 
     /// Whether the step was begun by this very intent.
@@ -149,6 +153,30 @@ impl Work {
         let open = self.record.open.as_ref()?;
         let same = open.id == self.act.step.id && open.waits_at == Some(self.cursor);
         open.deadline.filter(|_| same && self.act.step.kind != StepKind::Abort)
+    }
+
+    /// Since when everything before the cursor is known to be done: since the
+    /// record stands at this very wait, if it does, else since this run has
+    /// come here. What was done again after a set-back, or by a run that died,
+    /// was done later than any wait of before: its record stands at an earlier
+    /// effect.
+    fn known_since(&mut self, now: Timestamp) -> Timestamp {
+        let arrived = *self.arrived.get_or_insert(now);
+        self.recorded_here().map_or(arrived, |since| since.min(arrived))
+    }
+
+    fn recorded_here(&self) -> Option<Timestamp> {
+        let open = self.record.open.as_ref().filter(|open| open.id == self.act.step.id);
+        open.filter(|open| open.cursor == self.cursor)?.since
+    }
+
+    /// When a condition at the cursor that has to hold for a while has held
+    /// long enough.
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        let Some(Effect::Await { condition, .. }) = self.effect() else { return None };
+        let seconds = SignedDuration::from_secs(i64::from(condition.holds_for()?));
+        let since = self.recorded_here().into_iter().chain(self.arrived).min()?;
+        since.checked_add(seconds).ok()
     }
 
     /// Where an intent has to begin to go on: whatever was awaited is seen
@@ -232,7 +260,8 @@ impl<P: Ports> Engine<'_, P> {
 
     /// One look at what is awaited; it has to hold at two.
     async fn look_at_wait(&self, work: &mut Work, effect: &Effect) -> Result<Pace, Halt> {
-        let seen = self.look(effect).await?;
+        let since = work.known_since(self.ports.clock().now().await?);
+        let seen = self.look(effect, since).await?;
         if seen.ready.is_some() {
             work.ready = seen.ready;
         }
@@ -256,12 +285,19 @@ impl<P: Ports> Engine<'_, P> {
         Ok(Pace::Blocked(seen.seen))
     }
 
-    async fn look(&self, effect: &Effect) -> Result<Look, Halt> {
+    async fn look(&self, effect: &Effect, since: Timestamp) -> Result<Look, Halt> {
         let Effect::Await { object, condition, .. } = effect else {
             return Ok(Look { met: true, set_back: false, seen: String::new(), ready: None });
         };
         let live = self.ports.cluster().get(object).await?;
-        Ok(look(*condition, object, live.as_ref()))
+        let beside = match condition.beside(object) {
+            Some((kind, labels)) => {
+                self.ports.cluster().list(&kind, object.namespace.as_deref(), &labels).await?
+            }
+            None => Vec::new(),
+        };
+        let waited = self.ports.clock().now().await?.duration_since(since);
+        Ok(look(*condition, object, &Sight { live: live.as_ref(), beside: &beside, waited }))
     }
 
     /// Whether this run may not write any more under its lock.

@@ -49,7 +49,44 @@ pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut
             default(object, &["spec", "updateStrategy", "maxUnavailable"], json!("20%"));
             pod_spec(object.pointer_mut("/spec/template/spec"));
         }
+        "Gateway" => gateway(object),
+        "HTTPRoute" => route(object),
         _ => {}
+    }
+}
+
+fn items<'a>(object: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+fn gateway(object: &mut Value) {
+    for listener in items(object, "/spec/listeners") {
+        default(listener, &["allowedRoutes", "namespaces", "from"], json!("Same"));
+    }
+}
+
+/// As the CRD of v1.4.0 defaults what routes by weight hold.
+fn route(object: &mut Value) {
+    let everything = json!([{"path": {"type": "PathPrefix", "value": "/"}}]);
+    default(object, &["spec", "rules"], json!([{"matches": everything}]));
+    for parent in items(object, "/spec/parentRefs") {
+        default(parent, &["group"], json!("gateway.networking.k8s.io"));
+        default(parent, &["kind"], json!("Gateway"));
+    }
+    for rule in items(object, "/spec/rules") {
+        default(rule, &["matches"], everything.clone());
+        for one in items(rule, "/matches") {
+            default(one, &["path", "type"], json!("PathPrefix"));
+            default(one, &["path", "value"], json!("/"));
+            for list in ["/headers", "/queryParams"] {
+                items(one, list).for_each(|entry| default(entry, &["type"], json!("Exact")));
+            }
+        }
+        for backend in items(rule, "/backendRefs") {
+            default(backend, &["group"], json!(""));
+            default(backend, &["kind"], json!("Service"));
+            default(backend, &["weight"], json!(1));
+        }
     }
 }
 

@@ -74,6 +74,7 @@ const CORE: (&str, &str) = ("", "v1");
 const APPS: (&str, &str) = ("apps", "v1");
 const BATCH: (&str, &str) = ("batch", "v1");
 const NET: (&str, &str) = ("networking.k8s.io", "v1");
+const GATEWAY: (&str, &str) = ("gateway.networking.k8s.io", "v1");
 const RBAC: (&str, &str) = ("rbac.authorization.k8s.io", "v1");
 
 /// All kinds, groups together.
@@ -99,6 +100,10 @@ pub(super) const RESOURCES: &[Resource] = &[
     refused(row(BATCH, ("CronJob", "cronjobs", "cj"), true)),
     refused(row(BATCH, ("Job", "jobs", ""), true)),
     row(("coordination.k8s.io", "v1"), ("Lease", "leases", ""), false),
+    row(("discovery.k8s.io", "v1"), ("EndpointSlice", "endpointslices", ""), false),
+    cluster(row(GATEWAY, ("GatewayClass", "gatewayclasses", "gc"), true)),
+    row(GATEWAY, ("Gateway", "gateways", "gtw"), true),
+    row(GATEWAY, ("HTTPRoute", "httproutes", ""), true),
     row(NET, ("Ingress", "ingresses", "ing"), true),
     row(NET, ("NetworkPolicy", "networkpolicies", "netpol"), false),
     row(("policy", "v1"), ("PodDisruptionBudget", "poddisruptionbudgets", "pdb"), true),

@@ -176,6 +176,7 @@ impl World {
         if let Some(old) = self.objects.remove(name) {
             self.rv += 1;
             self.unlink(name, &old);
+            self.dirty.extend(controllers::watchers(self, name, &old));
             self.disarm(name);
             self.touched.insert(name.clone());
             let orphans = self.children.get(text(&old, "/metadata/uid")).cloned();
@@ -186,7 +187,9 @@ impl World {
     fn store(&mut self, name: ObjectRef, object: Value) {
         if let Some(old) = self.objects.get(&name).cloned() {
             self.unlink(&name, &old);
+            self.dirty.extend(controllers::watchers(self, &name, &old));
         }
+        self.dirty.extend(controllers::watchers(self, &name, &object));
         for owner in owners(&object) {
             self.children.entry(owner.1).or_default().insert(name.clone());
             self.dirty.insert(owner.0);

@@ -13,3 +13,4 @@ mod machine;
 mod model;
 mod plan;
 mod steps;
+mod traffic;

@@ -61,6 +61,9 @@ impl Cluster {
                         Condition::UpdatedReady { at_least } => pods.new = pods.new.max(*at_least),
                         Condition::Healthy => pods.new = pods.wanted,
                         Condition::ScaledTo { at_most } => assert!(pods.wanted <= *at_most),
+                        Condition::Serving { .. }
+                        | Condition::RouteAccepted { .. }
+                        | Condition::Drained { .. } => panic!("{object} is no route"),
                     }
                 }
             }

@@ -43,10 +43,14 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
         })
     };
     let mut rolled = body(&workload);
-    rolled["spec"] = json!({"replicas": replicas, "template": {"image": number}});
+    let labels = json!({"labels": {"app": "web"}});
+    rolled["spec"] =
+        json!({"replicas": replicas, "template": {"image": number, "metadata": labels}});
+    let mut selecting = body(&service);
+    selecting["spec"] = json!({"selector": {"app": "web"}, "ports": [{"port": 80}]});
     let bodies = BTreeMap::from([
         (workload.clone(), rolled),
-        (service.clone(), body(&service)),
+        (service.clone(), selecting),
         (own.clone(), body(&own)),
     ]);
     let revision = format!("web-v{number}");
@@ -59,6 +63,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
         replicas,
         bodies,
         rest: vec![service, own],
+        routed: None,
     }
 }
 
@@ -76,6 +81,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
             batch_partition: None,
             paused: false,
         },
+        canary: None,
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,
         place: Place { file: "rollout.yaml".to_owned(), line: 1 },

@@ -85,6 +85,11 @@ pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
             open.deadline = None;
             open.waits_at = Some(parked.cursor);
         }
+        if open.cursor != parked.cursor {
+            // It came here anew, if only after a set-back: what it waits for
+            // has not been so since the last time. The deadline stays.
+            open.since = None;
+        }
         open.phase = Phase::Waiting;
         open.cursor = parked.cursor;
         open.since = open.since.or(Some(parked.now));

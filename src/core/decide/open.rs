@@ -110,7 +110,14 @@ pub(super) fn recompiled(
         ));
     };
     let source = record.source.as_ref().map(|s| view.recorded(s)).transpose()?.cloned();
+    let invalid = |error: &dyn std::fmt::Display| {
+        Refusal::plan(
+            format!("{}: {}: {error}", rollout.place, view.key),
+            "mend the rollout plan; what is under way goes on once it is valid",
+        )
+    };
     let bodies = Bodies { source, target: view.recorded(target)?.clone() };
+    let bodies = bodies.routed(rollout).map_err(|error| invalid(&error))?;
     let sizes = Sizes {
         original: record.status.rollout_original_size,
         target: u32::try_from(record.status.rollout_target_size).unwrap_or(0),
@@ -124,11 +131,6 @@ pub(super) fn recompiled(
         sizes,
         bodies: &bodies,
     };
-    let compiled = compile(&input).map_err(|error| {
-        Refusal::plan(
-            format!("{}: {}: {error}", rollout.place, view.key),
-            "mend the rollout plan; what is under way goes on once it is valid",
-        )
-    })?;
+    let compiled = compile(&input).map_err(|error| invalid(&error))?;
     Ok((compiled, bodies))
 }

@@ -5,9 +5,10 @@ use super::start::start;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
-use crate::core::model::{OnDelete, Rollout};
+use crate::core::model::{Canary, OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, StepsRef};
-use crate::core::strategy::{Bodies, BodyTable, Compiled, Step};
+use crate::core::strategy::{Bodies, BodyTable, Compiled, Movement, Step};
+use crate::core::traffic::Weight;
 
 /// Decides about a rollout.
 #[must_use]
@@ -162,6 +163,7 @@ fn next_batch(
 ) -> Result<Decision, Refusal> {
     let (compiled, bodies) = recompiled(view, record, rollout)?;
     keeps_done_batches(view, record, rollout, &compiled)?;
+    keeps_traffic(view, record, rollout)?;
     let done = record.state().batch == BatchState::BatchReady;
     let index = record.status.current_batch + u32::from(done);
     if let Some(idle) = gate(view, rollout, index) {
@@ -228,6 +230,40 @@ fn keeps_done_batches(
             list(&compiled.goals)
         ),
         "leave the batches that are done as they were and edit the later ones",
+    ))
+}
+
+/// What traffic is moved by, and what was moved already, cannot be edited:
+/// the route stands where the recorded steps have brought it.
+fn keeps_traffic(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<(), Refusal> {
+    let Some(began) = view.step_rollout.filter(|_| record.movement == Some(Movement::Upgrade))
+    else {
+        return Ok(());
+    };
+    let kept = match (&began.canary, &rollout.canary) {
+        (None, None) => true,
+        (Some(began), Some(now)) => {
+            let weights = |canary: &Canary| -> Vec<Weight> {
+                canary.steps.iter().take(record.goals.len()).map(|step| step.weight).collect()
+            };
+            began.route == now.route && weights(began) == weights(now)
+        }
+        _ => false,
+    };
+    if kept {
+        return Ok(());
+    }
+    Err(Refusal::plan(
+        format!(
+            "{}: {} is under way, and the plan now moves its traffic by something else, or by \
+             other weights in steps that are done",
+            rollout.place, view.key
+        ),
+        "put `spec.strategy` back as it was, and edit later steps only; or abort first",
     ))
 }
 

@@ -31,11 +31,15 @@ pub(super) fn start(
     let source = source(view, previous, rollout, target)?;
     let (movement, sizes) = sizes(view, rollout, stable, source, target)?;
     let attempt = previous.map_or(0, |p| p.attempt) + 1;
+    let mend = "mend the rollout plan";
     let bodies = Bodies { source: source.cloned(), target: target.clone() };
+    let bodies = bodies.routed(rollout).map_err(|error| {
+        Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
+    })?;
     let context = view.context(source, target, attempt, 0);
     let input = RolloutInput { rollout, context: &context, movement, sizes, bodies: &bodies };
     let compiled = compile(&input).map_err(|error| {
-        Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), "mend the rollout plan")
+        Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
     })?;
     if let Some(idle) = gate(view, rollout, 0) {
         return Ok(Decision::Idle(idle));

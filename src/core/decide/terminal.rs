@@ -64,16 +64,28 @@ fn mend(
     next.settled += 1;
     // Batches are not looked at any more: an edit of them after the end says
     // nothing, so the recorded document is compiled.
-    let rollout = view.step_rollout.unwrap_or(rollout);
+    // The route of its own document is an edit that counts, though: nobody
+    // else applies it.
+    let recorded = view.step_rollout.filter(|recorded| same_route(recorded, rollout));
+    let step_plan = record.step_plan.clone().filter(|_| recorded.is_some());
+    let step_plan = step_plan.unwrap_or_else(|| view.plan_commit.to_owned());
+    next.step_plan = Some(step_plan.clone());
+    let rollout = recorded.unwrap_or(rollout);
     let (compiled, bodies) = recompiled(view, &next, rollout)?;
     if !drifted(&compiled.settle, &BodyTable::of(&bodies), view.live, view.unchanged) {
         return Ok(Decision::Idle(Idle::Done));
     }
     // Only this side is applied: the source is gone.
     let bodies = Bodies { source: None, target: bodies.target };
-    let step_plan = record.step_plan.clone().unwrap_or_else(|| view.plan_commit.to_owned());
     let step = (compiled.settle, Vec::new());
     Ok(act(Entry::Fresh, step, 0, next, &bodies, step_plan, Vec::new()))
+}
+
+fn same_route(one: &Rollout, other: &Rollout) -> bool {
+    let route = |rollout: &Rollout| {
+        rollout.canary.as_ref().map(|canary| (canary.route.clone(), canary.document.clone()))
+    };
+    route(one) == route(other)
 }
 
 /// Whether any write of a step would change something, as far as can be told

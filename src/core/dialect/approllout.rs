@@ -1,5 +1,6 @@
 //! KubeVela's AppRollout.
 
+use super::canary::{self, STRATEGY};
 use super::check::{Check, revision_of};
 use super::duration;
 use super::metadata::{self, METADATA, annotation};
@@ -40,7 +41,16 @@ static SPEC: Shape = Shape {
             Kind::List(&Kind::Name),
             "The component that is driven; one.",
         ),
-        Field::required("rolloutPlan", Kind::Object(&ROLLOUT_PLAN), "The batches."),
+        Field::optional(
+            "rolloutPlan",
+            Kind::Object(&ROLLOUT_PLAN),
+            "The batches; may be left out only beside `strategy`.",
+        ),
+        Field::optional(
+            "strategy",
+            Kind::Object(&STRATEGY),
+            "How traffic follows the pods; its steps take the place of the batches.",
+        ),
         Field::optional(
             "revertOnDelete",
             Kind::Flag,
@@ -59,14 +69,22 @@ pub(super) fn read(
     check.object(root, &APPROLLOUT, "AppRollout");
     metadata::own_annotations(&mut check, root, &[ON_DELETE, DEADLINE], "AppRollout");
     let spec = root.get("spec");
-    if let Some(plan) = spec.and_then(|spec| spec.get("rolloutPlan")) {
+    let plan = spec.and_then(|spec| spec.get("rolloutPlan"));
+    let shifts = spec.is_some_and(|spec| spec.get("strategy").is_some());
+    if let Some(plan) = plan.filter(|_| !shifts) {
         rollout_plan::check(&mut check, plan, "AppRollout.spec.rolloutPlan");
     }
+    canary::check(&mut check, root, spec);
     one_component(&mut check, spec);
     one_application(&mut check, spec);
     let (on_delete, deadline_seconds) = annotations(&mut check, root);
     let (Some(spec), true) = (spec, check.errors.is_empty()) else { return Err(check.errors) };
-    let Some(plan) = spec.get("rolloutPlan") else { return Err(check.errors) };
+    let plan = match spec.get("rolloutPlan") {
+        Some(plan) => rollout_plan::translate(plan, source).map_err(|error| vec![error])?,
+        None => rollout_plan::unstated(),
+    };
+    let canary = canary::translate(spec, source, &plan).map_err(|error| vec![error])?;
+    let plan = if canary.is_some() { rollout_plan::at_once(plan) } else { plan };
     let reverts = spec.get("revertOnDelete").and_then(Node::flag).unwrap_or(false);
     let default = if reverts { OnDelete::Abort } else { OnDelete::default() };
     let component = spec.get("componentList").and_then(|list| list.items().first());
@@ -79,7 +97,8 @@ pub(super) fn read(
         ),
         source: metadata::text(Some(spec), "sourceAppRevisionName").filter(|name| !name.is_empty()),
         component: component.and_then(Node::text).map(str::to_owned),
-        plan: rollout_plan::translate(plan, source).map_err(|error| vec![error])?,
+        plan,
+        canary,
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,
         place: place.clone(),

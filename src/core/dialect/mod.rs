@@ -7,6 +7,7 @@
 
 mod application;
 mod approllout;
+mod canary;
 mod check;
 mod document;
 mod duplicates;

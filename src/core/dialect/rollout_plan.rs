@@ -90,6 +90,23 @@ pub(super) fn check(check: &mut Check<'_>, plan: &Node, path: &str) {
     }
 }
 
+/// The plan of a rollout whose steps are a canary's: what there is no traffic
+/// to shift for (a first deploy, another size) is one batch.
+pub(super) fn at_once(plan: RolloutPlan) -> RolloutPlan {
+    RolloutPlan { batches: Batches::Even(1), ..plan }
+}
+
+/// The plan where none is written.
+pub(super) fn unstated() -> RolloutPlan {
+    RolloutPlan {
+        strategy: RolloutStrategy::IncreaseFirst,
+        target_size: None,
+        batches: Batches::Even(1),
+        batch_partition: None,
+        paused: false,
+    }
+}
+
 /// Translates a plan that was checked.
 pub(super) fn translate(plan: &Node, source: &Source) -> Result<RolloutPlan, InputError> {
     let count = |name: &str| {

@@ -4,6 +4,7 @@
 
 mod amount;
 mod application;
+mod canary;
 mod input_error;
 mod plan;
 mod project;
@@ -11,6 +12,7 @@ mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
+pub use canary::{Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};

@@ -1,6 +1,6 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, Place};
+use super::{Amount, Canary, Place};
 use serde::{Deserialize, Serialize};
 
 /// The deadline of a batch unless the plan says otherwise: the
@@ -22,6 +22,9 @@ pub struct Rollout {
     pub component: Option<String>,
     /// The batches and how to go through them.
     pub plan: RolloutPlan,
+    /// The traffic that moves with them; its steps then take the place of the
+    /// batches wherever one revision follows another.
+    pub canary: Option<Canary>,
     /// What happens when the rollout vanishes from the plan while it is open.
     pub on_delete: OnDelete,
     /// How long a batch may wait for readiness, in seconds.

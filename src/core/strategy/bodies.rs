@@ -1,7 +1,7 @@
 //! A revision's objects, prepared for a rollout of one of its components.
 
-use super::Side;
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
+use super::{Routed, Side};
 use crate::core::digest::Digest;
 use crate::core::object::ObjectRef;
 use crate::core::render::Rendered;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// The label that tells the two sides of a pair apart. Services select the
 /// component only, so they never see it.
-const LABEL_REVISION: &str = "app.oam.dev/revision";
+pub(super) const LABEL_REVISION: &str = "app.oam.dev/revision";
 
 /// One revision's objects: the workload that is rolled and everything beside
 /// it.
@@ -30,8 +30,11 @@ pub struct RevisionBodies {
     pub replicas: u32,
     /// Every object by name, the workload included.
     pub bodies: BTreeMap<ObjectRef, Value>,
-    /// All but the workload, in rendered order.
+    /// All but the workload, in rendered order; neither the route that a
+    /// rollout drives nor the revision's own Service are among them.
     pub rest: Vec<ObjectRef>,
+    /// What traffic reaches it by, where a rollout drives that.
+    pub routed: Option<Routed>,
 }
 
 /// A revision that cannot be rolled.
@@ -173,6 +176,7 @@ impl RevisionBodies {
             replicas,
             bodies,
             rest,
+            routed: None,
         })
     }
 }

@@ -3,9 +3,9 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, Side, Step, StepContext, StepKind, Verb,
-    goals, in_place, pair, workload,
+    canary, goals, in_place, pair, workload,
 };
-use crate::core::model::{Batches, Rollout};
+use crate::core::model::{Batches, Canary, CapacityError, Rollout};
 use crate::core::object::ObjectRef;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,12 @@ pub enum CompileError {
         /// The target's workload.
         right: String,
     },
+    /// The steps of a canary do not fit the size.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+    /// A canary whose bodies were compiled without their route.
+    #[error("a canary needs the route of both revisions")]
+    NoRoute,
     /// Source and target differ in the shape of the workload.
     #[error("an upgrade needs a source revision")]
     NoSource,
@@ -133,8 +139,18 @@ impl RolloutInput<'_> {
             .collect()
     }
 
+    /// The canary, wherever one revision follows another: else there is no
+    /// traffic to shift.
+    fn canary(&self) -> Option<&Canary> {
+        self.rollout.canary.as_ref().filter(|_| self.movement == Movement::Upgrade)
+    }
+
     /// The goals of the batches over what moves.
-    fn goals(&self) -> Result<Goals, BatchError> {
+    fn goals(&self) -> Result<Goals, CompileError> {
+        if let Some(canary) = self.canary() {
+            let cumulative = canary.pods(self.sizes.target)?;
+            return Ok(Goals { cumulative, warnings: Vec::new() });
+        }
         let total = match self.movement {
             Movement::Deploy | Movement::Upgrade => self.sizes.target,
             Movement::Scale => self.sizes.original.abs_diff(self.sizes.target),
@@ -147,7 +163,7 @@ impl RolloutInput<'_> {
             };
             return Ok(Goals { cumulative: vec![0; batches.max(1)], warnings: Vec::new() });
         }
-        goals(&self.rollout.plan.batches, total)
+        Ok(goals(&self.rollout.plan.batches, total)?)
     }
 
     /// The size after a batch that has moved `moved` pods in all.
@@ -178,7 +194,10 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
     let Goals { cumulative, warnings } = input.goals()?;
     let goals: Vec<u32> = cumulative.iter().map(|moved| input.size_after(*moved)).collect();
     let parts = match (input.movement, input.bodies.target.kind.shape) {
-        (Movement::Upgrade, Shape::Pair) => pair::upgrade(input, &goals)?,
+        (Movement::Upgrade, Shape::Pair) => match input.canary() {
+            Some(canary) => canary::upgrade(input, canary, &goals)?,
+            None => pair::upgrade(input, &goals)?,
+        },
         (Movement::Upgrade, Shape::InPlace) => in_place::upgrade(input, &goals)?,
         (Movement::Deploy | Movement::Scale, _) => in_place::resize(input, &goals),
     };

@@ -2,8 +2,24 @@
 
 use super::Condition;
 use super::workload::{self, Pods};
-use crate::core::object::ObjectRef;
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::traffic::{self, Acceptance, Split};
+use jiff::SignedDuration;
 use serde_json::Value;
+
+/// What one look is taken at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sight<'a> {
+    /// The awaited object.
+    pub live: Option<&'a Value>,
+    /// What [`Condition::beside`] asks for.
+    pub beside: &'a [Value],
+    /// How long everything before this wait has been known to be done.
+    pub waited: SignedDuration,
+}
+
+/// Objects beside the awaited one, by kind and labels.
+pub type Beside = (KindRef, Vec<(String, String)>);
 
 /// One look at an awaited object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +35,54 @@ pub struct Look {
     pub ready: Option<u32>,
 }
 
+impl Condition {
+    /// What has to be listed besides the awaited object, in its namespace.
+    #[must_use]
+    pub fn beside(&self, object: &ObjectRef) -> Option<Beside> {
+        let service = match self {
+            Self::Serving { .. } => object.name.clone(),
+            Self::Drained { split, .. } => split.moved_to(),
+            _ => return None,
+        };
+        let (api_version, kind) = traffic::SLICES;
+        let label = (traffic::SERVICE_LABEL.to_owned(), service);
+        Some((KindRef::new(api_version, kind), vec![label]))
+    }
+
+    /// How long what came before must have been known to be done, in seconds.
+    #[must_use]
+    pub fn holds_for(&self) -> Option<u32> {
+        match self {
+            Self::Drained { seconds, .. } => Some(*seconds),
+            _ => None,
+        }
+    }
+}
+
 /// Looks at a condition.
 #[must_use]
-pub fn look(condition: Condition, object: &ObjectRef, live: Option<&Value>) -> Look {
-    let Some(live) = live else {
+pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look {
+    let Some(live) = sight.live else {
         let met = matches!(condition, Condition::ScaledTo { .. });
         let seen = format!("{object} is not there");
         return Look { met, set_back: !met, seen, ready: None };
     };
+    match condition {
+        Condition::Serving { at_least } => {
+            return serving(at_least, &object.to_string(), sight.beside);
+        }
+        Condition::RouteAccepted { split } => return accepted(&split, object, live),
+        Condition::Drained { split, seconds, at_least } => {
+            let look = accepted(&split, object, live);
+            let there = serving(at_least, &format!("Service {}", split.moved_to()), sight.beside);
+            return if look.met && !there.met {
+                there
+            } else {
+                drained(look, seconds, sight.waited)
+            };
+        }
+        _ => {}
+    }
     let Some(kind) = workload::of(&object.kind_ref()) else {
         let (met, seen) = healthy(object, live);
         return Look { met, set_back: false, seen, ready: None };
@@ -51,7 +107,8 @@ pub fn look(condition: Condition, object: &ObjectRef, live: Option<&Value>) -> L
             format!("{} pods left, {at_most} wanted", pods.replicas),
             None,
         ),
-        Condition::Healthy => (pods.settled, false, settling(&pods), None),
+        // The conditions of routes and Services are looked at above.
+        _ => (pods.settled, false, settling(&pods), None),
     };
     let seen = if pods.observed { seen } else { format!("{seen}, the newest change unseen") };
     Look { met: met && pods.observed, set_back, seen: format!("{object}: {seen}"), ready }
@@ -59,6 +116,36 @@ pub fn look(condition: Condition, object: &ObjectRef, live: Option<&Value>) -> L
 
 fn settling(pods: &Pods) -> String {
     format!("{} of {} pods ready, {} updated", pods.ready, pods.wanted, pods.updated)
+}
+
+fn serving(at_least: u32, object: &str, slices: &[Value]) -> Look {
+    let ready = traffic::ready_addresses(slices);
+    let seen = format!("{object}: {ready} of {at_least} endpoints ready");
+    Look { met: ready >= at_least, set_back: false, seen, ready: None }
+}
+
+/// Whether a route says what was written and is accepted. Where it says
+/// something else, somebody has written it since: that never comes right by
+/// waiting, and nothing is written to it before all that the step stands on
+/// was seen again.
+fn accepted(split: &Split, object: &ObjectRef, live: &Value) -> Look {
+    if let Err(other) = traffic::confirms(live, split) {
+        let seen = format!("{object} sends {other}, but {split} was written");
+        return Look { met: false, set_back: true, seen, ready: None };
+    }
+    let (met, seen) = match traffic::acceptance(live) {
+        Acceptance::Accepted => (true, format!("{object} is accepted: {split}")),
+        Acceptance::Missing(why) => (false, format!("{object} is not accepted: {why}")),
+    };
+    Look { met, set_back: false, seen, ready: None }
+}
+
+fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
+    if !look.met || waited >= SignedDuration::from_secs(i64::from(seconds)) {
+        return look;
+    }
+    let seen = format!("{}; draining, {} of {seconds} s", look.seen, waited.as_secs());
+    Look { met: false, seen, ..look }
 }
 
 /// Kinds whose existence is all there is to wait for.
@@ -76,6 +163,7 @@ const PASSIVE: &[&str] = &[
     "PodDisruptionBudget",
     "Lease",
     "HorizontalPodAutoscaler",
+    "HTTPRoute",
 ];
 
 /// Health as far as any object tells: its newest generation is observed, and
@@ -113,6 +201,10 @@ mod tests {
         ObjectRef::new(&KindRef::new("apps/v1", "Deployment"), Some("default"), "web")
     }
 
+    fn looked(condition: Condition, live: Option<&Value>) -> Look {
+        look(condition, &deployment(), &Sight { live, ..Sight::default() })
+    }
+
     #[test]
     fn ready_pods_of_an_unseen_spec_do_not_count() {
         let mut live = json!({
@@ -121,17 +213,73 @@ mod tests {
             "status": {"observedGeneration": 1, "readyReplicas": 3, "replicas": 3},
         });
         let condition = Condition::Ready { at_least: 3 };
-        assert!(!look(condition, &deployment(), Some(&live)).met);
+        assert!(!looked(condition, Some(&live)).met);
         live["status"]["observedGeneration"] = json!(2);
-        assert!(look(condition, &deployment(), Some(&live)).met);
+        assert!(looked(condition, Some(&live)).met);
     }
 
     #[test]
     fn missing_or_lowered_objects_cannot_come_by_waiting() {
         let condition = Condition::Ready { at_least: 3 };
-        assert!(look(condition, &deployment(), None).set_back);
+        assert!(looked(condition, None).set_back);
         let lowered = json!({"spec": {"replicas": 1}, "status": {"observedGeneration": 1}});
-        assert!(look(condition, &deployment(), Some(&lowered)).set_back);
-        assert!(look(Condition::ScaledTo { at_most: 0 }, &deployment(), None).met);
+        assert!(looked(condition, Some(&lowered)).set_back);
+        assert!(looked(Condition::ScaledTo { at_most: 0 }, None).met);
+    }
+
+    #[test]
+    fn a_drain_ends_only_on_a_route_that_is_still_accepted() {
+        let split = Split {
+            service: traffic::Label::new("web").unwrap(),
+            source: 1,
+            target: 2,
+            weight: traffic::Weight::new(20),
+        };
+        let mut live = json!({
+            "metadata": {"namespace": "default", "generation": 4},
+            "spec": {
+                "parentRefs": [{"name": "edge"}],
+                "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
+            },
+            "status": {"parents": [{
+                "parentRef": {"name": "edge"},
+                "conditions": [
+                    {"type": "Accepted", "status": "True", "observedGeneration": 4},
+                    {"type": "ResolvedRefs", "status": "True", "observedGeneration": 4},
+                ],
+            }]},
+        });
+        let route = traffic::route("default", "web");
+        let slices = [json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]})];
+        let drained = |live: &Value, seconds: i64| {
+            let waited = SignedDuration::from_secs(seconds);
+            let sight = Sight { live: Some(live), waited, beside: &slices };
+            let condition = Condition::Drained { split, seconds: 5, at_least: 1 };
+            let gone = look(condition, &route, &Sight { beside: &[], ..sight });
+            assert!(!gone.met, "those who take the traffic are gone");
+            let look = look(condition, &route, &sight);
+            (look.met, look.set_back)
+        };
+        assert_eq!(drained(&live, 9), (false, true), "not what was written");
+        traffic::share(&mut live, &split);
+        assert_eq!(drained(&live, 4), (false, false));
+        assert_eq!(drained(&live, 5), (true, false));
+        live["metadata"]["generation"] = json!(5);
+        assert_eq!(drained(&live, 5), (false, false), "nobody has seen the newest change");
+    }
+
+    #[test]
+    fn only_the_endpoints_of_the_service_itself_count() {
+        let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), "web");
+        let condition = Condition::Serving { at_least: 1 };
+        let (kind, labels) = condition.beside(&service).unwrap();
+        assert_eq!(kind.to_string(), "EndpointSlice (discovery.k8s.io/v1)");
+        assert_eq!(labels, [("kubernetes.io/service-name".to_owned(), "web".to_owned())]);
+        let live = json!({});
+        let slices = [json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]})];
+        let sight = Sight { live: Some(&live), beside: &slices, ..Sight::default() };
+        assert!(look(condition, &service, &sight).met);
+        assert!(!look(condition, &service, &Sight { beside: &[], ..sight }).met);
+        assert!(look(condition, &service, &Sight { live: None, ..sight }).set_back);
     }
 }

@@ -1,6 +1,7 @@
 //! The step language: one write or wait.
 
 use crate::core::object::ObjectRef;
+use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,6 +25,9 @@ pub struct Driven {
     /// The update strategy's partition: pods that stay on the old revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<u32>,
+    /// How the route's traffic is shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and
@@ -37,6 +41,8 @@ pub enum Verb {
     Scale,
     /// Set how many pods stay on the old revision.
     Partition,
+    /// Set how a route's traffic is shared.
+    Route,
 }
 
 /// One write or wait inside a step.
@@ -96,6 +102,29 @@ pub enum Condition {
     },
     /// The object is there and, as far as its kind tells, healthy.
     Healthy,
+    /// The Service has at least so many ready endpoints.
+    Serving {
+        /// Endpoints.
+        at_least: u32,
+    },
+    /// The route says what was written, and every parent of it has taken it
+    /// over.
+    RouteAccepted {
+        /// What was written.
+        split: Split,
+    },
+    /// The route was seen accepted so long ago, and still is, so whoever
+    /// followed the old weights has had that time to finish; and those that
+    /// traffic was moved to are still there to take it. All that taking pods
+    /// away stands on, in one look.
+    Drained {
+        /// What was written.
+        split: Split,
+        /// How long.
+        seconds: u32,
+        /// Ready endpoints of the Service that traffic was moved to.
+        at_least: u32,
+    },
 }
 
 impl Effect {
@@ -122,6 +151,7 @@ impl fmt::Display for Verb {
             Self::Apply => "apply",
             Self::Scale => "scale",
             Self::Partition => "partition",
+            Self::Route => "route",
         })
     }
 }
@@ -133,6 +163,9 @@ impl fmt::Display for Condition {
             Self::UpdatedReady { at_least } => write!(f, "until {at_least} updated and ready"),
             Self::ScaledTo { at_most } => write!(f, "until at most {at_most} left"),
             Self::Healthy => f.write_str("until healthy"),
+            Self::Serving { at_least } => write!(f, "until it serves {at_least}"),
+            Self::RouteAccepted { split } => write!(f, "until accepted: {split}"),
+            Self::Drained { seconds, .. } => write!(f, "until drained for {seconds} s"),
         }
     }
 }
@@ -142,6 +175,9 @@ impl fmt::Display for Effect {
         match self {
             Self::Write { verb, object, driven, .. } => {
                 write!(f, "{verb} {object}")?;
+                if let Some(split) = &driven.split {
+                    return write!(f, " to {split}");
+                }
                 match (verb, driven.replicas, driven.partition) {
                     (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),
                     (Verb::Partition, _, Some(partition)) => write!(f, " at {partition}"),

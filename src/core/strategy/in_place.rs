@@ -3,7 +3,7 @@
 
 use super::compile::Parts;
 use super::workload::Shape;
-use super::{CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Verb};
+use super::{CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Verb, canary};
 
 /// An upgrade of one object: the new template goes in with every pod held on
 /// the old one, then the partition falls batch by batch.
@@ -18,7 +18,11 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
         });
     }
     let total = input.sizes.target;
-    let driven = |partition| Driven { replicas: Some(total), partition: Some(partition) };
+    let driven = |partition| Driven {
+        replicas: Some(total),
+        partition: Some(partition),
+        ..Driven::default()
+    };
     let mut batches = Vec::with_capacity(goals.len());
     let mut before = 0;
     let mut floor = total;
@@ -58,7 +62,7 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
         batches.push(effects);
     }
     let original = input.sizes.original;
-    let back = Driven { replicas: Some(original), partition: Some(0) };
+    let back = Driven { replicas: Some(original), partition: Some(0), ..Driven::default() };
     let mut abort = vec![RolloutInput::write(Verb::Apply, object, Side::Source, back)];
     abort.extend(input.rest(Side::Source));
     abort.push(input.wait(object, Condition::UpdatedReady { at_least: original }));
@@ -93,6 +97,9 @@ pub(super) fn resize(input: &RolloutInput<'_>, goals: &[u32]) -> Parts {
             };
             effects.push(input.wait(object, condition));
         }
+        if i + 1 == goals.len() && input.movement == Movement::Deploy {
+            effects.extend(canary::opened(input));
+        }
         before = *goal;
         batches.push(effects);
     }
@@ -112,7 +119,7 @@ pub(super) fn resize(input: &RolloutInput<'_>, goals: &[u32]) -> Parts {
 
 fn driven(input: &RolloutInput<'_>, replicas: u32) -> Driven {
     let partition = (input.bodies.target.kind.shape == Shape::InPlace).then_some(0);
-    Driven { replicas: Some(replicas), partition }
+    Driven { replicas: Some(replicas), partition, ..Driven::default() }
 }
 
 fn settle(input: &RolloutInput<'_>) -> Vec<Effect> {
@@ -120,6 +127,7 @@ fn settle(input: &RolloutInput<'_>) -> Vec<Effect> {
     let state = driven(input, input.sizes.target);
     let mut effects = vec![RolloutInput::write(Verb::Apply, object, Side::Target, state)];
     effects.extend(input.rest(Side::Target));
+    effects.extend(canary::at_rest(input));
     effects.push(input.wait(object, Condition::Healthy));
     effects
 }

@@ -10,6 +10,8 @@
 
 mod batches;
 mod bodies;
+mod canary;
+mod claim;
 mod compile;
 mod condition;
 mod desired;
@@ -17,13 +19,15 @@ mod direct;
 mod effect;
 mod in_place;
 mod pair;
+mod routed;
 mod step;
 pub mod workload;
 
 pub use batches::{BatchError, Goals, goals};
 pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
+pub use claim::claim;
 pub use compile::{CompileError, Compiled, Movement, RolloutInput, Sizes, compile};
-pub use condition::{Look, look};
+pub use condition::{Beside, Look, Sight, look};
 pub use desired::{
     ANNOTATION_ENTITY, ANNOTATION_EPOCH, ANNOTATION_PREFIX, ANNOTATION_REVISION, ANNOTATION_STEP,
     FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, desired, entity_of, epoch_of, mark_of,
@@ -31,4 +35,5 @@ pub use desired::{
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
+pub use routed::{RouteError, Routed};
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};

@@ -4,8 +4,8 @@ use super::compile::Parts;
 use super::{CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
 use crate::core::model::RolloutStrategy;
 
-fn replicas(count: u32) -> Driven {
-    Driven { replicas: Some(count), partition: None }
+pub(super) fn replicas(count: u32) -> Driven {
+    Driven { replicas: Some(count), ..Driven::default() }
 }
 
 /// The sizes of both sides after a batch. What a larger target size adds

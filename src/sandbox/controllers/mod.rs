@@ -4,9 +4,11 @@
 
 mod cloneset;
 mod deployment;
+mod gateway;
 mod pod;
 mod replicaset;
 mod revision;
+mod service;
 mod statefulset;
 mod template;
 
@@ -36,7 +38,20 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
         "Deployment" => deployment::reconcile(world, &object),
         "CloneSet" => cloneset::reconcile(world, &object),
         "StatefulSet" => statefulset::reconcile(world, &object),
+        "Service" => service::reconcile(world, &object),
+        "Gateway" | "GatewayClass" => gateway::works(world, &object),
+        "HTTPRoute" => gateway::route(world, &object),
         _ => {}
+    }
+}
+
+/// What looks at an object without owning it, now that it is new, changed or
+/// gone.
+pub(super) fn watchers(world: &World, name: &ObjectRef, object: &Value) -> Vec<ObjectRef> {
+    match name.kind.as_str() {
+        "Pod" => service::of_pod(world, object),
+        "Service" | "Gateway" => gateway::routes_of(world, name),
+        _ => Vec::new(),
     }
 }
 
@@ -46,6 +61,7 @@ pub(super) fn due(world: &World, name: &ObjectRef) -> Option<Timestamp> {
     match name.kind.as_str() {
         "Pod" => pod::due(object),
         "Deployment" => deployment::due(object),
+        "HTTPRoute" => gateway::due(object),
         "ReplicaSet" | "CloneSet" | "StatefulSet" => template::next_available(world, object),
         _ => None,
     }

@@ -51,6 +51,7 @@ spec:
                 batch_partition: None,
                 paused: true,
             },
+            canary: None,
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,
             place: place("a.yaml", 1),

@@ -51,6 +51,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
             batch_partition: None,
             paused: false,
         },
+        canary: None,
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,
         place: place(file, 1),

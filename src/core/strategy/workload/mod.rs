@@ -9,6 +9,7 @@ mod statefulset;
 
 use super::Driven;
 use crate::core::object::KindRef;
+use crate::core::traffic;
 use serde_json::{Value, json};
 
 /// How batches move over a kind.
@@ -75,8 +76,12 @@ pub fn rendered_replicas(body: &Value) -> u32 {
         .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// Writes the driven fields into a body.
+/// Writes the driven fields into a body: the pods of a workload, the weights
+/// of a route.
 pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
+    if let Some(split) = &driven.split {
+        traffic::share(body, split);
+    }
     if let Some(replicas) = driven.replicas {
         set(body, &["spec", "replicas"], json!(replicas));
     }

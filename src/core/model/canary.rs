@@ -1,0 +1,159 @@
+//! Canaries: a rollout whose steps move traffic.
+
+use super::{Amount, Place};
+use crate::core::traffic::Weight;
+use serde_json::Value;
+
+/// How long old pods serve on after a route was confirmed, unless the plan
+/// says otherwise: what data planes take to follow, with room to spare.
+pub const DEFAULT_DRAIN_SECONDS: u32 = 5;
+
+/// `spec.strategy.canary`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canary {
+    /// The name of the HTTPRoute that is driven, in the rollout's namespace.
+    pub route: String,
+    /// How long a confirmed shift is given before pods are taken away.
+    pub drain_seconds: u32,
+    /// The steps, at least one; the last one is at weight 100.
+    pub steps: Vec<CanaryStep>,
+    /// The route as the plan has it, where it is a document of its own; none
+    /// where the application renders it. Filled in once the whole plan is
+    /// known, and then no longer among the plan's plain objects: an object has
+    /// one owner.
+    pub document: Option<Value>,
+}
+
+/// One step of a canary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CanaryStep {
+    /// The new revision's share of the traffic.
+    pub weight: Weight,
+    /// Its pods, of all there will be; as many as the weight needs if left out.
+    pub replicas: Option<Amount>,
+    /// Where it stands in the plan.
+    pub place: Place,
+}
+
+/// Steps that cannot be done with so many pods.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CapacityError {
+    /// Too few for the weight.
+    #[error(
+        "{place}: step {step} sends {weight}% of the traffic to {pods} of {total} pods: \
+         it needs at least {needed}"
+    )]
+    TooFew {
+        /// Where.
+        place: Place,
+        /// The step, from 1.
+        step: usize,
+        /// The weight.
+        weight: Weight,
+        /// Its pods.
+        pods: u32,
+        /// Pods in all.
+        total: u32,
+        /// Pods that the weight needs.
+        needed: u32,
+    },
+    /// More than there will be.
+    #[error("{place}: step {step} asks for {pods} pods, but there will be {total} in all")]
+    TooMany {
+        /// Where.
+        place: Place,
+        /// The step, from 1.
+        step: usize,
+        /// Its pods.
+        pods: u32,
+        /// Pods in all.
+        total: u32,
+    },
+    /// Fewer than the step before.
+    #[error("{place}: step {step} has {pods} pods, fewer than the {before} of the step before")]
+    Fewer {
+        /// Where.
+        place: Place,
+        /// The step, from 1.
+        step: usize,
+        /// Its pods.
+        pods: u32,
+        /// Pods of the step before.
+        before: u32,
+    },
+}
+
+impl Canary {
+    /// Pods of the new revision after each step, of `total` in all.
+    ///
+    /// # Errors
+    /// Fails where they are too few for the weight, too many, or fall.
+    pub fn pods(&self, total: u32) -> Result<Vec<u32>, CapacityError> {
+        let mut all = Vec::with_capacity(self.steps.len());
+        let mut before = 0;
+        for (i, CanaryStep { weight, replicas, place }) in self.steps.iter().enumerate() {
+            let (step, place) = (i + 1, place.clone());
+            let needed = weight.needs(total);
+            let pods = replicas.map_or(needed.max(before), |amount| amount.of(total));
+            if pods < needed {
+                let weight = *weight;
+                return Err(CapacityError::TooFew { place, step, weight, pods, total, needed });
+            }
+            if pods > total {
+                return Err(CapacityError::TooMany { place, step, pods, total });
+            }
+            if pods < before {
+                return Err(CapacityError::Fewer { place, step, pods, before });
+            }
+            before = pods;
+            all.push(pods);
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canary(steps: &[(u32, Option<Amount>)]) -> Canary {
+        let step = |(weight, replicas): &(u32, Option<Amount>)| CanaryStep {
+            weight: Weight::new(*weight).unwrap(),
+            replicas: *replicas,
+            place: Place { file: "rollout.yaml".to_owned(), line: 9 },
+        };
+        Canary {
+            route: "web".to_owned(),
+            drain_seconds: 5,
+            steps: steps.iter().map(step).collect(),
+            document: None,
+        }
+    }
+
+    #[test]
+    fn pods_follow_the_weight_unless_the_plan_says_more() {
+        let (count, percent) = (|n| Some(Amount::Count(n)), |n| Some(Amount::Percent(n)));
+        let steps = [(20, count(1)), (60, percent(60)), (100, None)];
+        assert_eq!(canary(&steps).pods(5).unwrap(), [1, 3, 5]);
+        assert_eq!(
+            canary(&[(20, percent(60)), (40, None), (100, None)]).pods(5).unwrap(),
+            [3, 3, 5]
+        );
+        assert_eq!(canary(&[(1, None), (100, None)]).pods(7).unwrap(), [1, 7]);
+        let says = |steps: &[(u32, Option<Amount>)], total| {
+            canary(steps).pods(total).unwrap_err().to_string()
+        };
+        assert_eq!(
+            says(&steps, 10),
+            "rollout.yaml:9: step 1 sends 20% of the traffic to 1 of 10 pods: it needs at least 2"
+        );
+        assert_eq!(
+            says(&[(10, count(6)), (100, None)], 5),
+            "rollout.yaml:9: step 1 asks for 6 pods, but there will be 5 in all"
+        );
+        assert_eq!(
+            says(&[(10, count(4)), (20, count(3)), (100, None)], 5),
+            "rollout.yaml:9: step 2 has 3 pods, fewer than the 4 of the step before"
+        );
+    }
+}

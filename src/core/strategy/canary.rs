@@ -1,0 +1,230 @@
+//! A canary over a pair of workloads: batches whose traffic is moved by a
+//! route.
+//!
+//! At rest the route points at the user's Service, which selects the pods of
+//! every revision. So before the first new pod exists the route is brought to
+//! one Service a revision, everything to the old one, and that is seen
+//! accepted and drained. Each step then scales the new side up, sees its pods
+//! ready and served, moves the weight, sees the route accepted, lets the old
+//! connections drain, and only then takes old pods away, never below what the
+//! weight left to them needs. The last step goes on once the old side is empty
+//! and the user's Service serves all new pods: the route returns to what is
+//! rendered, and the Services of single revisions are deleted.
+//!
+//! The way back is the mirror image and legal from any effect: it first
+//! brings everything back that it stands on, the old side and both Services.
+
+use super::compile::Parts;
+use super::pair::replicas;
+use super::{
+    CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Routed, Side, Verb,
+};
+use crate::core::model::Canary;
+use crate::core::object::ObjectRef;
+use crate::core::traffic::{Split, Weight};
+
+/// Everything that the effects of one rollout have in common.
+struct Shift<'a> {
+    input: &'a RolloutInput<'a>,
+    canary: &'a Canary,
+    source: &'a RevisionBodies,
+    target: &'a RevisionBodies,
+    left: &'a Routed,
+    reached: &'a Routed,
+}
+
+pub(super) fn upgrade(
+    input: &RolloutInput<'_>,
+    canary: &Canary,
+    goals: &[u32],
+) -> Result<Parts, CompileError> {
+    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
+    let target = &input.bodies.target;
+    if source.workload == target.workload {
+        return Err(CompileError::Workloads {
+            left: source.workload.to_string(),
+            right: target.workload.to_string(),
+        });
+    }
+    let (Some(left), Some(reached)) = (&source.routed, &target.routed) else {
+        return Err(CompileError::NoRoute);
+    };
+    let shift = Shift { input, canary, source, target, left, reached };
+    let mut batches = Vec::with_capacity(goals.len());
+    let mut before = (0, input.sizes.original);
+    for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
+        let now = (*goal, shift.kept(step.weight, *goal));
+        let mut effects = if i == 0 { shift.prepared() } else { Vec::new() };
+        effects.extend(shift.step(i, step.weight, before, now));
+        if i + 1 == goals.len() {
+            effects.extend(shift.finished());
+        }
+        before = now;
+        batches.push(effects);
+    }
+    let mut settle = vec![RolloutInput::write(
+        Verb::Apply,
+        &target.workload,
+        Side::Target,
+        replicas(input.sizes.target),
+    )];
+    settle.extend(input.rest(Side::Target));
+    settle.extend(at_rest(input));
+    settle.push(input.wait(&target.workload, Condition::Healthy));
+    Ok(Parts { batches, abort: shift.back(), settle, floor: None })
+}
+
+/// The write that holds a route at what is rendered, outside any shift.
+pub(super) fn at_rest(input: &RolloutInput<'_>) -> Option<Effect> {
+    let routed = input.bodies.target.routed.as_ref()?;
+    let rendered = Driven::default();
+    Some(RolloutInput::write(Verb::Apply, &routed.route, Side::Target, rendered))
+}
+
+/// What lets traffic in at the end of a first deploy: there is nothing to
+/// shift it from.
+pub(super) fn opened(input: &RolloutInput<'_>) -> Vec<Effect> {
+    let (Some(routed), Some(write)) = (&input.bodies.target.routed, at_rest(input)) else {
+        return Vec::new();
+    };
+    let at_least = input.sizes.target;
+    let split =
+        Split { service: routed.name, source: routed.number, target: routed.number, weight: None };
+    vec![
+        input.wait(&routed.service, Condition::Serving { at_least }),
+        write,
+        input.wait(&routed.route, Condition::RouteAccepted { split }),
+    ]
+}
+
+impl Shift<'_> {
+    fn split(&self, weight: Option<Weight>) -> Split {
+        Split {
+            service: self.reached.name,
+            source: self.left.number,
+            target: self.reached.number,
+            weight,
+        }
+    }
+
+    /// Old pods that stay once a step is done: what the weight left to them
+    /// needs, and what the new side does not make up for.
+    fn kept(&self, weight: Weight, goal: u32) -> u32 {
+        let (original, total) = (self.input.sizes.original, self.input.sizes.target);
+        let missing = total.saturating_sub(goal);
+        original.min(missing.max(weight.rest().needs(original)))
+    }
+
+    /// The new side without pods, and the route on the Services of single
+    /// revisions, before any new pod exists: the user's Service would select
+    /// it.
+    fn prepared(&self) -> Vec<Effect> {
+        let mut effects = vec![RolloutInput::write(
+            Verb::Apply,
+            &self.target.workload,
+            Side::Target,
+            replicas(0),
+        )];
+        effects.extend(self.input.rest(Side::Target));
+        effects.extend(self.twins());
+        let original = self.input.sizes.original;
+        effects.extend(self.serving(&self.left.twin, original));
+        effects.extend(self.routed(Side::Target, Some(Weight::NONE), original));
+        effects
+    }
+
+    fn step(&self, i: usize, weight: Weight, before: (u32, u32), now: (u32, u32)) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let target = &self.target.workload;
+        if now.0 != before.0 {
+            effects.push(RolloutInput::write(Verb::Scale, target, Side::Target, replicas(now.0)));
+        }
+        if now.0 > 0 {
+            // Also where nothing was scaled: no weight moves on readiness that
+            // an earlier run has seen.
+            effects.push(self.input.wait(target, Condition::Ready { at_least: now.0 }));
+            effects.extend(self.serving(&self.reached.twin, now.0));
+        }
+        if i > 0 || weight > Weight::NONE {
+            effects.extend(self.routed(Side::Target, Some(weight), now.0));
+        }
+        if now.1 != before.1 {
+            effects.extend(self.scaled_down(self.source, Side::Source, now.1));
+        }
+        effects
+    }
+
+    /// After the last step, with no old pods left: everything as rendered.
+    fn finished(&self) -> Vec<Effect> {
+        let total = self.input.sizes.target;
+        let mut effects = self.serving(&self.reached.service, total);
+        effects.extend(self.routed(Side::Target, None, total));
+        effects.extend(self.without_twins());
+        effects.extend(self.input.leftovers(Side::Source));
+        effects.push(Effect::Delete { object: self.source.workload.clone(), uid: None });
+        effects
+    }
+
+    /// Back to the stable revision.
+    fn back(&self) -> Vec<Effect> {
+        let original = self.input.sizes.original;
+        let source = &self.source.workload;
+        let mut effects =
+            vec![RolloutInput::write(Verb::Scale, source, Side::Source, replicas(original))];
+        effects.extend(self.input.rest(Side::Source));
+        effects.extend(self.twins());
+        effects.push(self.input.wait(source, Condition::Ready { at_least: original }));
+        effects.extend(self.serving(&self.left.twin, original));
+        effects.extend(self.routed(Side::Source, Some(Weight::NONE), original));
+        effects.extend(self.scaled_down(self.target, Side::Target, 0));
+        effects.extend(self.serving(&self.left.service, original));
+        effects.extend(self.routed(Side::Source, None, original));
+        effects.extend(self.without_twins());
+        effects.extend(self.input.leftovers(Side::Target));
+        effects.push(Effect::Delete { object: self.target.workload.clone(), uid: None });
+        effects
+    }
+
+    fn twins(&self) -> [Effect; 2] {
+        [(self.left, Side::Source), (self.reached, Side::Target)].map(|(routed, side)| {
+            RolloutInput::write(Verb::Apply, &routed.twin, side, Driven::default())
+        })
+    }
+
+    fn without_twins(&self) -> [Effect; 2] {
+        [self.left, self.reached]
+            .map(|routed| Effect::Delete { object: routed.twin.clone(), uid: None })
+    }
+
+    fn serving(&self, service: &ObjectRef, at_least: u32) -> Vec<Effect> {
+        let wait = || self.input.wait(service, Condition::Serving { at_least });
+        if at_least == 0 { Vec::new() } else { vec![wait()] }
+    }
+
+    /// Moves weight to `at_least` pods, and waits until nothing follows the old
+    /// weights any more.
+    fn routed(&self, side: Side, weight: Option<Weight>, at_least: u32) -> Vec<Effect> {
+        let split = self.split(weight);
+        let route = &self.reached.route;
+        let driven = Driven { split: Some(split), ..Driven::default() };
+        let mut effects = vec![
+            RolloutInput::write(Verb::Route, route, side, driven),
+            self.input.wait(route, Condition::RouteAccepted { split }),
+        ];
+        let seconds = self.canary.drain_seconds;
+        effects.push(Effect::Await {
+            object: route.clone(),
+            condition: Condition::Drained { split, seconds, at_least },
+            // The drain itself is no reason to fail.
+            deadline_seconds: self.input.rollout.deadline_seconds.saturating_add(seconds),
+        });
+        effects
+    }
+
+    fn scaled_down(&self, of: &RevisionBodies, side: Side, to: u32) -> [Effect; 2] {
+        [
+            RolloutInput::write(Verb::Scale, &of.workload, side, replicas(to)),
+            self.input.wait(&of.workload, Condition::ScaledTo { at_most: to }),
+        ]
+    }
+}

@@ -1,0 +1,108 @@
+//! A plan's rollouts and the routes that they drive: each route is handed to
+//! the rollout that names it, and what cannot be done with it is refused
+//! before anything is published.
+
+use super::{Bodies, RevisionBodies};
+use crate::core::digest::Digest;
+use crate::core::model::{Application, Plan, Rollout};
+use crate::core::object::ObjectRef;
+use crate::core::render::{ApplicationKey, Rendered};
+use crate::core::traffic::route;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Hands the routes of a plan to its rollouts, and says all that is wrong
+/// with them. A route that is a document of its own leaves the plan's plain
+/// objects: an object has one owner. `namespace` is that of documents which
+/// name none.
+pub fn claim(
+    plan: &mut Plan,
+    rendered: &BTreeMap<ApplicationKey, &Rendered>,
+    namespace: &str,
+) -> Vec<String> {
+    let mut errors = Vec::new();
+    let mut claimed: BTreeMap<ObjectRef, String> = BTreeMap::new();
+    for rollout in &mut plan.rollouts {
+        let own = rollout.namespace.clone().unwrap_or_else(|| namespace.to_owned());
+        let place = rollout.place.to_string();
+        let application = rollout.application().to_owned();
+        let key = ApplicationKey { namespace: own.clone(), name: application };
+        let Some(canary) = &mut rollout.canary else { continue };
+        let object = route(&own, &canary.route);
+        if let Some(first) = claimed.insert(object.clone(), place.clone()) {
+            errors.push(format!("{place}: {object} is driven already by the rollout at {first}"));
+            continue;
+        }
+        let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
+        if let Some(at) = at {
+            let mut body = plan.objects.remove(at).body;
+            body["metadata"]["namespace"] = json!(own);
+            canary.document = Some(body);
+        } else if let Some(why) = missing(&object, &key, rendered) {
+            errors.push(format!("{place}: {why}"));
+            continue;
+        }
+        let application = plan.applications.iter().find(|a| {
+            a.name == key.name && a.namespace.as_deref().unwrap_or(namespace) == key.namespace
+        });
+        if let Some((application, rendered)) = application.zip(rendered.get(&key))
+            && let Some(why) = unfit(rollout, application, rendered)
+        {
+            errors.push(format!("{place}: {why}"));
+        }
+    }
+    errors
+}
+
+/// Whether a document is an object.
+fn is(body: &Value, object: &ObjectRef, namespace: &str) -> bool {
+    ObjectRef::of(body).is_some_and(|mut found| {
+        found.namespace.get_or_insert_with(|| namespace.to_owned());
+        found == *object
+    })
+}
+
+/// Why a route that is no document cannot be driven, unless the rollout's own
+/// application renders it.
+fn missing(
+    object: &ObjectRef,
+    key: &ApplicationKey,
+    rendered: &BTreeMap<ApplicationKey, &Rendered>,
+) -> Option<String> {
+    let renders = |rendered: &Rendered| {
+        rendered.components.iter().flat_map(|c| &c.extras).any(|body| is(body, object, ""))
+    };
+    if rendered.get(key).is_none_or(|own| renders(own)) {
+        // Without the application the revision tells, once it is read.
+        return None;
+    }
+    let other = rendered.iter().find(|(_, other)| renders(other));
+    Some(match other {
+        Some((other, _)) => format!(
+            "{object} belongs to application {}, but the rollout is of {}",
+            other.name, key.name
+        ),
+        None => format!(
+            "{object} is not in this plan; a route that stands only on the cluster cannot be \
+             driven yet: add its document"
+        ),
+    })
+}
+
+/// What keeps the newest rendering from being rolled out so.
+fn unfit(rollout: &Rollout, application: &Application, rendered: &Rendered) -> Option<String> {
+    let rolling = application.rolling_components.first().map(String::as_str);
+    let rolling = rolling.filter(|_| rendered.components.len() > 1);
+    let component = rollout.component.as_deref().or(rolling);
+    let name = format!("{}-v1", application.name);
+    let digest = Digest::of_bytes(name.as_bytes());
+    // Which component is meant, and whether it can be rolled at all, is told
+    // by the decision about the revision itself.
+    let target = RevisionBodies::of(rendered, component, &name, 1, &digest).ok()?;
+    let total = rollout.plan.target_size.unwrap_or(target.replicas);
+    let bodies = Bodies { source: None, target };
+    if let Err(error) = bodies.routed(rollout) {
+        return Some(error.to_string());
+    }
+    rollout.canary.as_ref()?.pods(total).err().map(|error| error.to_string())
+}

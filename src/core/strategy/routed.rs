@@ -1,0 +1,154 @@
+//! What a rollout needs beside the rendered objects to move traffic: the
+//! route, and a Service for the pods of each revision alone.
+
+use super::bodies::LABEL_REVISION;
+use super::workload::{Shape, set};
+use super::{Bodies, RevisionBodies};
+use crate::core::model::{Canary, Rollout};
+use crate::core::object::ObjectRef;
+use crate::core::traffic::{self, Label, LabelError, TwinError, fitting_service};
+use serde_json::{Value, json};
+
+/// How traffic reaches one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// The route.
+    pub route: ObjectRef,
+    /// The user's Service, which the rendered route points at.
+    pub service: ObjectRef,
+    /// The revision's own Service, while the route is shared.
+    pub twin: ObjectRef,
+    /// The user's Service by its name alone.
+    pub name: Label,
+    /// The revision's number.
+    pub number: u64,
+}
+
+/// A rollout whose traffic cannot be moved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// The workload is updated in place.
+    #[error("{workload} is updated in place: traffic needs a workload for each revision")]
+    InPlace {
+        /// The workload.
+        workload: String,
+    },
+    /// A revision without the route.
+    #[error("revision {revision} does not render {route}, and no document of the plan is it")]
+    NoRoute {
+        /// The revision.
+        revision: String,
+        /// The route.
+        route: String,
+    },
+    /// A route that cannot be shared.
+    #[error("{route} {why}")]
+    Unfit {
+        /// The route.
+        route: String,
+        /// Why not.
+        why: String,
+    },
+    /// The revisions are reached by different Services.
+    #[error(
+        "{route} reaches {source_revision} by Service {left}, but {target_revision} by {right}"
+    )]
+    Services {
+        /// The route.
+        route: String,
+        /// The revision that is left.
+        source_revision: String,
+        /// Its Service.
+        left: String,
+        /// The revision that is reached.
+        target_revision: String,
+        /// Its Service.
+        right: String,
+    },
+    /// No Service of one revision can be made.
+    #[error(transparent)]
+    Twin(#[from] TwinError),
+    /// A Service whose name is none.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// The plan has an object of the name already.
+    #[error("revision {revision} renders {object}, a name that the rollout needs itself")]
+    Taken {
+        /// The revision.
+        revision: String,
+        /// The object.
+        object: String,
+    },
+}
+
+impl Bodies {
+    /// Adds what the rollout drives beside the workloads, if it drives
+    /// traffic.
+    ///
+    /// # Errors
+    /// Fails where the route cannot be shared between these revisions.
+    pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
+        let Some(canary) = &rollout.canary else { return Ok(self) };
+        attach(&mut self.target, canary)?;
+        if let Some(source) = &mut self.source {
+            attach(source, canary)?;
+        }
+        if let Some(source) = &self.source
+            && let (Some(left), Some(right)) = (&source.routed, &self.target.routed)
+            && left.name != right.name
+        {
+            return Err(RouteError::Services {
+                route: right.route.to_string(),
+                source_revision: source.revision.clone(),
+                left: left.name.to_string(),
+                target_revision: self.target.revision.clone(),
+                right: right.name.to_string(),
+            });
+        }
+        Ok(self)
+    }
+}
+
+fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteError> {
+    if revision.kind.shape != Shape::Pair {
+        return Err(RouteError::InPlace { workload: revision.workload.to_string() });
+    }
+    let namespace = revision.workload.namespace.clone().unwrap_or_default();
+    let route = traffic::route(&namespace, &canary.route);
+    let rendered = revision.bodies.get(&route);
+    let Some(mut body) = canary.document.clone().or_else(|| rendered.cloned()) else {
+        let revision = revision.revision.clone();
+        return Err(RouteError::NoRoute { revision, route: route.to_string() });
+    };
+    set(&mut body, &["metadata", "namespace"], json!(namespace));
+    let labels = revision.bodies.get(&revision.workload);
+    let labels = labels.and_then(|workload| workload.pointer("/spec/template/metadata/labels"));
+    let bodies: Vec<&Value> =
+        revision.rest.iter().filter_map(|object| revision.bodies.get(object)).collect();
+    let unfit = |why| RouteError::Unfit { route: route.to_string(), why };
+    let service = fitting_service(&body, &bodies, labels).map_err(unfit)?.clone();
+    let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
+    let number = number.unwrap_or(0);
+    let twin_body = traffic::twin(&service, number, (LABEL_REVISION, &revision.workload.name))?;
+    let taken = |object: &str| RouteError::Taken {
+        revision: revision.revision.clone(),
+        object: object.to_owned(),
+    };
+    let twin = ObjectRef::of(&twin_body).ok_or_else(|| taken(name))?;
+    if revision.bodies.contains_key(&twin) {
+        return Err(taken(&twin.to_string()));
+    }
+    let routed = Routed {
+        route: route.clone(),
+        service: ObjectRef::of(&service).ok_or_else(|| taken(name))?,
+        twin: twin.clone(),
+        name: Label::new(name)?,
+        number,
+    };
+    revision.rest.retain(|object| *object != route);
+    revision.bodies.insert(route, body);
+    revision.bodies.insert(twin, twin_body);
+    revision.routed = Some(routed);
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Traffic: what a route says while a rollout shares it between two
+//! revisions. Owns the providers' own objects (so far Gateway API's HTTPRoute
+//! by weight) and the Services of single revisions; it must never decide when
+//! weight moves: that is a strategy's.
+//!
+//! At rest a route points at the user's own Service, which selects the
+//! component and so the pods of every revision. While weight moves it points
+//! at one Service a revision instead ([`twin`]), so that a weight means pods of
+//! one revision and nothing else. A [`Split`] says which two and how much; the
+//! rest of the route is what the plan renders, and without a split the route
+//! is exactly that. Nothing is read back from the cluster to restore it.
+
+mod fitting;
+mod gateway;
+mod label;
+mod parents;
+mod slices;
+mod split;
+mod twin;
+
+pub use fitting::fitting_service;
+pub use gateway::{confirms, is_route, route, share};
+pub use label::{Label, LabelError};
+pub use parents::{Acceptance, acceptance};
+pub use slices::{SERVICE_LABEL, SLICES, ready_addresses};
+pub use split::{Split, Weight};
+pub use twin::{TwinError, selects, twin};

@@ -1,0 +1,123 @@
+//! How a route's traffic is shared between two revisions.
+
+use super::Label;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A share of traffic in per cent.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Weight(u8);
+
+impl Weight {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// All of it.
+    pub const ALL: Self = Self(100);
+
+    /// A share from 0 to 100; none for more.
+    #[must_use]
+    pub fn new(percent: u32) -> Option<Self> {
+        u8::try_from(percent).ok().filter(|percent| *percent <= 100).map(Self)
+    }
+
+    /// The share in per cent.
+    #[must_use]
+    pub fn percent(self) -> u32 {
+        u32::from(self.0)
+    }
+
+    /// What is left for the other side.
+    #[must_use]
+    pub fn rest(self) -> Self {
+        Self(100 - self.0.min(100))
+    }
+
+    /// How many of `total` pods must be ready to serve this share.
+    #[must_use]
+    pub fn needs(self, total: u32) -> u32 {
+        let pods = (u64::from(total) * u64::from(self.0)).div_ceil(100);
+        u32::try_from(pods).unwrap_or(u32::MAX)
+    }
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = String;
+
+    fn try_from(percent: u32) -> Result<Self, String> {
+        Self::new(percent).ok_or_else(|| format!("a weight of {percent}, which is above 100"))
+    }
+}
+
+impl From<Weight> for u32 {
+    fn from(weight: Weight) -> Self {
+        weight.percent()
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Two revisions that a route is shared between, and how. The whole of what a
+/// rollout drives on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Split {
+    /// The user's Service, which the rendered route points at.
+    pub service: Label,
+    /// The number of the revision that is left.
+    pub source: u64,
+    /// The number of the revision that is reached.
+    pub target: u64,
+    /// The target's share; none where the route is as rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
+}
+
+impl Split {
+    /// The name of the source's own Service.
+    #[must_use]
+    pub fn source_service(&self) -> String {
+        twin_name(self.service.as_str(), self.source)
+    }
+
+    /// The name of the target's own Service.
+    #[must_use]
+    pub fn target_service(&self) -> String {
+        twin_name(self.service.as_str(), self.target)
+    }
+
+    /// The Service that a shift to this split moves traffic to.
+    #[must_use]
+    pub fn moved_to(&self) -> String {
+        match self.weight {
+            None => self.service.to_string(),
+            Some(Weight::NONE) => self.source_service(),
+            Some(_) => self.target_service(),
+        }
+    }
+}
+
+/// The name of one revision's Service. The ending keeps it from the names that
+/// people give to Services.
+#[must_use]
+pub(super) fn twin_name(service: &str, number: u64) -> String {
+    format!("{service}-v{number}-traffic")
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.weight {
+            None => write!(f, "{} as rendered", self.service),
+            Some(weight) => {
+                let (source, target) = (self.source_service(), self.target_service());
+                write!(f, "{source} {}, {target} {weight}", weight.rest())
+            }
+        }
+    }
+}

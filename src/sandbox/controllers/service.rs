@@ -1,0 +1,103 @@
+//! EndpointSlices of Services: which pods a Service reaches. Owns one slice a
+//! Service, with all its pods in it, however many (the real controller begins
+//! another after a hundred).
+
+use super::template::{controller_of, ready_since};
+use crate::core::digest::Digest;
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::traffic::{SERVICE_LABEL, SLICES, selects};
+use crate::sandbox::fields::{label, text};
+use crate::sandbox::world::World;
+use serde_json::{Value, json};
+
+const MANAGER: &str = "kube-controller-manager";
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// The Services that a pod is, or was, an endpoint of.
+pub(super) fn of_pod(world: &World, pod: &Value) -> Vec<ObjectRef> {
+    let namespace = pod.pointer("/metadata/namespace").and_then(Value::as_str);
+    let labels = pod.pointer("/metadata/labels");
+    let kind = KindRef::new("v1", "Service");
+    let services = world.of_kind(&kind);
+    services
+        .filter(|(name, service)| {
+            name.namespace.as_deref() == namespace && selects(service, labels)
+        })
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+pub(super) fn reconcile(world: &mut World, service: &Value) {
+    let name = text(service, "/metadata/name").to_owned();
+    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    if selector.is_none_or(serde_json::Map::is_empty) {
+        return;
+    }
+    let slices = world.owned(text(service, "/metadata/uid"), SLICES.1);
+    let mine = slices.into_iter().find(|slice| label(slice, SERVICE_LABEL) == Some(&name));
+    let mut slice = mine.unwrap_or_else(|| fresh(world, service, &name));
+    slice["endpoints"] = Value::Array(endpoints(world, service));
+    slice["ports"] = Value::Array(ports(service));
+    world.write(slice, MANAGER, None);
+}
+
+fn fresh(world: &World, service: &Value, name: &str) -> Value {
+    let suffix: String = world.unique(name).chars().take(5).collect();
+    json!({
+        "apiVersion": SLICES.0, "kind": SLICES.1,
+        "metadata": {
+            "name": format!("{name}-{suffix}"),
+            "namespace": service["metadata"]["namespace"],
+            "labels": {
+                (SERVICE_LABEL): name, (MANAGED_BY): "endpointslice-controller.k8s.io",
+            },
+            "ownerReferences": controller_of(service),
+        },
+        "addressType": "IPv4",
+    })
+}
+
+fn endpoints(world: &World, service: &Value) -> Vec<Value> {
+    let namespace = text(service, "/metadata/namespace");
+    let kind = KindRef::new("v1", "Pod");
+    let pods = world.of_kind(&kind).filter(|(name, pod)| {
+        name.namespace.as_deref() == Some(namespace)
+            && selects(service, pod.pointer("/metadata/labels"))
+            && text(pod, "/status/phase") == "Running"
+    });
+    pods.map(|(_, pod)| endpoint(pod)).collect()
+}
+
+fn endpoint(pod: &Value) -> Value {
+    let going = !text(pod, "/metadata/deletionTimestamp").is_empty();
+    let serving = ready_since(pod).is_some();
+    json!({
+        "addresses": [address(text(pod, "/metadata/uid"))],
+        "conditions": {"ready": serving && !going, "serving": serving, "terminating": going},
+        "targetRef": {
+            "kind": "Pod", "namespace": pod["metadata"]["namespace"],
+            "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"],
+        },
+    })
+}
+
+/// An address for a pod; nothing here ever uses it.
+fn address(uid: &str) -> String {
+    let digest = Digest::of_bytes(uid.as_bytes());
+    let hex = digest.as_str().trim_start_matches("sha256:");
+    let byte = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    let [a, b, c] = [0, 2, 4].map(|at| byte(at).unwrap_or(0));
+    format!("10.{a}.{b}.{c}")
+}
+
+fn ports(service: &Value) -> Vec<Value> {
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+    let port = |port: &Value| {
+        let number = port.get("targetPort").filter(|target| target.is_number());
+        json!({
+            "name": text(port, "/name"), "protocol": text(port, "/protocol"),
+            "port": number.or_else(|| port.get("port")),
+        })
+    };
+    ports.into_iter().flatten().map(port).collect()
+}
