@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::{ANNOTATION_PREFIX, ANNOTATION_STEP, workload};
+use tranche::core::traffic;
 use tranche::edge::cluster::KubeCluster;
 use tranche::port::Cluster as _;
 
@@ -14,11 +15,14 @@ pub struct Audit {
     /// Fewest ready pods seen.
     lowest: Cell<u32>,
     floor: u32,
+    /// The first time that traffic was sent to too few pods.
+    underserved: RefCell<Option<String>>,
 }
 
 impl Audit {
     pub fn new(floor: u32) -> Self {
-        Self { changes: RefCell::default(), lowest: Cell::new(u32::MAX), floor }
+        let lowest = Cell::new(u32::MAX);
+        Self { changes: RefCell::default(), lowest, floor, underserved: RefCell::default() }
     }
 
     /// An apply, with the object before and after it.
@@ -55,6 +59,30 @@ impl Audit {
             ready += live.iter().map(|object| (kind.read)(object).ready).sum::<u32>();
         }
         self.lowest.set(self.lowest.get().min(ready));
+        self.follow(cluster).await;
+    }
+
+    /// Wherever a route sends traffic, there are the pods that it needs.
+    async fn follow(&self, cluster: &KubeCluster) {
+        let kind = KindRef::new("gateway.networking.k8s.io/v1", "HTTPRoute");
+        let slices = KindRef::new(traffic::SLICES.0, traffic::SLICES.1);
+        for route in cluster.list(&kind, Some("default"), &[]).await.unwrap() {
+            let backends = route["spec"]["rules"][0]["backendRefs"].as_array().unwrap();
+            let weight =
+                |backend: &Value| u32::try_from(backend["weight"].as_u64().unwrap()).unwrap();
+            let all: u32 = backends.iter().map(weight).sum();
+            for backend in backends.iter().filter(|backend| weight(backend) > 0) {
+                let name = backend["name"].as_str().unwrap().to_owned();
+                let label = [(traffic::SERVICE_LABEL.to_owned(), name)];
+                let found = cluster.list(&slices, Some("default"), &label).await.unwrap();
+                let there = traffic::ready_addresses(&found);
+                let needed = (self.floor * weight(backend)).div_ceil(all);
+                if there < needed {
+                    let worst = format!("{} has {there} of {needed} pods", label[0].1);
+                    self.underserved.borrow_mut().get_or_insert(worst);
+                }
+            }
+        }
     }
 
     /// No effect changed anything twice, some did, and the floor held.
@@ -64,6 +92,7 @@ impl Audit {
         for (effect, count) in changes.iter() {
             assert_eq!(*count, 1, "{case}: {effect} changed its object {count} times: {changes:?}");
         }
+        assert_eq!(*self.underserved.borrow(), None, "{case}");
         let (lowest, floor) = (self.lowest.get(), self.floor);
         assert!(lowest >= floor, "{case}: only {lowest} pods were ready, the floor is {floor}");
     }

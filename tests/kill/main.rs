@@ -20,7 +20,7 @@ mod world;
 
 use audit::Audit;
 use ports::{Kill, Moment, Sort};
-use scenario::{CLONESET, DEPLOY, PAIR, Scenario};
+use scenario::{CANARY, CLONESET, DEPLOY, PAIR, Scenario};
 use std::rc::Rc;
 use tranche::engine::Class;
 use world::{Ended, World};
@@ -45,6 +45,15 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Kills a run of the scenario at every effect.
 async fn every_effect(scenario: &Scenario, corpse: Corpse) {
+    killed_at(scenario, corpse, moments).await;
+}
+
+/// Kills a run of the scenario at the given moments of every effect.
+async fn killed_at(
+    scenario: &Scenario,
+    corpse: Corpse,
+    moments: fn(Sort, Corpse) -> &'static [Moment],
+) {
     let base = World::new();
     for files in scenario.before {
         base.commit(files);
@@ -159,4 +168,14 @@ fn a_pair_upgrade_survives_a_dead_run_at_every_effect() {
 #[test]
 fn a_pair_upgrade_survives_a_vanished_run_at_every_effect() {
     block_on(every_effect(&PAIR, Corpse::Gone));
+}
+
+#[test]
+fn a_canary_survives_a_dead_run_at_every_effect() {
+    // It has twice the effects of a plain pair: the moment that leaves the
+    // least to go by stands for all.
+    block_on(killed_at(&CANARY, Corpse::Dead, |sort, _| match sort {
+        Sort::Fetch => &[],
+        Sort::Write | Sort::Push => &[Moment::During],
+    }));
 }

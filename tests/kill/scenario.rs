@@ -141,6 +141,60 @@ pub static PAIR: Scenario = Scenario {
     end: ("web-v2", 4, "podinfo:2"),
 };
 
+const GATEWAY: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  gatewayClassName: sandbox
+  listeners: [{name: http, protocol: HTTP, port: 80}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: edge}]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+";
+const CANARY_V1: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: web}
+spec:
+  targetAppRevisionName: web-v1
+  strategy:
+    canary:
+      traffic: {httpRoute: {name: web}, drainSeconds: 2}
+      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
+";
+const CANARY_V2: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: web}
+spec:
+  targetAppRevisionName: web-v2
+  strategy:
+    canary:
+      traffic: {httpRoute: {name: web}, drainSeconds: 2}
+      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
+";
+
+/// The same with traffic that follows by weight.
+pub static CANARY: Scenario = Scenario {
+    name: "a canary",
+    before: &[&[
+        ("application.yaml", WEB_V1),
+        ("approllout.yaml", CANARY_V1),
+        ("route.yaml", GATEWAY),
+    ]],
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", CANARY_V2)]],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 17,
+    floor: 4,
+    end: ("web-v2", 4, "podinfo:2"),
+};
+
 impl Scenario {
     /// The rollout is done, and nothing shows that a run was killed but the
     /// names of the runs.

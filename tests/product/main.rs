@@ -24,4 +24,5 @@ mod sigkill;
 mod signals;
 mod stage;
 mod styles;
+mod traffic;
 mod world;

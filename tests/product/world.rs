@@ -27,6 +27,12 @@ impl World {
         self.objects.get(&(kind.to_owned(), name.to_owned()))
     }
 
+    /// All objects of a kind, by name.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let objects = self.objects.iter().filter(move |((k, _), _)| k == kind);
+        objects.map(|((_, name), object)| (name.as_str(), object))
+    }
+
     /// `spec.replicas` of every object of a kind.
     pub fn sizes(&self, kind: &str) -> BTreeMap<String, u64> {
         let objects = self.objects.iter().filter(|((k, _), _)| k == kind);
