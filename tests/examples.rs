@@ -147,7 +147,7 @@ fn every_example_says_what_it_is_and_is_tested_here() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["kubevela-approllout", "own-type", "webservice"]);
+    assert_eq!(names, ["canary-gateway", "kubevela-approllout", "own-type", "webservice"]);
     for name in names {
         for file in ["README.md", "tranche.yaml"] {
             assert!(example(&name).join(file).is_file(), "examples/{name} has no {file}");
@@ -161,6 +161,26 @@ fn webservice_rolls_a_deployment_pair_out() {
     lab.commit(&example("webservice"), "");
     rolls_out(&lab);
     assert_done(&lab, "web", "web-v1", 4);
+}
+
+#[test]
+fn the_canary_moves_its_traffic_to_the_next_revision() {
+    let lab = Lab::new();
+    lab.commit(&example("canary-gateway"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 5);
+    for (file, from, to) in
+        [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")]
+    {
+        let changed = lab.dir.path().join(file);
+        let text = std::fs::read_to_string(example("canary-gateway").join(file)).unwrap();
+        std::fs::write(&changed, text.replace(from, to)).unwrap();
+        lab.commit(&changed, file);
+    }
+    let steps = lab.tranche(&["plan"], 0);
+    assert!(steps.contains("to web-v1-traffic 40, web-v2-traffic 60"), "{steps}");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v2", 5);
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl<'a> Stage<'a> {
             Effect::Write { object, .. } if object.kind == "Service" => {
                 self.services.insert(object.clone());
             }
-            Effect::Delete { object } if object.kind == "Service" => {
+            Effect::Delete { object, .. } if object.kind == "Service" => {
                 self.services.remove(object);
             }
             other => self.cluster.act(other),

@@ -84,7 +84,7 @@ pub(super) fn read(
         None => rollout_plan::unstated(),
     };
     let canary = canary::translate(spec, source, &plan).map_err(|error| vec![error])?;
-    let plan = if canary.is_some() { rollout_plan::at_once(plan) } else { plan };
+    let plan = if canary.is_some() { rollout_plan::at_once(&plan) } else { plan };
     let reverts = spec.get("revertOnDelete").and_then(Node::flag).unwrap_or(false);
     let default = if reverts { OnDelete::Abort } else { OnDelete::default() };
     let component = spec.get("componentList").and_then(|list| list.items().first());

@@ -92,8 +92,8 @@ pub(super) fn check(check: &mut Check<'_>, plan: &Node, path: &str) {
 
 /// The plan of a rollout whose steps are a canary's: what there is no traffic
 /// to shift for (a first deploy, another size) is one batch.
-pub(super) fn at_once(plan: RolloutPlan) -> RolloutPlan {
-    RolloutPlan { batches: Batches::Even(1), ..plan }
+pub(super) fn at_once(plan: &RolloutPlan) -> RolloutPlan {
+    RolloutPlan { batches: Batches::Even(1), ..plan.clone() }
 }
 
 /// The plan where none is written.
