@@ -6,14 +6,10 @@ use super::connect::{Repository, open, targets};
 use super::exit::{Failure, show};
 use super::settings;
 use super::terminal::{escaped, out};
-use crate::core::decide::{Answer, Command, State};
 use crate::core::model::Target;
-use crate::core::record::{
-    self, CommitPhase, Decisions, Trailers, Verdict, dashboard, decisions_path,
-};
 use crate::core::strategy::{EntityKey, EntityKind};
-use crate::engine::{Class, RunError, Snapshot};
-use crate::port::{Change, CommitId, Objects, PushOutcome, Remote};
+use crate::engine::{Class, Commanded as Outcome, Order, RunError, Snapshot, command};
+use crate::port::Remote;
 
 pub use crate::core::decide::Command as Wanted;
 
@@ -75,122 +71,22 @@ async fn on(
     .into())
 }
 
-enum Outcome {
-    Recorded(String),
-    Already(String),
-    Unknown,
-    Lost,
-}
-
 async fn decide(
     repository: &Repository,
     target: &Target,
     wanted: Wanted,
     options: &Decision,
 ) -> Result<Outcome, Failure> {
-    let remote = &repository.remote;
-    let objects = remote.objects();
+    let remote = &*repository.remote;
     let Some(tip) = remote.fetch_record(&target.record_branch).await? else {
         return Ok(Outcome::Unknown);
     };
-    let snapshot = Snapshot::new(objects, Some(tip.clone()));
+    let snapshot = Snapshot::new(remote.objects(), Some(tip.clone()));
     let Some(key) = find(&snapshot.entities()?, &options.rollout, target)? else {
         return Ok(Outcome::Unknown);
     };
-    let Some(entity) = snapshot.entity(&key)?.filter(|entity| !entity.removed) else {
-        return Ok(Outcome::Unknown);
-    };
-    let decisions = snapshot.decisions(&key)?;
-    let name = format!("{}/{}", key.namespace, key.name);
-    // What was decided but not done yet counts as done.
-    if wanted == Command::Abort && decisions.aborts(entity.attempt) {
-        return Ok(Outcome::Already(format!("{name}: it is being aborted already")));
-    }
-    if wanted == Command::Retry && decisions.retries(entity.attempt) {
-        return Ok(Outcome::Already(format!("{name}: it is being tried again already")));
-    }
-    match wanted.answer(entity.state(), decisions.paused.is_some()) {
-        Answer::Accepted => {}
-        Answer::Already(why) => return Ok(Outcome::Already(format!("{name}: {why}"))),
-        Answer::Refused(why) => {
-            return Err(RunError::new(
-                Class::Refused,
-                format!("{wanted} of {name}: {why} (state {})", entity.state()),
-                "`tranche status` shows where it stands; nothing was recorded",
-            )
-            .into());
-        }
-    }
-    let by = settings::person();
-    // The sandbox's clock runs ahead of this one: the log must not run back.
-    let previous = objects.info(&tip)?;
-    let at = now().max(previous.time);
-    let verdict =
-        Verdict { attempt: entity.attempt, by: by.clone(), at, reason: options.reason.clone() };
-    let next = decided(decisions, wanted, verdict);
-    let state: State = entity.state();
-    let subject = format!("{}: {wanted}, in {state}", key.name);
-    let mut rows = snapshot.rows()?;
-    for row in &mut rows {
-        if row.0.entity == key {
-            row.1 = next.clone();
-        }
-    }
-    let rows: Vec<_> = rows.iter().map(|(record, decisions)| (record, decisions)).collect();
-    let path = decisions_path(&key);
-    let changes = [
-        Change { bytes: Some(record::write(&path, &next)?), path },
-        Change {
-            path: "README.md".to_owned(),
-            bytes: Some(dashboard(&target.name, &rows).into_bytes()),
-        },
-    ];
-    let message = message(&previous.message, &key, &subject, &by, options);
-    let commit = objects.commit(Some(&tip), &changes, &message, at)?;
-    push(repository, target, &tip, &commit, subject).await
-}
-
-async fn push(
-    repository: &Repository,
-    target: &Target,
-    tip: &CommitId,
-    commit: &CommitId,
-    subject: String,
-) -> Result<Outcome, Failure> {
-    match repository.remote.push(&target.record_branch, Some(tip), commit).await? {
-        PushOutcome::Won => Ok(Outcome::Recorded(subject)),
-        PushOutcome::Lost => Ok(Outcome::Lost),
-        PushOutcome::Refused(text) => Err(RunError::new(
-            Class::Failed,
-            format!(
-                "the remote refused a push to branch {}: {}",
-                target.record_branch,
-                text.trim()
-            ),
-            "let this identity push to the branch; nothing was recorded",
-        )
-        .into()),
-    }
-}
-
-fn message(previous: &str, key: &EntityKey, subject: &str, by: &str, options: &Decision) -> String {
-    let before = Trailers::parse(previous);
-    let plan = before.as_ref().map_or_else(String::new, |t| t.plan_commit.clone());
-    let mut trailers = Trailers::after(before.as_ref(), CommitPhase::Decision, &plan);
-    trailers.rollout = Some(key.to_string());
-    trailers.approved_by = Some(by.to_owned());
-    trailers.message(subject, options.reason.as_deref().unwrap_or_default())
-}
-
-fn decided(mut decisions: Decisions, wanted: Wanted, verdict: Verdict) -> Decisions {
-    let verdict = Some(verdict);
-    match wanted {
-        Command::Pause => decisions.paused = verdict,
-        Command::Resume => decisions.paused = None,
-        Command::Abort => decisions.abort = verdict,
-        Command::Retry => decisions.retry = verdict,
-    }
-    decisions.stamped()
+    let order = Order { wanted, by: settings::person(), at: now(), reason: options.reason.clone() };
+    Ok(command(remote, target, &key, &tip, &order).await?)
 }
 
 /// The rollout that a name means.

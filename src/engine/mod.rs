@@ -22,6 +22,7 @@ mod check;
 mod concurrently;
 mod course;
 mod drive;
+mod command;
 mod entities;
 mod fact;
 mod intent;
@@ -44,6 +45,7 @@ mod work;
 mod write;
 
 pub use apply::Report;
+pub use command::{Commanded, Order, command};
 pub use memo::Memo;
 pub use outcome::{Class, Rest, RunError};
 pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_worktree, project};

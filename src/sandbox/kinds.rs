@@ -117,3 +117,10 @@ pub(super) const RESOURCES: &[Resource] = &[
 pub(super) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|r| r.group == group && r.version == version && r.plural == plural)
 }
+
+/// The resource of a kind.
+pub(super) fn served(kind: &KindRef) -> Option<&'static Resource> {
+    RESOURCES
+        .iter()
+        .find(|r| r.kind == kind.kind && r.group == kind.group() && r.version == kind.version())
+}

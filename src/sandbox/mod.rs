@@ -1,35 +1,40 @@
 //! The embedded cluster: a small Kubernetes in the process, on a virtual clock,
-//! with its state in a directory that many processes may share. Owns the handle;
-//! it must never be mistaken for a real cluster: what it does not model it
-//! refuses with a 501 that says so.
+//! with its state in a directory that many processes may share, or in memory
+//! alone. Owns the handle; it must never be mistaken for a real cluster: what it
+//! does not model it refuses with a 501 that says so.
 
 mod api;
 mod clock;
 mod controllers;
 mod defaults;
+mod direct;
 mod fields;
 mod journal;
 mod kinds;
 mod selector;
 mod status;
+mod store;
 mod validate;
 mod world;
 
 pub use api::SandboxService;
 pub use clock::SandboxClock;
+pub use direct::SandboxCluster;
 
+use crate::core::object::{KindRef, ObjectRef};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::Store;
 use world::World;
 
 /// A handle on an embedded cluster. Clones share it; other handles and other
 /// processes on the same directory see the same cluster.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
-    journal: Arc<Mutex<journal::Journal>>,
+    store: Arc<Mutex<Store>>,
     wall: fn() -> Timestamp,
 }
 
@@ -41,10 +46,45 @@ impl Sandbox {
     /// Fails when the directory cannot be made, read or written, or when its
     /// journal is broken.
     pub fn open(dir: &Path, wall: fn() -> Timestamp) -> io::Result<Self> {
-        let journal = Arc::new(Mutex::new(journal::Journal::open(dir)?));
-        let sandbox = Self { journal, wall };
+        let store = Store::File(journal::Journal::open(dir)?);
+        let sandbox = Self { store: Arc::new(Mutex::new(store)), wall };
         sandbox.now()?;
         Ok(sandbox)
+    }
+
+    /// A cluster in memory: no journal, no files, no wall clock. Its time
+    /// begins at `start` and passes only by [`Sandbox::advance`], and it ends
+    /// with its last handle. Two of them that begin at the same instant and see
+    /// the same requests are the same to the last byte.
+    #[must_use]
+    pub fn volatile(start: Timestamp) -> Self {
+        let start = Timestamp::from_second(start.as_second()).unwrap_or(start);
+        let mut world = World::new(&start.as_nanosecond().to_string(), start);
+        genesis(&mut world);
+        world.take_entry();
+        let store = Store::Memory(Box::new(world));
+        Self { store: Arc::new(Mutex::new(store)), wall: || Timestamp::MIN }
+    }
+
+    /// What was written or removed since the last call, by whomever; only a
+    /// volatile cluster remembers.
+    pub fn take_changes(&self) -> Vec<ObjectRef> {
+        match &mut *self.locked() {
+            Store::Memory(world) => world.take_touched(),
+            Store::File(_) => Vec::new(),
+        }
+    }
+
+    /// Shows every object of a kind to `look`, uncopied and in order.
+    ///
+    /// # Errors
+    /// Fails when the journal cannot be read or written.
+    pub fn visit(
+        &self,
+        kind: &KindRef,
+        look: &mut dyn FnMut(&ObjectRef, &Value),
+    ) -> io::Result<()> {
+        self.transact(|world| world.of_kind(kind).for_each(|(name, object)| look(name, object)))
     }
 
     /// The API server, as a service for `kube::Client::new`.
@@ -87,16 +127,11 @@ impl Sandbox {
     /// One transaction: lock, read what others wrote, let time pass, work, run
     /// the controllers, write; only then answer.
     fn transact<T>(&self, work: impl FnOnce(&mut World) -> T) -> io::Result<T> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let _lock = journal.lock()?;
-        let wall = (self.wall)();
-        journal.transact(wall, |world| {
-            let whole = Timestamp::from_second(wall.as_second()).unwrap_or(wall);
-            world.run_until(whole.max(world.now()));
-            let out = work(world);
-            world.settle();
-            out
-        })
+        self.locked().transact((self.wall)(), work)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 pub(super) struct Refusal {
     pub code: u16,
     reason: &'static str,
-    message: String,
-    details: Value,
+    pub message: String,
+    pub details: Value,
 }
 
 impl Refusal {

@@ -276,6 +276,12 @@ impl World {
         Some(Entry { at: self.now, rv: self.rv, put, del: gone })
     }
 
+    /// What was touched since the last call, in order.
+    pub(super) fn take_touched(&mut self) -> Vec<ObjectRef> {
+        self.moved = false;
+        std::mem::take(&mut self.touched).into_iter().collect()
+    }
+
     /// Takes over a transaction from the journal.
     pub(super) fn replay(&mut self, entry: Entry) {
         for name in &entry.del {

@@ -1,8 +1,8 @@
 //! Delete, with preconditions. Owns what a deletion takes along; owned objects
 //! go in the background, by the garbage collector.
 
-use super::route::Place;
-use super::{Answer, Call};
+use super::Answer;
+use super::route::{Place, Query};
 use crate::core::object::ObjectRef;
 use crate::sandbox::controllers;
 use crate::sandbox::fields::text;
@@ -11,12 +11,16 @@ use crate::sandbox::status::Refusal;
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
-pub(super) fn delete(world: &mut World, resource: &Resource, place: &Place, call: &Call) -> Answer {
-    let options = if call.body.is_empty() { Value::Null } else { call.object()? };
-    let query = call.query();
+pub(in crate::sandbox) fn delete(
+    world: &mut World,
+    resource: &Resource,
+    place: &Place,
+    options: &Value,
+    query: &Query,
+) -> Answer {
     let dry_run = query.get("dryRun") == "All"
         || options.pointer("/dryRun/0").and_then(Value::as_str) == Some("All");
-    let policy = match text(&options, "/propagationPolicy") {
+    let policy = match text(options, "/propagationPolicy") {
         "" => query.get("propagationPolicy"),
         policy => policy,
     };
@@ -25,7 +29,7 @@ pub(super) fn delete(world: &mut World, resource: &Resource, place: &Place, call
     }
     let name = ObjectRef::new(&resource.kind_ref(), place.namespace.as_deref(), &place.name);
     let live = world.get(&name).ok_or_else(|| Refusal::not_found(resource, &place.name))?.clone();
-    precondition(resource, place, &options, &live)?;
+    precondition(resource, place, options, &live)?;
     if resource.kind == "Namespace" && ["default", "kube-system"].contains(&place.name.as_str()) {
         let message = format!(
             "namespaces \"{}\" is forbidden: this namespace may not be deleted",

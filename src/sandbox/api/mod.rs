@@ -1,11 +1,11 @@
 //! The API server: from an HTTP request to an answer. Owns the shape of
 //! requests and answers; it must never change the state but through `World`.
 
-mod delete;
+pub(super) mod delete;
 mod discovery;
-mod read;
-mod route;
-mod write;
+pub(super) mod read;
+pub(super) mod route;
+pub(super) mod write;
 
 use super::Sandbox;
 use super::status::Refusal;
@@ -150,7 +150,7 @@ fn dispatch(world: &mut World, call: &Call, aggregated: bool) -> Answer {
             read::list(world, resource, namespace.as_deref(), &query)
         }
         (Route::Collection(resource, namespace), &Method::POST) => {
-            write::create(world, resource, namespace.as_deref(), call)
+            write::create(world, resource, namespace.as_deref(), call.object()?, &query)
         }
         (Route::Object(resource, place, sub), &Method::GET) => match sub.as_deref() {
             None | Some("status") => read::get(world, resource, &place),
@@ -160,7 +160,7 @@ fn dispatch(world: &mut World, call: &Call, aggregated: bool) -> Answer {
             let media = call.header(header::CONTENT_TYPE);
             match media.split(';').next().unwrap_or("").trim() {
                 "application/apply-patch+yaml" | "application/apply-patch+json" => {
-                    write::apply(world, resource, &place, call)
+                    write::apply(world, resource, &place, call.object()?, &query)
                 }
                 other => Err(Refusal::not_modelled(&format!(
                     "patches of type {other:?}, only server-side apply"
@@ -168,7 +168,8 @@ fn dispatch(world: &mut World, call: &Call, aggregated: bool) -> Answer {
             }
         }
         (Route::Object(resource, place, None), &Method::DELETE) => {
-            delete::delete(world, resource, &place, call)
+            let options = if call.body.is_empty() { Value::Null } else { call.object()? };
+            delete::delete(world, resource, &place, &options, &query)
         }
         (Route::Object(_, _, Some(sub)), _) => {
             Err(Refusal::not_modelled(&format!("writes of the subresource {sub}")))

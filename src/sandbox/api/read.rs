@@ -9,13 +9,13 @@ use crate::sandbox::status::Refusal;
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
-pub(super) fn get(world: &World, resource: &Resource, place: &Place) -> Answer {
+pub(in crate::sandbox) fn get(world: &World, resource: &Resource, place: &Place) -> Answer {
     let name = ObjectRef::new(&resource.kind_ref(), place.namespace.as_deref(), &place.name);
     let found = world.get(&name).cloned();
     found.map(|object| (200, object)).ok_or_else(|| Refusal::not_found(resource, &place.name))
 }
 
-pub(super) fn list(
+pub(in crate::sandbox) fn list(
     world: &World,
     resource: &Resource,
     namespace: Option<&str>,

@@ -5,7 +5,7 @@ use crate::sandbox::kinds::{self, Resource};
 
 /// Where an object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(in crate::sandbox) struct Place {
     pub namespace: Option<String>,
     pub name: String,
 }
@@ -69,9 +69,14 @@ impl Route {
 
 /// The parameters of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(in crate::sandbox) struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// Parameters as they are, for requests without a URL.
+    pub(in crate::sandbox) fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     pub(super) fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -1,8 +1,8 @@
 //! Create and server-side apply. Owns the order of the checks, which is the
 //! real server's: body, fields, ownership, version, content.
 
-use super::route::Place;
-use super::{Answer, Call};
+use super::Answer;
+use super::route::{Place, Query};
 use crate::core::object::{self, Applier, Conflict, ObjectRef, schema, write_managed};
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::{Model, Resource};
@@ -12,14 +12,13 @@ use crate::sandbox::{defaults, validate};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub(super) fn create(
+pub(in crate::sandbox) fn create(
     world: &mut World,
     resource: &Resource,
     namespace: Option<&str>,
-    call: &Call,
+    mut body: Value,
+    query: &Query,
 ) -> Answer {
-    let mut body = call.object()?;
-    let query = call.query();
     refuse_unmodelled(resource, &body)?;
     if text(&body, "/metadata/name").is_empty() {
         let prefix = text(&body, "/metadata/generateName").to_owned();
@@ -62,9 +61,13 @@ pub(super) fn create(
     Ok((201, store(world, body, query.get("dryRun") == "All")))
 }
 
-pub(super) fn apply(world: &mut World, resource: &Resource, place: &Place, call: &Call) -> Answer {
-    let mut body = call.object()?;
-    let query = call.query();
+pub(in crate::sandbox) fn apply(
+    world: &mut World,
+    resource: &Resource,
+    place: &Place,
+    mut body: Value,
+    query: &Query,
+) -> Answer {
     refuse_unmodelled(resource, &body)?;
     let manager = query.get("fieldManager");
     if manager.is_empty() {

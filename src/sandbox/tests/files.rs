@@ -85,7 +85,7 @@ fn many_small_steps_of_time_equal_one_long_one_even_across_handles() {
 fn compaction_keeps_the_state_and_other_handles_notice() {
     let bench = Bench::new();
     let other = Sandbox::open(bench.dir.path(), wall).unwrap();
-    bench.sandbox.journal.lock().unwrap().compact_above(20_000);
+    bench.sandbox.locked().journal().compact_above(20_000);
     for replicas in 0..60 {
         bench.apply(DEPLOYMENT, &deployment(replicas % 2, "web:1"));
         bench.pass(5);

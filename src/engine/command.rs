@@ -1,0 +1,138 @@
+//! A person's decision as a commit on the record branch. Owns what is checked
+//! before it and how it is written; who is asked, and how often after a lost
+//! push, is the caller's.
+
+use super::{Class, RunError, Snapshot};
+use crate::core::decide::{Answer, Command, State};
+use crate::core::model::Target;
+use crate::core::record::{
+    self, CommitPhase, Decisions, Trailers, Verdict, dashboard, decisions_path,
+};
+use crate::core::strategy::EntityKey;
+use crate::port::{Change, CommitId, Objects, PushOutcome, Remote};
+use jiff::Timestamp;
+
+/// What a person wants of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The command.
+    pub wanted: Command,
+    /// Who gives it.
+    pub by: String,
+    /// When, by their own clock: for people only.
+    pub at: Timestamp,
+    /// Why, if they say so.
+    pub reason: Option<String>,
+}
+
+/// What became of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commanded {
+    /// It is on the record now.
+    Recorded(String),
+    /// It was so already; nothing was recorded.
+    Already(String),
+    /// The record has no such rollout.
+    Unknown,
+    /// Somebody pushed first: fetch, and ask again.
+    Lost,
+}
+
+/// Puts an order about one rollout on the record that was fetched at `tip`.
+///
+/// # Errors
+/// Fails if the rollout's state does not allow it, if the record cannot be
+/// read, or if the remote refuses the push.
+pub async fn command<R: Remote>(
+    remote: &R,
+    target: &Target,
+    key: &EntityKey,
+    tip: &CommitId,
+    order: &Order,
+) -> Result<Commanded, RunError> {
+    let objects = remote.objects();
+    let snapshot = Snapshot::new(objects, Some(tip.clone()));
+    let Some(entity) = snapshot.entity(key)?.filter(|entity| !entity.removed) else {
+        return Ok(Commanded::Unknown);
+    };
+    let wanted = order.wanted;
+    let decisions = snapshot.decisions(key)?;
+    let name = format!("{}/{}", key.namespace, key.name);
+    // What was decided but not done yet counts as done.
+    if wanted == Command::Abort && decisions.aborts(entity.attempt) {
+        return Ok(Commanded::Already(format!("{name}: it is being aborted already")));
+    }
+    if wanted == Command::Retry && decisions.retries(entity.attempt) {
+        return Ok(Commanded::Already(format!("{name}: it is being tried again already")));
+    }
+    match wanted.answer(entity.state(), decisions.paused.is_some()) {
+        Answer::Accepted => {}
+        Answer::Already(why) => return Ok(Commanded::Already(format!("{name}: {why}"))),
+        Answer::Refused(why) => {
+            return Err(RunError::new(
+                Class::Refused,
+                format!("{wanted} of {name}: {why} (state {})", entity.state()),
+                "`tranche status` shows where it stands; nothing was recorded",
+            ));
+        }
+    }
+    let previous = objects.info(tip)?;
+    // The target's clock may run ahead of a person's: the log must not run
+    // back.
+    let at = order.at.max(previous.time);
+    let verdict =
+        Verdict { attempt: entity.attempt, by: order.by.clone(), at, reason: order.reason.clone() };
+    let next = decided(decisions, wanted, verdict);
+    let state: State = entity.state();
+    let subject = format!("{}: {wanted}, in {state}", key.name);
+    let mut rows = snapshot.rows()?;
+    for row in &mut rows {
+        if row.0.entity == *key {
+            row.1 = next.clone();
+        }
+    }
+    let rows: Vec<_> = rows.iter().map(|(record, decisions)| (record, decisions)).collect();
+    let path = decisions_path(key);
+    let changes = [
+        Change { bytes: Some(record::write(&path, &next)?), path },
+        Change {
+            path: "README.md".to_owned(),
+            bytes: Some(dashboard(&target.name, &rows).into_bytes()),
+        },
+    ];
+    let message = message(&previous.message, key, &subject, order);
+    let commit = objects.commit(Some(tip), &changes, &message, at)?;
+    match remote.push(&target.record_branch, Some(tip), &commit).await? {
+        PushOutcome::Won => Ok(Commanded::Recorded(subject)),
+        PushOutcome::Lost => Ok(Commanded::Lost),
+        PushOutcome::Refused(text) => Err(RunError::new(
+            Class::Failed,
+            format!(
+                "the remote refused a push to branch {}: {}",
+                target.record_branch,
+                text.trim()
+            ),
+            "let this identity push to the branch; nothing was recorded",
+        )),
+    }
+}
+
+fn message(previous: &str, key: &EntityKey, subject: &str, order: &Order) -> String {
+    let before = Trailers::parse(previous);
+    let plan = before.as_ref().map_or_else(String::new, |t| t.plan_commit.clone());
+    let mut trailers = Trailers::after(before.as_ref(), CommitPhase::Decision, &plan);
+    trailers.rollout = Some(key.to_string());
+    trailers.approved_by = Some(order.by.clone());
+    trailers.message(subject, order.reason.as_deref().unwrap_or_default())
+}
+
+fn decided(mut decisions: Decisions, wanted: Command, verdict: Verdict) -> Decisions {
+    let verdict = Some(verdict);
+    match wanted {
+        Command::Pause => decisions.paused = verdict,
+        Command::Resume => decisions.paused = None,
+        Command::Abort => decisions.abort = verdict,
+        Command::Retry => decisions.retry = verdict,
+    }
+    decisions.stamped()
+}

@@ -1,0 +1,241 @@
+//! The embedded cluster as a port, without HTTP and bytes in between. Owns how
+//! a refusal reads as a problem of the port; every answer comes from the same
+//! functions as the API server's, so it must never decide anything itself.
+
+use super::api::route::{Place, Query};
+use super::api::{delete, read, write};
+use super::fields::set;
+use super::kinds::{self, Resource};
+use super::status::Refusal;
+use super::{Sandbox, World};
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::strategy::FIELD_MANAGER;
+use crate::port::{Access, Cluster, ClusterError, ClusterProblem, FieldConflict, WriteMode};
+use serde_json::{Value, json};
+
+/// A resourceVersion that no present object has: a create that must not find
+/// anything.
+const NO_SUCH_VERSION: &str = "1";
+
+/// The embedded cluster, asked by function calls.
+#[derive(Clone, Debug)]
+pub struct SandboxCluster {
+    sandbox: Sandbox,
+    manager: String,
+    force: bool,
+}
+
+impl Sandbox {
+    /// The cluster as the port that the engine acts through, by the one field
+    /// manager `tranche`.
+    #[must_use]
+    pub fn cluster(&self) -> SandboxCluster {
+        SandboxCluster { sandbox: self.clone(), manager: FIELD_MANAGER.to_owned(), force: false }
+    }
+
+    /// The cluster as somebody else writes it: under another field manager,
+    /// who takes over the fields that others own.
+    #[must_use]
+    pub fn cluster_of(&self, manager: &str) -> SandboxCluster {
+        SandboxCluster { sandbox: self.clone(), manager: manager.to_owned(), force: true }
+    }
+}
+
+impl SandboxCluster {
+    fn asked<T>(
+        &self,
+        subject: &impl ToString,
+        kind: &KindRef,
+        work: impl FnOnce(&mut World, &'static Resource) -> Result<T, Refusal>,
+    ) -> Result<T, ClusterError> {
+        let failed = |problem| ClusterError { subject: subject.to_string(), problem };
+        let Some(resource) = kinds::served(kind) else {
+            return Err(failed(ClusterProblem::NoKind(kind.to_string())));
+        };
+        let done = self.sandbox.transact(|world| work(world, resource));
+        match done {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(failed(problem(&refusal))),
+            Err(error) => Err(failed(ClusterProblem::Unreachable(error.to_string()))),
+        }
+    }
+
+    /// [`Cluster::get`], at once.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    pub fn read(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        self.asked(object, &object.kind_ref(), |world, resource| {
+            match read::get(world, resource, &place(object)) {
+                Ok((_, found)) => Ok(Some(found)),
+                Err(refusal) if refusal.code == 404 => Ok(None),
+                Err(refusal) => Err(refusal),
+            }
+        })
+    }
+
+    /// [`Cluster::list`], at once.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    pub fn read_all(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        labels: &[(String, String)],
+    ) -> Result<Vec<Value>, ClusterError> {
+        let selector: Vec<String> =
+            labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let query = Query::of(&[("labelSelector", &selector.join(","))]);
+        self.asked(kind, kind, |world, resource| {
+            let (_, mut list) = read::list(world, resource, namespace, &query)?;
+            let Value::Array(mut items) = list["items"].take() else { return Ok(Vec::new()) };
+            for item in &mut items {
+                set(item, &["apiVersion"], json!(kind.api_version));
+                set(item, &["kind"], json!(kind.kind));
+            }
+            Ok(items)
+        })
+    }
+
+    /// [`Cluster::apply`], at once.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    pub fn write(
+        &self,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+        dry_run: bool,
+    ) -> Result<Value, ClusterError> {
+        let mut body = body.clone();
+        if let Some(fields) = body.as_object_mut() {
+            fields.remove("status");
+        }
+        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+            metadata.remove("uid");
+            metadata.remove("resourceVersion");
+        }
+        match mode {
+            WriteMode::CreateOnly => {
+                set(&mut body, &["metadata", "resourceVersion"], json!(NO_SUCH_VERSION));
+            }
+            WriteMode::Exactly { uid, resource_version } => {
+                set(&mut body, &["metadata", "uid"], json!(uid));
+                set(&mut body, &["metadata", "resourceVersion"], json!(resource_version));
+            }
+            WriteMode::Any => {}
+        }
+        let query = Query::of(&[
+            ("fieldManager", &self.manager),
+            ("force", if self.force { "true" } else { "false" }),
+            ("dryRun", if dry_run { "All" } else { "" }),
+        ]);
+        self.asked(object, &object.kind_ref(), |world, resource| {
+            Ok(write::apply(world, resource, &place(object), body, &query)?.1)
+        })
+    }
+
+    /// [`Cluster::delete`], at once; without `exactly` whatever is there.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    pub fn remove(
+        &self,
+        object: &ObjectRef,
+        exactly: Option<(&str, &str)>,
+    ) -> Result<(), ClusterError> {
+        let options = exactly.map_or(
+            Value::Null,
+            |(uid, version)| json!({"preconditions": {"uid": uid, "resourceVersion": version}}),
+        );
+        self.asked(object, &object.kind_ref(), |world, resource| {
+            delete::delete(world, resource, &place(object), &options, &Query::default()).map(|_| ())
+        })
+    }
+}
+
+impl Cluster for SandboxCluster {
+    async fn namespaced(&self, kind: &KindRef) -> Result<bool, ClusterError> {
+        self.asked(kind, kind, |_, resource| Ok(resource.namespaced))
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        self.read(object)
+    }
+
+    async fn list(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        labels: &[(String, String)],
+    ) -> Result<Vec<Value>, ClusterError> {
+        self.read_all(kind, namespace, labels)
+    }
+
+    async fn apply(
+        &self,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+        dry_run: bool,
+    ) -> Result<Value, ClusterError> {
+        self.write(object, body, mode, dry_run)
+    }
+
+    async fn delete(
+        &self,
+        object: &ObjectRef,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ClusterError> {
+        self.remove(object, Some((uid, resource_version)))
+    }
+
+    async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
+        self.asked(&access.kind, &access.kind, |_, _| Ok(true))
+    }
+}
+
+fn place(object: &ObjectRef) -> Place {
+    Place { namespace: object.namespace.clone(), name: object.name.clone() }
+}
+
+/// What a client makes of a refusal.
+fn problem(refusal: &Refusal) -> ClusterProblem {
+    let text = refusal.message.clone();
+    let causes = refusal.details.get("causes").and_then(Value::as_array);
+    let causes = causes.map(Vec::as_slice).unwrap_or_default();
+    match refusal.code {
+        401 | 403 => ClusterProblem::Forbidden(text),
+        404 => ClusterProblem::Missing(text),
+        409 => {
+            let conflicts: Vec<FieldConflict> = causes
+                .iter()
+                .filter(|cause| cause["reason"] == "FieldManagerConflict")
+                .map(conflict)
+                .collect();
+            if conflicts.is_empty() {
+                ClusterProblem::Stale(text)
+            } else {
+                ClusterProblem::Conflict(conflicts)
+            }
+        }
+        422 if !causes.is_empty() && causes.iter().all(|c| c["field"] == "metadata.uid") => {
+            ClusterProblem::Stale(text)
+        }
+        400 | 422 => ClusterProblem::Invalid(text),
+        _ => ClusterProblem::Other(text),
+    }
+}
+
+fn conflict(cause: &Value) -> FieldConflict {
+    let message = cause["message"].as_str().unwrap_or_default();
+    let manager = message.split('"').nth(1).unwrap_or(message);
+    FieldConflict {
+        field: cause["field"].as_str().unwrap_or_default().to_owned(),
+        manager: manager.to_owned(),
+    }
+}
