@@ -1,0 +1,277 @@
+//! The cluster as a run sees it: the embedded one, behind a network that
+//! loses, delays and lies. Owns where the faults of requests fire.
+
+use crate::faults::Fault;
+use crate::schedule::{Event, Handle, Sim};
+use serde_json::Value;
+use std::rc::Rc;
+use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::strategy::workload;
+use tranche::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
+
+/// A write as it was sent.
+#[derive(Clone, Debug)]
+pub enum Write {
+    Apply { object: ObjectRef, body: Value, mode: WriteMode },
+    Delete { object: ObjectRef, uid: String, version: String },
+}
+
+/// A write that its sender has given up on, and that may still arrive.
+pub struct Flying {
+    pub run: String,
+    pub write: Write,
+}
+
+impl Write {
+    pub fn object(&self) -> &ObjectRef {
+        match self {
+            Self::Apply { object, .. } | Self::Delete { object, .. } => object,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Apply { object, body, mode } => {
+                let mark = body.pointer("/metadata/annotations/tranche.dev~1step");
+                let epoch = body.pointer("/metadata/annotations/tranche.dev~1epoch");
+                let size = body.pointer("/spec/replicas").map(ToString::to_string);
+                let mode = match mode {
+                    WriteMode::CreateOnly => "create".to_owned(),
+                    WriteMode::Exactly { resource_version, .. } => format!("at {resource_version}"),
+                    WriteMode::Any => "any".to_owned(),
+                };
+                format!(
+                    "apply {object} {mode}, step {} epoch {} replicas {}",
+                    mark.and_then(Value::as_str).unwrap_or("-"),
+                    epoch.and_then(Value::as_str).unwrap_or("-"),
+                    size.unwrap_or_else(|| "-".to_owned())
+                )
+            }
+            Self::Delete { object, version, .. } => format!("delete {object} at {version}"),
+        }
+    }
+}
+
+impl Sim {
+    /// A write arrives and is judged by its preconditions.
+    pub fn land(&self, run: &str, write: &Write) -> Result<Value, ClusterError> {
+        let cluster = self.sandbox.cluster();
+        let object = write.object();
+        let before = cluster.read(object)?;
+        let done = match write {
+            Write::Apply { body, mode, .. } => cluster.write(object, body, mode, false),
+            Write::Delete { uid, version, .. } => {
+                cluster.remove(object, Some((uid, version))).map(|()| Value::Null)
+            }
+        };
+        self.say(run, || match &done {
+            Ok(Value::Null) => format!("   {}: gone", write.words()),
+            Ok(stored) => format!("   {}: stored at {}", write.words(), version(stored)),
+            Err(error) => format!("   {}: {}", write.words(), error.problem),
+        });
+        if done.is_ok() {
+            let after = cluster.read(object)?;
+            self.audit.borrow_mut().written(self, run, write, before.as_ref(), after.as_ref());
+        }
+        done
+    }
+
+    /// Remembers what objects were, for reads that lag.
+    pub fn remember(&self, changed: &[ObjectRef]) {
+        if !self.armed.has(Fault::Stale) {
+            return;
+        }
+        let mut history = self.history.borrow_mut();
+        for object in changed.iter().filter(|o| !matches!(o.kind.as_str(), "Pod" | "ReplicaSet")) {
+            let now = self.sandbox.cluster().read(object).ok().flatten().map(Rc::new);
+            history.entry(object.clone()).or_default().push((self.now.get(), now));
+        }
+    }
+
+    /// What an object was some seconds ago.
+    fn stale(&self, object: &ObjectRef) -> Option<Value> {
+        let then = self.now.get().saturating_sub(self.between(200, 15_000));
+        let history = self.history.borrow();
+        let versions = history.get(object)?;
+        let found = versions.iter().rev().find(|(since, _)| *since <= then)?;
+        found.1.as_deref().cloned()
+    }
+}
+
+fn version(object: &Value) -> &str {
+    object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("?")
+}
+
+/// What a trace says of a read object.
+fn read_words(found: Option<&Value>) -> String {
+    let Some(live) = found else { return "missing".to_owned() };
+    let note = |key: &str| {
+        let note = live.pointer("/metadata/annotations").and_then(|all| all.get(key));
+        note.and_then(Value::as_str).unwrap_or("-").to_owned()
+    };
+    let epoch = note("tranche.dev/epoch");
+    match ObjectRef::of(live).and_then(|object| workload::of(&object.kind_ref())) {
+        Some(kind) => {
+            let pods = (kind.read)(live);
+            let (wanted, ready) = (pods.wanted, pods.ready);
+            format!("at {} epoch {epoch} wants {wanted}, ready {ready}", version(live))
+        }
+        None => format!("at {} epoch {epoch} seq {}", version(live), note("tranche.dev/seq")),
+    }
+}
+
+pub struct SimCluster(pub Handle);
+
+impl SimCluster {
+    fn failed(subject: impl ToString, problem: ClusterProblem) -> ClusterError {
+        ClusterError { subject: subject.to_string(), problem }
+    }
+
+    /// The faults that any read can meet.
+    async fn reading(&self, subject: &impl ToString) -> Result<(), ClusterError> {
+        self.0.ask().await;
+        let text = || "simulated".to_owned();
+        let problem = if self.0.fires(Fault::ReadUnreachable) {
+            ClusterProblem::Unreachable(text())
+        } else if self.0.fires(Fault::ReadForbidden) {
+            ClusterProblem::Forbidden(text())
+        } else if self.0.fires(Fault::NoKind) {
+            ClusterProblem::NoKind(text())
+        } else if self.0.fires(Fault::Odd) {
+            ClusterProblem::Other("<html>".to_owned())
+        } else {
+            return Ok(());
+        };
+        Err(Self::failed(subject.to_string(), problem))
+    }
+
+    async fn send(&self, write: Write) -> Result<Value, ClusterError> {
+        self.0.before().await;
+        let name = self.0.name();
+        let sim = &self.0.sim;
+        sim.hit("call: write");
+        let object = write.object();
+        let text = || "simulated".to_owned();
+        if self.0.fires(Fault::Bumped) {
+            sim.bump(object);
+        }
+        let refused = if self.0.fires(Fault::WriteNotSent) {
+            Some(ClusterProblem::Unreachable(text()))
+        } else if self.0.fires(Fault::WriteForbidden) {
+            Some(ClusterProblem::Forbidden(text()))
+        } else if self.0.fires(Fault::Denied) {
+            Some(ClusterProblem::Invalid("admission webhook denied the request".to_owned()))
+        } else if self.0.fires(Fault::WriteLost) {
+            Some(ClusterProblem::Unknown(text()))
+        } else if self.0.fires(Fault::InFlight) {
+            let later = sim.now.get() + sim.between(200, 300_000);
+            let write = write.clone();
+            sim.at(later, Event::Land(Flying { run: name.clone(), write }));
+            Some(ClusterProblem::Unknown(text()))
+        } else {
+            None
+        };
+        if let Some(problem) = refused {
+            self.0.after().await;
+            return Err(Self::failed(object, problem));
+        }
+        let done = sim.land(&name, &write);
+        if let Err(error) = &done {
+            sim.hit(match error.problem {
+                ClusterProblem::Stale(_) => "answer: stale",
+                ClusterProblem::Conflict(_) => "answer: ownership conflict",
+                ClusterProblem::Invalid(_) => "answer: invalid",
+                ClusterProblem::Missing(_) => "answer: missing",
+                _ => "answer: another problem",
+            });
+        }
+        let lost = self.0.fires(Fault::AckLost);
+        self.0.after().await;
+        if lost {
+            return Err(Self::failed(object, ClusterProblem::Unknown(text())));
+        }
+        done
+    }
+}
+
+impl Cluster for SimCluster {
+    async fn namespaced(&self, kind: &KindRef) -> Result<bool, ClusterError> {
+        Ok(!matches!(kind.kind.as_str(), "Namespace" | "ClusterRole" | "ClusterRoleBinding"))
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        // What never changes is not worth a turn.
+        if object.kind == "Namespace" {
+            return self.0.sim.sandbox.cluster().read(object);
+        }
+        self.reading(object).await?;
+        let found = if self.0.fires(Fault::Stale) {
+            self.0.sim.stale(object)
+        } else {
+            self.0.sim.sandbox.cluster().read(object)?
+        };
+        self.0.say(|| format!("   get {object}: {}", read_words(found.as_ref())));
+        self.0.sim.audit.borrow_mut().read(&self.0.name(), object, found.as_ref());
+        self.0.pause(1).await;
+        Ok(found)
+    }
+
+    async fn list(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        labels: &[(String, String)],
+    ) -> Result<Vec<Value>, ClusterError> {
+        self.reading(kind).await?;
+        let mut found = self.0.sim.sandbox.cluster().read_all(kind, namespace, labels)?;
+        if self.0.fires(Fault::Stale) {
+            let names: Vec<ObjectRef> = found.iter().filter_map(ObjectRef::of).collect();
+            found = names.iter().filter_map(|object| self.0.sim.stale(object)).collect();
+        }
+        self.0.say(|| format!("   list {kind}: {} objects", found.len()));
+        let name = self.0.name();
+        for live in &found {
+            if let Some(object) = ObjectRef::of(live) {
+                self.0.sim.audit.borrow_mut().read(&name, &object, Some(live));
+            }
+        }
+        self.0.pause(1).await;
+        Ok(found)
+    }
+
+    async fn apply(
+        &self,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+        dry_run: bool,
+    ) -> Result<Value, ClusterError> {
+        if dry_run {
+            self.reading(object).await?;
+            let done = self.0.sim.sandbox.cluster().write(object, body, mode, true);
+            self.0.say(|| format!("   dry-run {object}: {}", done.is_ok()));
+            return done;
+        }
+        let write = Write::Apply { object: object.clone(), body: body.clone(), mode: mode.clone() };
+        self.send(write).await
+    }
+
+    async fn delete(
+        &self,
+        object: &ObjectRef,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ClusterError> {
+        let write = Write::Delete {
+            object: object.clone(),
+            uid: uid.to_owned(),
+            version: resource_version.to_owned(),
+        };
+        self.send(write).await.map(|_| ())
+    }
+
+    async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
+        self.reading(&access.kind).await?;
+        Ok(!self.0.fires(Fault::MayNot))
+    }
+}

@@ -1,0 +1,102 @@
+//! S1: the floor of ready pods.
+
+use super::Audit;
+use crate::plan::Kind;
+use crate::schedule::Sim;
+use serde_json::Value;
+use tranche::core::decide::RollingState;
+use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::strategy::{EntityKey, EntityKind, Movement, goals};
+
+/// The floor of one application, and whether it was reached since it was
+/// raised or somebody disturbed it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Floor {
+    least: u32,
+    armed: bool,
+}
+
+impl Floor {
+    pub fn disarm(&mut self) {
+        self.armed = false;
+    }
+}
+
+/// Ready pods of each application, by their own word.
+fn ready_pods(sim: &Sim) -> Vec<(String, u32)> {
+    let mut ready: Vec<(String, u32)> = Vec::new();
+    let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
+        let label = pod.pointer("/metadata/labels/app.oam.dev~1component").and_then(Value::as_str);
+        let serves = pod.pointer("/metadata/deletionTimestamp").is_none()
+            && pod.pointer("/status/containerStatuses/0/ready") == Some(&Value::Bool(true));
+        if let Some(label) = label.filter(|_| serves) {
+            match ready.iter_mut().find(|(app, _)| app == label) {
+                Some((_, count)) => *count += 1,
+                None => ready.push((label.to_owned(), 1)),
+            }
+        }
+    });
+    ready
+}
+
+impl Audit {
+    /// The fewest ready pods that an application may have now, as its record
+    /// and its plan say; none where nothing serves yet.
+    pub(super) fn floor_of(&self, sim: &Sim, app: &str) -> Option<u32> {
+        let key = EntityKey {
+            kind: EntityKind::Rollout,
+            namespace: "default".to_owned(),
+            name: app.to_owned(),
+        };
+        let record = self.entities.get(&key)?;
+        let original = record.status.rollout_original_size;
+        let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
+        if record.status.rolling_state == RollingState::RolloutSucceed {
+            return Some(total);
+        }
+        if record.movement != Some(Movement::Upgrade) {
+            return None;
+        }
+        let plans = sim.plans.borrow();
+        let model = plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
+        let app = model.apps.iter().find(|other| other.name == app)?;
+        let roll = app.roll?;
+        let goals = goals(&roll.parsed_batches(), total).ok()?.cumulative;
+        let mut largest = 0;
+        let mut before = 0;
+        for goal in goals {
+            largest = largest.max(goal - before);
+            before = goal;
+        }
+        let dip = match app.kind {
+            Kind::Pair if roll.decrease => largest,
+            Kind::Pair => 0,
+            Kind::CloneSet | Kind::Direct => largest.max(1),
+        };
+        Some(original.min(total).saturating_sub(dip + roll.unavailable()))
+    }
+
+    /// S1: ready pods never fall below the floor once they have reached it.
+    pub fn look(&mut self, sim: &Sim, changed: &[ObjectRef]) {
+        if !changed.iter().any(|object| object.kind == "Pod") {
+            return;
+        }
+        let ready = ready_pods(sim);
+        let apps: Vec<&'static str> = sim.plans.borrow().model.apps.iter().map(|a| a.name).collect();
+        for app in apps {
+            let Some(least) = self.floor_of(sim, app) else { continue };
+            let now = ready.iter().find(|(name, _)| name == app).map_or(0, |(_, count)| *count);
+            let mut floor = self.floors.get(app).copied().unwrap_or_default();
+            if least > floor.least {
+                floor.armed = false;
+            }
+            floor.least = least;
+            if now >= least {
+                floor.armed = true;
+            } else if floor.armed {
+                self.broken("S1 floor", || format!("{app}: {now} ready pods, the floor is {least}"));
+            }
+            self.floors.insert(app.to_owned(), floor);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What must hold after every event. Owns what has been seen of a seed so far;
+//! each invariant is one named function in a file beside this one, with its
+//! number in the fault matrix.
+//!
+//! An audit only looks at what ports can see: requests that reached the
+//! cluster, commits that reached the remote. It never asks the engine.
+
+mod floor;
+mod order;
+mod record;
+mod rest;
+mod writes;
+
+pub use rest::settled;
+
+use crate::schedule::Sim;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use tranche::core::object::ObjectRef;
+use tranche::core::record::{EntityRecord, OpenStep};
+use tranche::core::strategy::{EntityKey, workload};
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number and name.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub text: String,
+}
+
+/// An intent that reached the remote.
+#[derive(Clone, Debug)]
+struct Intent {
+    run: String,
+    entity: EntityKey,
+    open: OpenStep,
+    objects: BTreeSet<ObjectRef>,
+}
+
+/// What a run read last of a workload.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    ready: u32,
+    /// The intent that the run held then.
+    epoch: u64,
+}
+
+/// Everything that invariants remember.
+#[derive(Debug, Default)]
+pub struct Audit {
+    pub violation: Option<Violation>,
+    /// Writes that changed state, and commits, since the start.
+    pub writes: u64,
+    pub commits: u64,
+    intents: BTreeMap<u64, Intent>,
+    entities: BTreeMap<EntityKey, EntityRecord>,
+    /// The highest epoch that has written an object of this name.
+    fences: BTreeMap<ObjectRef, u64>,
+    /// State changes by step, effect and object.
+    changes: BTreeMap<(String, ObjectRef), u32>,
+    results: BTreeSet<String>,
+    reads: BTreeMap<(String, ObjectRef), Seen>,
+    /// The intent that a run won last.
+    holding: BTreeMap<String, u64>,
+    started: BTreeMap<String, u64>,
+    /// Since when the record is not what it was.
+    tampered: Option<u64>,
+    floors: BTreeMap<String, floor::Floor>,
+    /// Applications that people have disturbed on the cluster.
+    pub disturbed: BTreeMap<String, u64>,
+    /// Somebody rewrote a branch in this seed.
+    pub rewritten: bool,
+}
+
+impl Audit {
+    fn broken(&mut self, invariant: &'static str, text: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation { invariant, text: text() });
+        }
+    }
+
+    pub fn started(&mut self, run: &str, now: u64) {
+        self.started.insert(run.to_owned(), now);
+    }
+
+    /// A run has read an object.
+    pub fn read(&mut self, run: &str, object: &ObjectRef, found: Option<&Value>) {
+        let Some(kind) = workload::of(&object.kind_ref()) else { return };
+        let pods = found.map(|live| (kind.read)(live));
+        let ready = pods.filter(|pods| pods.observed).map_or(0, |pods| pods.ready);
+        let epoch = self.holding.get(run).copied().unwrap_or(0);
+        self.reads.insert((run.to_owned(), object.clone()), Seen { ready, epoch });
+    }
+
+    /// People have changed something of an application on the cluster: what was
+    /// done to that object may be done again, and the floor holds again once it
+    /// was reached again.
+    pub fn disturbed(&mut self, now: u64, app: &str, object: &ObjectRef, harmful: bool) {
+        self.changes.retain(|(_, changed), _| changed != object);
+        if harmful {
+            self.disturbed.insert(app.to_owned(), now);
+            if let Some(floor) = self.floors.get_mut(app) {
+                floor.disarm();
+            }
+        }
+    }
+
+    /// Somebody has rewritten the record branch so that it can be told: from
+    /// here on no run that starts may write.
+    pub fn tampered(&mut self, sim: &Sim) {
+        self.tampered = Some(sim.now.get());
+        self.rewritten = true;
+    }
+
+    /// The branch is what it was.
+    pub fn mended(&mut self, sim: &Sim) {
+        self.rewritten = true;
+        self.tampered = None;
+        self.resync(sim);
+    }
+
+    /// S8: no run that starts on a record that was forged or rewound writes.
+    fn untampered(&mut self, run: &str, what: &str) {
+        let started = self.started.get(run).copied();
+        if let (Some(since), Some(started)) = (self.tampered, started)
+            && started >= since
+        {
+            self.broken("S8 no write on a record that was forged or rewound", || {
+                format!("{run} began after the record was rewritten, and does {what}")
+            });
+        }
+    }
+}
+
+/// An object without its status, the server's own fields and our marks.
+fn state(object: &Value) -> Value {
+    let mut state = object.clone();
+    if let Some(fields) = state.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = state.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+        for field in ["managedFields", "resourceVersion", "generation"] {
+            metadata.remove(field);
+        }
+        if let Some(all) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            all.retain(|key, _| !key.starts_with("tranche.dev/") && !key.contains("kubernetes.io"));
+        }
+        if metadata.get("annotations").and_then(Value::as_object).is_some_and(|all| all.is_empty())
+        {
+            metadata.remove("annotations");
+        }
+    }
+    state
+}
+
+/// The application that an object belongs to, by its name.
+fn app_of(object: &ObjectRef) -> &str {
+    object.name.split("-v").next().unwrap_or(&object.name)
+}
+
+fn replicas(object: &Value) -> Option<u64> {
+    object.pointer("/spec/replicas").and_then(Value::as_u64)
+}

@@ -1,0 +1,86 @@
+//! Invariants of writes that take capacity away.
+
+use super::{Audit, Intent, app_of, replicas};
+use crate::plan::Kind;
+use crate::schedule::Sim;
+use serde_json::Value;
+use tranche::core::object::ObjectRef;
+use tranche::core::record::Ending;
+use tranche::core::strategy::StepKind;
+
+impl Audit {
+    /// S3: no write takes pods of one side away on a readiness of the other
+    /// that this run has not itself read under this intent.
+    pub(super) fn carried(
+        &mut self,
+        sim: &Sim,
+        run: &str,
+        object: &ObjectRef,
+        intent: &Intent,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) {
+        let (Some(old), new) = (before.and_then(replicas), after.and_then(replicas)) else { return };
+        let new = new.unwrap_or(0);
+        if new >= old {
+            return;
+        }
+        sim.hit(&format!("write: scaled down by {}", words(intent.open.kind)));
+        let app = app_of(object).to_owned();
+        let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
+        self.monotonic(sim, run, object, intent, (old, new));
+        if kind != Some(Kind::Pair) {
+            return;
+        }
+        let Some(floor) = self.floor_of(sim, &app) else { return };
+        let epoch = self.holding.get(run).copied().unwrap_or(0);
+        let others = sim.workloads(&app).into_iter().filter(|other| other != object);
+        let seen: u32 = others
+            .filter_map(|other| self.reads.get(&(run.to_owned(), other)))
+            .filter(|seen| seen.epoch == epoch)
+            .map(|seen| seen.ready)
+            .sum();
+        let left = u64::from(seen) + new;
+        if left < u64::from(floor) {
+            self.broken("S3 no scale-down on a readiness that was not read", || {
+                format!(
+                    "{run} takes {object} from {old} to {new}, having read {seen} ready pods of \
+                     the other side; the floor is {floor}"
+                )
+            });
+        }
+    }
+
+    /// S6: within an attempt the new side never falls but on the way back.
+    fn monotonic(
+        &mut self,
+        sim: &Sim,
+        run: &str,
+        object: &ObjectRef,
+        intent: &Intent,
+        (old, new): (u64, u64),
+    ) {
+        if !matches!(intent.open.kind, StepKind::Batch(_)) {
+            return;
+        }
+        let Some(record) = self.entities.get(&intent.entity) else { return };
+        let Some(target) = record.target.as_ref().map(|target| target.name.clone()) else { return };
+        let of_target = object.name == target || object.name == app_of(object);
+        let back = record.ending.is_some_and(|ending| ending != Ending::DeadlineExceeded);
+        let disturbed = self.disturbed.contains_key(app_of(object));
+        let _ = sim;
+        if of_target && !back && !disturbed && object.kind == "Deployment" {
+            self.broken("S6 monotonic batches", || {
+                format!("{run} takes {object} from {old} to {new} in {:?}", intent.open.kind)
+            });
+        }
+    }
+}
+
+fn words(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Batch(_) => "a batch",
+        StepKind::Abort => "the way back",
+        StepKind::Settle => "a settling",
+    }
+}

@@ -1,0 +1,308 @@
+//! Invariants of commits that reached the record branch.
+
+use super::{Audit, Intent};
+use crate::schedule::Sim;
+use std::collections::BTreeMap;
+use tranche::core::decide::RollingState;
+use tranche::core::record::{
+    self, CommitPhase, Decisions, EntityRecord, OpenStep, Phase, Trailers, decisions_path,
+};
+use tranche::core::strategy::{EntityKey, StepKind};
+use tranche::port::CommitId;
+
+/// One commit of a push.
+struct Pushed<'a> {
+    run: &'a str,
+    commit: &'a CommitId,
+    parent: Option<&'a CommitId>,
+    trailers: &'a Trailers,
+}
+
+impl Audit {
+    /// A push was accepted.
+    pub fn pushed(&mut self, sim: &Sim, run: &str, before: Option<&CommitId>, new: &CommitId) {
+        let mut chain = Vec::new();
+        let mut at = Some(new.clone());
+        while at.as_ref() != before {
+            let Some(commit) = at else {
+                self.broken("S12 linear record", || format!("{run} pushes {new}, no fast-forward"));
+                return;
+            };
+            at = sim.store.borrow().parent(&commit);
+            chain.push(commit);
+        }
+        chain.reverse();
+        if run != "people" {
+            self.commits += chain.len() as u64;
+            self.untampered(run, "a push");
+        }
+        if chain.len() > 1 {
+            sim.hit("push: several commits");
+        }
+        let mut parent = before.cloned();
+        for commit in chain {
+            self.commit(sim, run, parent.as_ref(), &commit);
+            parent = Some(commit);
+        }
+    }
+
+    fn commit(&mut self, sim: &Sim, run: &str, parent: Option<&CommitId>, commit: &CommitId) {
+        let trailers = |id: &CommitId| Trailers::parse(&sim.store.borrow().message(id)?);
+        let Some(now) = trailers(commit) else {
+            self.broken("S12 linear record", || format!("{run} pushes {commit}: no record commit"));
+            return;
+        };
+        let before = parent.and_then(trailers).map_or(0, |trailers| trailers.seq);
+        if now.seq != before + 1 {
+            self.broken("S12 linear record", || format!("{run}: Seq {} after {before}", now.seq));
+        }
+        let pushed = Pushed { run, commit, parent, trailers: &now };
+        for path in changed_paths(sim, parent, commit) {
+            if path.starts_with("decisions/") {
+                if now.phase != CommitPhase::Decision {
+                    self.broken("S6 decisions are never lost", || {
+                        format!("{run} changes {path} by a commit of phase {}", now.phase)
+                    });
+                }
+            } else if path.starts_with("rollouts/") || path.starts_with("applications/") {
+                self.entity(sim, &pushed, &path);
+            }
+        }
+    }
+
+    fn entity(&mut self, sim: &Sim, pushed: &Pushed<'_>, path: &str) {
+        let Some(bytes) = sim.store.borrow().file(pushed.commit, path) else {
+            self.broken("S12 no record is removed", || format!("{} removes {path}", pushed.run));
+            return;
+        };
+        let next: EntityRecord = match record::read(path, &bytes) {
+            Ok(next) => next,
+            Err(error) => {
+                self.broken("S12 linear record", || error.to_string());
+                return;
+            }
+        };
+        let before = self.entities.insert(next.entity.clone(), next.clone());
+        let was = before.as_ref().and_then(|record| record.open.as_ref());
+        match pushed.trailers.phase {
+            CommitPhase::Intent => self.intent(sim, pushed, before.as_ref(), &next),
+            CommitPhase::Waiting => {
+                let same = was.zip(next.open.as_ref()).is_some_and(|(was, now)| {
+                    was.id == now.id && was.epoch == now.epoch && was.holder.run == pushed.run
+                });
+                if !same && !self.rewritten {
+                    self.broken("S5 waiting is said by the one who holds the step", || {
+                        format!("{}: {} after {}", pushed.run, words(next.open.as_ref()), words(was))
+                    });
+                }
+            }
+            CommitPhase::Result => self.result(sim, pushed, before.as_ref(), &next),
+            CommitPhase::Publish | CommitPhase::Decision => {
+                self.broken("S12 linear record", || {
+                    format!("{} changes {path} in phase {}", pushed.run, pushed.trailers.phase)
+                });
+            }
+        }
+    }
+
+    /// S5: one open step an entity, whose lock is its intent.
+    fn intent(
+        &mut self,
+        sim: &Sim,
+        pushed: &Pushed<'_>,
+        before: Option<&EntityRecord>,
+        next: &EntityRecord,
+    ) {
+        const NAME: &str = "S5 one open step per entity";
+        let (run, seq) = (pushed.run, pushed.trailers.seq);
+        let Some(open) = next.open.as_ref().filter(|open| open.phase == Phase::Intent) else {
+            self.broken(NAME, || format!("{run} pushes an intent that opens nothing"));
+            return;
+        };
+        if open.epoch != seq || open.holder.run != run {
+            self.broken(NAME, || {
+                format!("{run}: epoch {} of {} in commit {seq}", open.epoch, open.holder.run)
+            });
+        }
+        let was = before.and_then(|record| record.open.as_ref());
+        let mut fresh = true;
+        if let Some(was) = was {
+            fresh = was.id != open.id;
+            if was.phase == Phase::Intent {
+                sim.hit("intent: takeover");
+                self.takeover(sim, pushed, was, open);
+            } else if fresh {
+                sim.hit("intent: replaces a waiting step");
+            } else {
+                sim.hit("intent: goes on with a waiting step");
+                if was.step_plan != open.step_plan {
+                    self.broken("S5 Step-Plan never changes while a step is open", || {
+                        format!("{run}: {} to {}", was.step_plan, open.step_plan)
+                    });
+                }
+                if open.cursor < was.cursor {
+                    // Set back: what it did may be done again.
+                    let step = format!("{}/", open.id);
+                    self.changes.retain(|(effect, _), _| !effect.starts_with(&step));
+                }
+            }
+        }
+        sim.hit(match open.kind {
+            StepKind::Batch(_) => "intent: a batch",
+            StepKind::Abort => "intent: the way back",
+            StepKind::Settle => "intent: a settling",
+        });
+        if fresh {
+            self.gate(sim, pushed, next, open);
+        }
+        self.holding.insert(run.to_owned(), seq);
+        let objects = open.objects.iter().map(|named| named.object.clone()).collect();
+        let intent = Intent {
+            run: run.to_owned(),
+            entity: next.entity.clone(),
+            open: open.clone(),
+            objects,
+        };
+        self.intents.insert(seq, intent);
+    }
+
+    /// S5: a takeover comes after the lease, and forgets nothing of the intent
+    /// that it supersedes.
+    fn takeover(&mut self, sim: &Sim, pushed: &Pushed<'_>, was: &OpenStep, open: &OpenStep) {
+        const NAME: &str = "S5 a takeover keeps step, plan and objects";
+        let run = pushed.run;
+        let over = sim.target_time() >= was.lease_until;
+        if !over && sim.is_alive(&was.holder.run) {
+            self.broken("S5 no takeover within the lease", || {
+                format!("{run} takes {} from {} before {}", was.id, was.holder.run, was.lease_until)
+            });
+        }
+        if was.id != open.id || was.step_plan != open.step_plan {
+            self.broken(NAME, || format!("{run}: {} after {}", words(Some(open)), words(Some(was))));
+        }
+        for named in &was.objects {
+            if !open.objects.iter().any(|other| other.object == named.object) {
+                self.broken(NAME, || format!("{run} forgets {}", named.object));
+            }
+        }
+    }
+
+    /// S14: no batch begins behind a closed gate, or under an abort.
+    fn gate(&mut self, sim: &Sim, pushed: &Pushed<'_>, next: &EntityRecord, open: &OpenStep) {
+        let StepKind::Batch(index) = open.kind else { return };
+        let run = pushed.run;
+        let decisions = pushed.parent.map(|tip| decisions_at(sim, tip, &next.entity));
+        let decisions = decisions.unwrap_or_default();
+        if decisions.paused.is_some() {
+            self.broken("S14 gate", || format!("{run} begins batch {index} of a paused rollout"));
+        }
+        if decisions.aborts(next.attempt) {
+            self.broken("S6 decisions are never lost", || {
+                format!("{run} begins batch {index} of attempt {}, which is aborted", next.attempt)
+            });
+        }
+        let plans = sim.plans.borrow();
+        let found = plans.commits.iter().find(|(id, _)| id.0 == open.step_plan);
+        let roll = found.and_then(|(_, model)| {
+            model.apps.iter().find(|app| app.name == next.entity.name).and_then(|app| app.roll)
+        });
+        let Some(roll) = roll else {
+            self.broken("S14 gate", || format!("{run}: step plan {} lacks it", open.step_plan));
+            return;
+        };
+        let promotes = next.on_delete == tranche::core::model::OnDelete::Promote;
+        let closed = roll.paused || roll.partition.is_some_and(|last| u64::from(index) > last);
+        if closed && !promotes {
+            self.broken("S14 gate", || {
+                format!("{run} begins batch {index}, the plan says {roll:?}")
+            });
+        }
+    }
+
+    fn result(
+        &mut self,
+        sim: &Sim,
+        pushed: &Pushed<'_>,
+        before: Option<&EntityRecord>,
+        next: &EntityRecord,
+    ) {
+        let run = pushed.run;
+        let was = before.and_then(|record| record.open.as_ref());
+        if let Some(was) = was {
+            if was.phase == Phase::Intent && was.holder.run != run && !self.rewritten {
+                self.broken("S5 a result is said by the one who holds the step", || {
+                    format!("{run} closes {}", words(Some(was)))
+                });
+            }
+            self.results.insert(was.id.to_string());
+            if let Some(last) = &next.last {
+                let recovered = if last.recovered { ", recovered" } else { "" };
+                sim.hit(&format!("result: {}{recovered}", last.verdict));
+            }
+        }
+        let ended = |record: &EntityRecord| record.status.rolling_state.terminal();
+        if ended(next) && before.is_some_and(|before| !ended(before)) {
+            sim.hit(&format!("rollout: {:?}", next.status.rolling_state));
+        }
+        let succeeds = next.status.rolling_state == RollingState::RolloutSucceed
+            && before.is_some_and(|before| !ended(before) && before.ending.is_none());
+        if succeeds && let Some(parent) = pushed.parent {
+            let aborted = decisions_at(sim, parent, &next.entity).aborts(next.attempt);
+            if aborted {
+                self.broken("S6 decisions are never lost", || {
+                    format!("{run} records success of attempt {}, which is aborted", next.attempt)
+                });
+            }
+        }
+    }
+
+    /// Reads the whole record anew, after somebody has moved the branch.
+    pub(super) fn resync(&mut self, sim: &Sim) {
+        self.entities.clear();
+        let tip = sim.refs.borrow().record.clone();
+        let Some(tip) = tip else { return };
+        let paths = sim.store.borrow().paths(&tip);
+        for (path, _) in paths {
+            if path.starts_with("rollouts/") || path.starts_with("applications/") {
+                let bytes = sim.store.borrow().file(&tip, &path).unwrap_or_default();
+                if let Ok(found) = record::read::<EntityRecord>(&path, &bytes) {
+                    self.entities.insert(found.entity.clone(), found);
+                }
+            }
+        }
+    }
+
+    /// The rollouts and applications on the record, as it stands.
+    pub fn entities(&self) -> &BTreeMap<EntityKey, EntityRecord> {
+        &self.entities
+    }
+}
+
+fn decisions_at(sim: &Sim, commit: &CommitId, key: &EntityKey) -> Decisions {
+    let path = decisions_path(key);
+    let bytes = sim.store.borrow().file(commit, &path);
+    bytes.and_then(|bytes| record::read(&path, &bytes).ok()).unwrap_or_default()
+}
+
+fn changed_paths(sim: &Sim, parent: Option<&CommitId>, commit: &CommitId) -> Vec<String> {
+    let store = sim.store.borrow();
+    let before: BTreeMap<String, u128> =
+        parent.map(|parent| store.paths(parent)).unwrap_or_default().into_iter().collect();
+    let after = store.paths(commit);
+    let gone = before.keys().filter(|path| !after.iter().any(|(other, _)| other == *path)).cloned();
+    let mut changed: Vec<String> = gone.collect();
+    changed.extend(
+        after.iter().filter(|(path, id)| before.get(path) != Some(id)).map(|(path, _)| path.clone()),
+    );
+    changed
+}
+
+fn words(open: Option<&OpenStep>) -> String {
+    match open {
+        Some(open) => format!(
+            "{:?} {} ({:?}) epoch {} of {}",
+            open.phase, open.id, open.kind, open.epoch, open.holder.run
+        ),
+        None => "no open step".to_owned(),
+    }
+}

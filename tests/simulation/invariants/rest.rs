@@ -1,0 +1,129 @@
+//! Where a seed must come to rest once nothing fails any more.
+
+use super::{Audit, Violation};
+use crate::plan::Kind;
+use crate::schedule::Sim;
+use serde_json::Value;
+use tranche::core::decide::RollingState;
+use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::record::EntityRecord;
+use tranche::core::strategy::{EntityKind, workload};
+use tranche::engine::{Class, Report};
+
+impl Audit {
+    /// S13: every state change of ours belongs to a step that has a result, or
+    /// that is open still.
+    pub fn complete(&mut self) {
+        let open: Vec<String> = self
+            .entities
+            .values()
+            .filter_map(|record| record.open.as_ref().map(|open| open.id.to_string()))
+            .collect();
+        let told = |step: &str| self.results.contains(step) || open.iter().any(|id| id == step);
+        let untold = self.changes.keys().map(|(effect, object)| {
+            (effect.split('/').next().unwrap_or(effect).to_owned(), object.clone())
+        });
+        let untold: Vec<_> = untold.filter(|(step, _)| !told(step)).collect();
+        // A step that waited and was replaced by the way back is told by that.
+        let replaced = |step: &str| self.intents.values().any(|i| i.open.id.0 == step);
+        if let Some((step, object)) = untold.into_iter().find(|(step, _)| !replaced(step))
+            && !self.rewritten
+        {
+            self.broken("S13 complete audit", || {
+                format!("step {step} changed {object}, and the record tells nothing of it")
+            });
+        }
+    }
+}
+
+/// Whether a run's report is a good rest: done, rolled back, or a refusal that
+/// says what to do next and that people have asked for.
+pub fn settled(sim: &Sim, report: &Report) -> Result<(), Violation> {
+    let violation = |invariant, text| Err(Violation { invariant, text });
+    if let Some(error) = &report.error {
+        if error.next.is_empty() {
+            return violation("L29 every end names the next command", error.message.clone());
+        }
+        return violation("L23 converges", format!("{:?}: {}", error.class, error.message));
+    }
+    let audit = sim.audit.borrow();
+    for (key, rest) in &report.entities {
+        let disturbed = audit.disturbed.contains_key(&key.name);
+        let vanished = sim.plans.borrow().model.apps.iter().any(|app| {
+            app.name == key.name && app.roll.is_none() && key.kind == EntityKind::Rollout
+        });
+        match rest.class {
+            Class::Done | Class::RolledBack => {}
+            Class::Refused | Class::Invalid | Class::Failed
+                if (disturbed || vanished) && rest.message.contains("next:") => {}
+            _ => {
+                return violation(
+                    "L23 converges",
+                    format!("{key} rests at {:?}: {}", rest.class, rest.message),
+                );
+            }
+        }
+    }
+    for record in audit.entities().values() {
+        let app = record.entity.name.clone();
+        if !audit.disturbed.contains_key(&app) {
+            equal(sim, record)?;
+        }
+    }
+    Ok(())
+}
+
+/// L23: the cluster is what the record says.
+fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
+    if record.entity.kind != EntityKind::Rollout || record.removed {
+        return Ok(());
+    }
+    let app = record.entity.name.as_str();
+    let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
+    let violation = |text: String| {
+        Err(Violation { invariant: "L23 the cluster equals the record", text })
+    };
+    let mut serving = Vec::new();
+    for object in sim.workloads(app) {
+        let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or(Value::Null);
+        let Some(kind) = workload::of(&object.kind_ref()) else { continue };
+        let pods = (kind.read)(&live);
+        if pods.wanted > 0 {
+            serving.push((object.name.clone(), pods.wanted, pods.ready));
+        }
+    }
+    if let Some(open) = &record.open {
+        return violation(format!("{app}: step {} is open still", open.id));
+    }
+    let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
+    let (revision, size) = match record.status.rolling_state {
+        RollingState::RolloutSucceed => (record.target.as_ref(), total),
+        RollingState::RolloutFailed => {
+            (record.stable.as_ref(), record.status.rollout_original_size)
+        }
+        other => return violation(format!("{app} rests in {other:?}")),
+    };
+    let name = match (kind, revision) {
+        (_, None) => return Ok(()),
+        (Some(Kind::Pair), Some(revision)) => revision.name.clone(),
+        _ => app.to_owned(),
+    };
+    let fine = match serving.as_slice() {
+        [] => size == 0,
+        [(found, wanted, _)] => *found == name && *wanted == size,
+        _ => false,
+    };
+    if !fine {
+        return violation(format!(
+            "{app}: record {:?} says {name} with {size}, the cluster has {serving:?}",
+            record.status.rolling_state
+        ));
+    }
+    // What is routed to must be there.
+    let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
+    let there = sim.sandbox.cluster().read(&service).ok().flatten().is_some();
+    if kind == Some(Kind::Pair) && size > 0 && !there {
+        return violation(format!("{app}: its Service is gone"));
+    }
+    Ok(())
+}

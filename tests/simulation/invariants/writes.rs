@@ -1,0 +1,212 @@
+//! Invariants of a single write that reached the cluster.
+
+use super::{Audit, Intent, replicas, state};
+use crate::cluster::Write;
+use crate::schedule::Sim;
+use serde_json::Value;
+use tranche::core::object::ObjectRef;
+use tranche::core::record::Phase;
+use tranche::core::strategy::{StepId, epoch_of, mark_of};
+use tranche::port::WriteMode;
+
+impl Audit {
+    /// A write of ours was applied.
+    pub fn written(
+        &mut self,
+        sim: &Sim,
+        run: &str,
+        write: &Write,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) {
+        let object = write.object();
+        self.precondition(write);
+        if object.kind == "Lease" {
+            self.anchor(sim, object, before, after);
+            return;
+        }
+        self.untampered(run, &format!("a write of {object}"));
+        let changed = before.map(state) != after.map(state);
+        let inert = before.is_none() && after.and_then(replicas).unwrap_or(0) == 0;
+        let (epoch, mark) = match write {
+            Write::Apply { body, .. } => (epoch_of(body), mark_of(body)),
+            Write::Delete { .. } => (self.holding.get(run).copied(), None),
+        };
+        if changed {
+            self.writes += 1;
+            sim.hit(match (write, inert) {
+                (Write::Delete { .. }, _) => "write: delete",
+                (_, true) => "write: created inert",
+                _ => "write: changed",
+            });
+        } else {
+            sim.hit("write: changed nothing but marks");
+        }
+        let Some(intent) = self.intended(run, object, epoch, mark.as_ref().map(|(step, _)| step))
+        else {
+            return;
+        };
+        let epoch = epoch.unwrap_or(0);
+        self.fenced(run, object, epoch, before, changed, inert);
+        if let Write::Delete { .. } = write {
+            self.ours_to_delete(object, before);
+        }
+        if !changed {
+            return;
+        }
+        if !inert {
+            self.standing(run, object, &intent, epoch);
+        }
+        let effect = mark.map_or_else(
+            || format!("{}/delete", intent.open.id),
+            |(step, effect)| format!("{step}/{effect}"),
+        );
+        self.once(object, &effect);
+        if !matches!(write, Write::Delete { .. }) || before.is_some() {
+            self.carried(sim, run, object, &intent, before, after);
+        }
+    }
+
+    /// S10: every write has a precondition: uid and resourceVersion, or
+    /// create-only.
+    fn precondition(&mut self, write: &Write) {
+        let fine = match write {
+            Write::Apply { mode: WriteMode::CreateOnly, .. } => true,
+            Write::Apply { mode: WriteMode::Exactly { uid, resource_version }, .. } => {
+                !uid.is_empty() && !resource_version.is_empty()
+            }
+            Write::Apply { mode: WriteMode::Any, .. } => false,
+            Write::Delete { uid, version, .. } => !uid.is_empty() && !version.is_empty(),
+        };
+        if !fine {
+            self.broken("S10 no write without precondition", || format!("{write:?}"));
+        }
+    }
+
+    /// S12: the anchor never falls, and is never above the record.
+    fn anchor(
+        &mut self,
+        sim: &Sim,
+        object: &ObjectRef,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) {
+        let seq = |live: Option<&Value>| {
+            let text = live?.pointer("/metadata/annotations/tranche.dev~1seq")?.as_str()?;
+            text.parse::<u64>().ok()
+        };
+        let (old, new) = (seq(before).unwrap_or(0), seq(after).unwrap_or(0));
+        if new < old {
+            self.broken("S12 the anchor never falls", || format!("{object}: {old} to {new}"));
+        }
+        let newest = self.intents.keys().next_back().copied().unwrap_or(0);
+        if new > newest && !self.rewritten {
+            self.broken("S12 the anchor is never above the record", || {
+                format!("{object} at {new}, the newest intent is {newest}")
+            });
+        }
+        let _ = sim;
+    }
+
+    /// S7: every write names an object of an intent that is on the remote, of
+    /// its own epoch, step and run.
+    fn intended(
+        &mut self,
+        run: &str,
+        object: &ObjectRef,
+        epoch: Option<u64>,
+        step: Option<&StepId>,
+    ) -> Option<Intent> {
+        const NAME: &str = "S7 intent first";
+        let Some(intent) = epoch.and_then(|epoch| self.intents.get(&epoch)).cloned() else {
+            self.broken(NAME, || format!("{run} writes {object} with epoch {epoch:?}, no intent"));
+            return None;
+        };
+        if intent.run != run {
+            self.broken(NAME, || format!("{run} writes {object} under {}'s intent", intent.run));
+        }
+        if !intent.objects.contains(object) {
+            self.broken(NAME, || format!("{run} writes {object}, which its intent does not name"));
+        }
+        // A stamp keeps the mark of the step that wrote the object.
+        if step.is_some_and(|step| *step != intent.open.id) && !self.stamps(object, step) {
+            self.broken(NAME, || {
+                format!("{run} writes {object} as step {step:?}, its intent is for another")
+            });
+        }
+        Some(intent)
+    }
+
+    /// Whether a mark is one that the object carried before.
+    fn stamps(&self, object: &ObjectRef, step: Option<&StepId>) -> bool {
+        let step = step.map(|step| format!("{step}/"));
+        step.is_some_and(|step| {
+            self.changes.keys().any(|(mark, of)| of == object && mark.starts_with(&step))
+        })
+    }
+
+    /// S11: after a write or stamp by a newer epoch none by an older one
+    /// changes the object, and the fence on it never falls. Creations without
+    /// effect are let through, as the protocol does.
+    fn fenced(
+        &mut self,
+        run: &str,
+        object: &ObjectRef,
+        epoch: u64,
+        before: Option<&Value>,
+        changed: bool,
+        inert: bool,
+    ) {
+        let fence = self.fences.entry(object.clone()).or_default();
+        let newest = *fence;
+        *fence = newest.max(epoch);
+        if newest > epoch && changed && !inert {
+            self.broken("S11 fence", || {
+                format!("{run} with epoch {epoch} changes {object}, which epoch {newest} has written")
+            });
+        }
+        let carried = before.and_then(epoch_of).unwrap_or(0);
+        if carried > epoch {
+            self.broken("S11 fence", || {
+                format!("{run} lowers the fence on {object} from {carried} to {epoch}")
+            });
+        }
+    }
+
+    /// S7: a write that changes something lands while its own intent is open,
+    /// or while the one that took it over has not reached the object yet.
+    fn standing(&mut self, run: &str, object: &ObjectRef, intent: &Intent, epoch: u64) {
+        let open = self.entities.get(&intent.entity).and_then(|record| record.open.as_ref());
+        let fine = open.is_some_and(|open| {
+            open.phase == Phase::Intent && open.id == intent.open.id && open.epoch >= epoch
+        });
+        if !fine && !self.rewritten {
+            let now = open.map(|open| (open.phase, open.id.clone(), open.epoch));
+            self.broken("S7 a write lands only while its step is open", || {
+                format!("{run} with epoch {epoch} changes {object}; open is {now:?}")
+            });
+        }
+    }
+
+    /// S9: an effect changes its object once, unless others have changed it in
+    /// between or the step was set back.
+    fn once(&mut self, object: &ObjectRef, effect: &str) {
+        let count = self.changes.entry((effect.to_owned(), object.clone())).or_default();
+        *count += 1;
+        if *count > 1 {
+            let count = *count;
+            self.broken("S9 exactly once", || {
+                format!("effect {effect} has changed {object} {count} times")
+            });
+        }
+    }
+
+    /// S17: what is deleted was written by us.
+    fn ours_to_delete(&mut self, object: &ObjectRef, before: Option<&Value>) {
+        if before.is_some_and(|live| epoch_of(live).is_none()) {
+            self.broken("S17 never delete what is not ours", || {
+                format!("{object} carries no mark of ours")
+            });
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! People: they edit the plan, give commands, and meddle with the cluster and
+//! the branches. Owns every deed; each tells the audit what it has disturbed.
+
+use crate::plan::{Content, Kind, any_ready, other_batches};
+use crate::remote::SimRemote;
+use crate::run::target;
+use crate::schedule::{Event, Sim};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use std::rc::Rc;
+use tranche::core::decide::Command;
+use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::record::{CommitPhase, Trailers};
+use tranche::core::strategy::{EntityKey, EntityKind};
+use tranche::engine::{Commanded, Order, command};
+use tranche::port::{CommitId, Remote, WriteMode};
+
+/// Something that somebody does; the number is an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    NewTarget(usize),
+    /// The application first, its rollout in a later commit.
+    NewContent(usize),
+    Follow(usize),
+    Revert(usize),
+    EditBatches(usize),
+    Gate(usize, Option<u64>),
+    Hold(usize, bool),
+    Remove(usize),
+    Restore(usize),
+    Break(bool),
+    Note,
+    Order(usize, Command),
+    Scale(usize),
+    Touch(usize),
+    Unplug(usize),
+    Replace(usize),
+    Evict(usize),
+    DropService(usize),
+    RewindRecord,
+    DropRecord,
+    ForgeRecord,
+    RewindPlan,
+    /// Branches are put back to where they were.
+    Mend(Option<CommitId>, Option<CommitId>),
+    Clock(i64),
+}
+
+/// The workload kinds that applications of a seed have.
+pub const WORKLOADS: [(&str, &str); 2] =
+    [("apps/v1", "Deployment"), ("apps.kruise.io/v1alpha1", "CloneSet")];
+
+impl Sim {
+    /// The deeds of a seed, over so many milliseconds.
+    pub fn plan_deeds(&self, until: u64) {
+        let apps = self.plans.borrow().model.apps.len() as u64;
+        let pick = || usize::try_from(self.below(apps)).unwrap_or(0);
+        // Every seed has an upgrade to do.
+        let first = self.between(20_000, until / 2);
+        self.at(first, Event::Deed(Deed::NewTarget(0)));
+        let meddlesome = self.below(100);
+        let count = if meddlesome < 30 { self.below(3) } else { self.between(1, 6) };
+        for _ in 0..count {
+            let at = self.between(10_000, until);
+            let app = pick();
+            let deed = match self.below(if meddlesome < 60 { 56 } else { 100 }) {
+                0..=9 => Deed::NewTarget(app),
+                10..=13 => Deed::NewContent(app),
+                14..=18 => Deed::Revert(app),
+                19..=22 => Deed::EditBatches(app),
+                23..=24 => Deed::Gate(app, Some(self.below(2))),
+                25..=27 => Deed::Gate(app, None),
+                28..=29 => Deed::Hold(app, true),
+                30..=31 => Deed::Hold(app, false),
+                32..=34 => Deed::Remove(app),
+                35..=36 => Deed::Break(true),
+                37..=38 => Deed::Note,
+                39..=46 => Deed::Order(app, Command::Abort),
+                47..=49 => Deed::Order(app, Command::Pause),
+                50..=51 => Deed::Order(app, Command::Resume),
+                52..=55 => Deed::Order(app, Command::Retry),
+                56..=63 => Deed::Evict(app),
+                64..=69 => Deed::Touch(app),
+                70..=75 => Deed::Scale(app),
+                76..=80 => Deed::Unplug(app),
+                81..=83 => Deed::Replace(app),
+                84..=86 => Deed::DropService(app),
+                87..=88 => Deed::RewindRecord,
+                89 => Deed::DropRecord,
+                90..=91 => Deed::ForgeRecord,
+                92..=93 => Deed::RewindPlan,
+                _ => Deed::Clock(i64::try_from(self.below(400)).unwrap_or(0) - 200),
+            };
+            match &deed {
+                Deed::NewContent(app) => {
+                    self.at(at + self.between(100, 90_000), Event::Deed(Deed::Follow(*app)));
+                }
+                Deed::Remove(app) => {
+                    self.at(at + self.between(60_000, 300_000), Event::Deed(Deed::Restore(*app)));
+                }
+                Deed::Break(_) => {
+                    self.at(at + self.between(1_000, 120_000), Event::Deed(Deed::Break(false)));
+                }
+                _ => {}
+            }
+            self.at(at, Event::Deed(deed));
+        }
+    }
+
+    /// Somebody does something.
+    pub fn act(self: &Rc<Self>, deed: Deed) {
+        self.say("people", || format!("{deed:?}"));
+        let name = format!("{deed:?}");
+        let name = name.split(['(', '{', ' ']).next().unwrap_or_default();
+        self.hit(&format!("people: {name}"));
+        match deed {
+            Deed::Order(app, wanted) => self.order(app, wanted),
+            Deed::Scale(app)
+            | Deed::Touch(app)
+            | Deed::Unplug(app)
+            | Deed::Replace(app)
+            | Deed::Evict(app)
+            | Deed::DropService(app) => self.meddle(&deed, app),
+            Deed::RewindRecord
+            | Deed::DropRecord
+            | Deed::ForgeRecord
+            | Deed::RewindPlan
+            | Deed::Mend(..) => self.rewrite(&deed),
+            Deed::Clock(by) => self.clock_off.set(self.clock_off.get() + by),
+            edit => self.edit(&edit),
+        }
+    }
+
+    fn edit(&self, deed: &Deed) {
+        let mut plans = self.plans.borrow_mut();
+        let mut random = self.random.borrow_mut();
+        let apps = &mut plans.model.apps;
+        match *deed {
+            Deed::NewTarget(i) | Deed::NewContent(i) => {
+                let image = apps[i].contents.len() as u64 + 1;
+                let content = Content { image, ready: any_ready(&mut random) };
+                apps[i].contents.push(content);
+                apps[i].now = apps[i].contents.len() - 1;
+                if let (Deed::NewTarget(_), now, Some(roll)) = (deed, apps[i].now, &mut apps[i].roll)
+                {
+                    roll.target = now;
+                }
+            }
+            Deed::Follow(i) => {
+                let now = apps[i].now;
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.target = now;
+                }
+            }
+            Deed::Revert(i) => {
+                apps[i].now = apps[i].now.saturating_sub(1);
+                let now = apps[i].now;
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.target = now;
+                }
+            }
+            Deed::EditBatches(i) => {
+                let batches = other_batches(&mut random);
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.batches = batches;
+                }
+            }
+            Deed::Gate(i, partition) => {
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.partition = partition;
+                }
+            }
+            Deed::Hold(i, paused) => {
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.paused = paused;
+                }
+            }
+            Deed::Remove(i) => {
+                if apps[i].kind != Kind::Direct {
+                    apps[i].roll = None;
+                }
+            }
+            Deed::Restore(i) => {
+                let before = plans.commits.values().rev();
+                let before: Vec<_> = before.filter_map(|model| model.apps[i].roll).collect();
+                let app = &mut plans.model.apps[i];
+                if app.roll.is_none()
+                    && let Some(mut roll) = before.first().copied()
+                {
+                    roll.target = app.now;
+                    app.roll = Some(roll);
+                }
+            }
+            Deed::Break(broken) => plans.model.broken = broken,
+            Deed::Note => plans.model.note = Some(plans.model.note.unwrap_or(0) + 1),
+            _ => return,
+        }
+        drop((plans, random));
+        self.commit_plan(&format!("{deed:?}"));
+    }
+
+    /// At the end people want what they have begun: gates open, nothing held.
+    pub fn people_finish(self: &Rc<Self>) {
+        let mut plans = self.plans.borrow_mut();
+        let before = plans.model.clone();
+        plans.model.broken = false;
+        for app in &mut plans.model.apps {
+            if let Some(roll) = &mut app.roll {
+                roll.partition = None;
+                roll.paused = false;
+            }
+        }
+        let edited = before != plans.model;
+        let apps = plans.model.apps.len();
+        drop(plans);
+        if edited {
+            self.commit_plan("everything may go on");
+        }
+        for app in 0..apps {
+            self.order(app, Command::Resume);
+        }
+    }
+
+    fn entity(&self, app: usize) -> EntityKey {
+        EntityKey {
+            kind: EntityKind::Rollout,
+            namespace: "default".to_owned(),
+            name: self.plans.borrow().model.apps[app].name.to_owned(),
+        }
+    }
+
+    /// A command, by the code of the command line.
+    fn order(self: &Rc<Self>, app: usize, wanted: Command) {
+        let key = self.entity(app);
+        let at = self.time() + SignedDuration::from_secs(i64::try_from(self.below(600)).unwrap_or(0) - 300);
+        self.spawn(format!("person-{}", self.now.get()), move |handle| {
+            Box::pin(async move {
+                let remote = SimRemote::new(handle.clone());
+                let target = target();
+                for _ in 0..20 {
+                    let Ok(Some(tip)) = remote.fetch_record(&target.record_branch).await else {
+                        return;
+                    };
+                    let order =
+                        Order { wanted, by: "somebody".to_owned(), at, reason: None };
+                    let done = command(&remote, &target, &key, &tip, &order).await;
+                    handle.say(|| format!("{wanted} {key}: {done:?}"));
+                    match done {
+                        Ok(Commanded::Lost) => {}
+                        Ok(Commanded::Recorded(_)) => {
+                            handle.sim.hit(&format!("order recorded: {wanted}"));
+                            return;
+                        }
+                        _ => return,
+                    }
+                }
+            })
+        });
+    }
+
+    /// The live workloads of an application.
+    pub fn workloads(&self, app: &str) -> Vec<ObjectRef> {
+        let mut found = Vec::new();
+        for (api_version, kind) in WORKLOADS {
+            let kind = KindRef::new(api_version, kind);
+            let _ = self.sandbox.visit(&kind, &mut |name, _| {
+                let rest = name.name.strip_prefix(app);
+                if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-v")) {
+                    found.push(name.clone());
+                }
+            });
+        }
+        found
+    }
+
+    fn meddle(&self, deed: &Deed, app: usize) {
+        let app = self.plans.borrow().model.apps[app].name;
+        let people = self.sandbox.cluster_of("kubectl");
+        let workloads = self.workloads(app);
+        if workloads.is_empty() {
+            return;
+        }
+        let object = self.random.borrow_mut().pick(&workloads).clone();
+        self.audit.borrow_mut().disturbed(self.now.get(), app, &object, !matches!(deed, Deed::Touch(_)));
+        let head = json!({
+            "apiVersion": object.api_version, "kind": object.kind,
+            "metadata": {"name": object.name, "namespace": object.namespace},
+        });
+        match deed {
+            Deed::Scale(_) => {
+                let mut body = head;
+                body["spec"] = json!({"replicas": self.below(6)});
+                let _ = people.write(&object, &body, &WriteMode::Any, false);
+            }
+            Deed::Touch(_) => self.bump(&object),
+            Deed::Unplug(_) => {
+                let _ = people.remove(&object, None);
+            }
+            Deed::Replace(_) => {
+                let Ok(Some(mut live)) = people.read(&object) else { return };
+                let _ = people.remove(&object, None);
+                if let Some(fields) = live.as_object_mut() {
+                    fields.remove("status");
+                }
+                live["metadata"] = head["metadata"].clone();
+                let _ = people.write(&object, &live, &WriteMode::CreateOnly, false);
+            }
+            Deed::Evict(_) => {
+                let pods = KindRef::new("v1", "Pod");
+                let mut victims = Vec::new();
+                let _ = self.sandbox.visit(&pods, &mut |name, pod| {
+                    let label = pod.pointer("/metadata/labels/app.oam.dev~1component");
+                    if label.and_then(Value::as_str) == Some(app) {
+                        victims.push(name.clone());
+                    }
+                });
+                if !victims.is_empty() {
+                    let victim = self.random.borrow_mut().pick(&victims).clone();
+                    let _ = people.remove(&victim, None);
+                }
+            }
+            Deed::DropService(_) => {
+                let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
+                self.audit.borrow_mut().disturbed(self.now.get(), app, &service, true);
+                let _ = people.remove(&service, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody changes a field that nobody of us owns.
+    pub fn bump(&self, object: &ObjectRef) {
+        let people = self.sandbox.cluster_of("another-controller");
+        if !matches!(people.read(object), Ok(Some(_))) {
+            return;
+        }
+        let order = self.below(1_000_000).to_string();
+        let body = json!({
+            "apiVersion": object.api_version, "kind": object.kind,
+            "metadata": {
+                "name": object.name, "namespace": object.namespace,
+                "annotations": {"example.com/touched": order},
+            },
+        });
+        let _ = people.write(object, &body, &WriteMode::Any, false);
+    }
+
+    /// A commit on the record that is about nothing of ours.
+    pub fn someone_pushes(&self) {
+        let tip = self.refs.borrow().record.clone();
+        let Some(tip) = tip else { return };
+        let Some(message) = self.store.borrow().message(&tip) else { return };
+        let Some(before) = Trailers::parse(&message) else { return };
+        let trailers = Trailers::after(Some(&before), CommitPhase::Decision, &before.plan_commit);
+        let message = trailers.message("a note about something else", "");
+        let done = self.store.borrow_mut().commit(Some(&tip), &[], &message, "people", self.time());
+        if let Ok(new) = done {
+            self.land_push("people", Some(&tip), &new);
+        }
+    }
+
+    /// Whether the anchor tells that the record was rewound to a commit.
+    fn shows(&self, to: Option<&CommitId>) -> bool {
+        let lease = KindRef::new("coordination.k8s.io/v1", "Lease");
+        let anchor = ObjectRef::new(&lease, Some("default"), &format!("tranche-{}", target().name));
+        let live = self.sandbox.cluster().read(&anchor).ok().flatten();
+        let seq = live.as_ref().and_then(|live| {
+            live.pointer("/metadata/annotations/tranche.dev~1seq")?.as_str()?.parse::<u64>().ok()
+        });
+        let message = to.and_then(|to| self.store.borrow().message(to));
+        let tip = message.and_then(|m| Trailers::parse(&m)).map_or(0, |trailers| trailers.seq);
+        seq.is_some_and(|seq| seq > tip)
+    }
+
+    fn rewrite(&self, deed: &Deed) {
+        let refs = self.refs.borrow().clone();
+        if let Deed::Mend(plan, record) = deed {
+            let mut now = self.refs.borrow_mut();
+            // What was pushed onto a rewound branch is lost with it.
+            if plan.is_some() {
+                now.plan.clone_from(plan);
+            }
+            if record.is_some() {
+                now.record.clone_from(record);
+            }
+            drop(now);
+            self.audit.borrow_mut().mended(self);
+            return;
+        }
+        let back = |from: &Option<CommitId>, steps: u64| {
+            let store = self.store.borrow();
+            let mut at = from.clone()?;
+            for _ in 0..steps {
+                at = store.parent(&at)?;
+            }
+            Some(at)
+        };
+        let later = self.now.get() + self.between(30_000, 240_000);
+        if *deed == Deed::RewindPlan {
+            let Some(to) = back(&refs.plan, 1) else { return };
+            self.refs.borrow_mut().plan = Some(to);
+            self.at(later, Event::Deed(Deed::Mend(refs.plan, None)));
+            return;
+        }
+        let Some(tip) = refs.record.clone() else { return };
+        let to = match deed {
+            Deed::DropRecord => None,
+            Deed::RewindRecord => match back(&refs.record, 1 + self.below(4)) {
+                Some(to) => Some(to),
+                None => return,
+            },
+            _ => {
+                let done = self.store.borrow_mut().commit(Some(&tip), &[], "forged\n", "mallory", self.time());
+                done.ok()
+            }
+        };
+        // A rewind that nothing shows is nobody's fault here.
+        if *deed != Deed::ForgeRecord && !self.shows(to.as_ref()) {
+            return;
+        }
+        self.refs.borrow_mut().record = to;
+        self.audit.borrow_mut().tampered(self);
+        self.at(later, Event::Deed(Deed::Mend(None, Some(tip))));
+    }
+}

@@ -1,0 +1,264 @@
+//! What people want: the plan of a seed and how it is written as files. Owns
+//! the generator and each plan commit's meaning, which invariants ask for.
+
+use crate::schedule::Sim;
+use crate::seed::Random;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use tranche::core::model::{Amount, Batch, Batches};
+use tranche::port::{Change, CommitId};
+
+/// How the pods of an application get ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    After(u64),
+    Never,
+}
+
+/// What makes a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub image: u64,
+    pub ready: Ready,
+}
+
+/// What an application is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A webservice with a Service: a pair of Deployments while it rolls.
+    Pair,
+    /// A CloneSet behind a partition.
+    CloneSet,
+    /// A webservice that is applied directly.
+    Direct,
+}
+
+/// A rollout document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roll {
+    /// Index of the content that it targets; its revision is one more.
+    pub target: usize,
+    pub batches: usize,
+    pub decrease: bool,
+    pub partition: Option<u64>,
+    pub paused: bool,
+    pub deadline: u64,
+    pub on_delete: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub replicas: u64,
+    /// Every content it ever had, by revision number.
+    pub contents: Vec<Content>,
+    pub now: usize,
+    pub roll: Option<Roll>,
+}
+
+/// One plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    pub apps: Vec<App>,
+    /// The value in a plain ConfigMap, if there is one.
+    pub note: Option<u64>,
+    /// It does not load.
+    pub broken: bool,
+}
+
+/// Batches as written: amounts in percent, and `maxUnavailable` of each.
+const BATCHES: [(&[u32], u32); 6] =
+    [(&[100], 0), (&[50, 50], 0), (&[25, 25, 50], 0), (&[40, 60], 0), (&[34, 33, 33], 1), (&[50, 50], 1)];
+
+/// What happens to a rollout that vanishes.
+const ON_DELETE: [&str; 3] = ["freeze", "abort", "promote"];
+
+impl Roll {
+    pub fn parsed_batches(&self) -> Batches {
+        let (amounts, unavailable) = BATCHES[self.batches];
+        let batch = |percent: &u32| Batch {
+            replicas: Some(Amount::Percent(*percent)),
+            max_unavailable: Amount::Count(unavailable),
+        };
+        Batches::Listed(amounts.iter().map(batch).collect())
+    }
+
+    pub fn unavailable(&self) -> u32 {
+        BATCHES[self.batches].1
+    }
+}
+
+/// Other batches than before.
+pub fn other_batches(random: &mut Random) -> usize {
+    usize::try_from(random.below(BATCHES.len() as u64)).unwrap_or(0)
+}
+
+pub fn any_ready(random: &mut Random) -> Ready {
+    match random.below(10) {
+        0 => Ready::Never,
+        1..=2 => Ready::After(40),
+        3..=5 => Ready::After(12),
+        _ => Ready::After(2),
+    }
+}
+
+impl Model {
+    /// The first plan of a seed.
+    pub fn generate(random: &mut Random) -> Self {
+        let count = *random.pick(&[1, 1, 1, 2, 2, 3]);
+        let names = ["web", "api", "shop"];
+        let apps = names.iter().take(count).map(|name| {
+            let kind = *random.pick(&[Kind::Pair, Kind::Pair, Kind::Pair, Kind::CloneSet, Kind::Direct]);
+            let roll = Roll {
+                target: 0,
+                batches: other_batches(random),
+                decrease: random.chance(150),
+                partition: random.chance(250).then(|| random.below(2)),
+                paused: false,
+                deadline: *random.pick(&[60, 120, 300]),
+                on_delete: usize::try_from(random.below(3)).unwrap_or(0),
+            };
+            App {
+                name,
+                kind,
+                replicas: random.between(2, 5),
+                contents: vec![Content { image: 1, ready: Ready::After(2) }],
+                now: 0,
+                roll: (kind != Kind::Direct).then_some(roll),
+            }
+        });
+        let apps = apps.collect();
+        Self { apps, note: random.chance(300).then_some(1), broken: false }
+    }
+
+    /// The files, by path.
+    pub fn files(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        for app in &self.apps {
+            files.insert(format!("app-{}.yaml", app.name), app.document());
+            if let Some(roll) = &app.roll {
+                files.insert(format!("roll-{}.yaml", app.name), app.rollout(roll));
+            }
+        }
+        if let Some(note) = self.note {
+            let text = format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: note\ndata:\n  text: \"{note}\"\n"
+            );
+            files.insert("note.yaml".to_owned(), text);
+        }
+        if self.broken {
+            let text = "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata: {name: x}\n";
+            files.insert("broken.yaml".to_owned(), text.to_owned());
+        }
+        files
+    }
+}
+
+impl App {
+    /// The name of the workload of a revision.
+    pub fn workload(&self, index: usize) -> String {
+        match self.kind {
+            Kind::Pair => format!("{}-v{}", self.name, index + 1),
+            Kind::CloneSet | Kind::Direct => self.name.to_owned(),
+        }
+    }
+
+    fn document(&self) -> String {
+        let content = self.contents[self.now];
+        let (key, value) = match content.ready {
+            Ready::After(seconds) => ("ready-after", format!("{seconds}s")),
+            Ready::Never => ("ready", "never".to_owned()),
+        };
+        let name = self.name;
+        let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: Application\n");
+        let _ = writeln!(text, "metadata:\n  name: {name}");
+        if self.kind != Kind::Direct {
+            text.push_str("  annotations:\n    app.oam.dev/rollout-template: \"true\"\n");
+        }
+        let kind = if self.kind == Kind::CloneSet { "clonesetservice" } else { "webservice" };
+        let _ = writeln!(text, "spec:\n  components:\n    - name: {name}\n      type: {kind}");
+        let _ = writeln!(text, "      properties:\n        image: \"{name}:{}\"", content.image);
+        if self.kind == Kind::CloneSet {
+            let _ = writeln!(text, "        replicas: {}", self.replicas);
+        } else {
+            text.push_str("        ports: [{port: 80, expose: true}]\n");
+        }
+        text.push_str("      traits:\n");
+        if self.kind != Kind::CloneSet {
+            let replicas = self.replicas;
+            let _ = writeln!(text, "        - type: scaler\n          properties: {{replicas: {replicas}}}");
+        }
+        let _ = writeln!(
+            text,
+            "        - type: annotations\n          properties: {{sandbox.tranche.dev/{key}: \"{value}\"}}"
+        );
+        text
+    }
+
+    fn rollout(&self, roll: &Roll) -> String {
+        let name = self.name;
+        let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\n");
+        let _ = writeln!(
+            text,
+            "metadata:\n  name: {name}\n  annotations:\n    tranche.dev/progress-deadline: {}s\n    \
+             tranche.dev/on-delete: {}",
+            roll.deadline, ON_DELETE[roll.on_delete]
+        );
+        let _ = writeln!(text, "spec:\n  targetAppRevisionName: {name}-v{}", roll.target + 1);
+        let strategy =
+            if roll.decrease && self.kind == Kind::Pair { "DecreaseFirst" } else { "IncreaseFirst" };
+        let _ = writeln!(text, "  rolloutPlan:\n    rolloutStrategy: {strategy}");
+        if let Some(partition) = roll.partition {
+            let _ = writeln!(text, "    batchPartition: {partition}");
+        }
+        if roll.paused {
+            text.push_str("    paused: true\n");
+        }
+        text.push_str("    rolloutBatches:\n");
+        let (amounts, unavailable) = BATCHES[roll.batches];
+        for percent in amounts {
+            let _ = writeln!(text, "      - replicas: {percent}%");
+            if unavailable > 0 {
+                let _ = writeln!(text, "        maxUnavailable: {unavailable}");
+            }
+        }
+        text
+    }
+}
+
+/// The plan as it stands, and what each of its commits says.
+#[derive(Debug)]
+pub struct Plans {
+    pub model: Model,
+    pub commits: BTreeMap<CommitId, Rc<Model>>,
+}
+
+impl Sim {
+    /// Commits the model onto the plan branch.
+    pub fn commit_plan(&self, words: &str) {
+        let model = self.plans.borrow().model.clone();
+        let parent = self.refs.borrow().plan.clone();
+        let files = model.files();
+        let mut changes: Vec<Change> = files
+            .iter()
+            .map(|(path, text)| Change {
+                path: path.clone(),
+                bytes: Some(text.as_bytes().to_vec()),
+            })
+            .collect();
+        if let Some(parent) = &parent {
+            let gone = self.store.borrow().paths(parent).into_iter().map(|(path, _)| path);
+            let gone = gone.filter(|path| !files.contains_key(path));
+            changes.extend(gone.map(|path| Change { path, bytes: None }));
+        }
+        let message = format!("{words}\n");
+        let done =
+            self.store.borrow_mut().commit(parent.as_ref(), &changes, &message, "people", self.time());
+        let Ok(commit) = done else { return };
+        self.say("people", || format!("plan {}: {words}", commit.short()));
+        self.plans.borrow_mut().commits.insert(commit.clone(), Rc::new(model));
+        self.refs.borrow_mut().plan = Some(commit);
+    }
+}

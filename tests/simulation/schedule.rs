@@ -1,0 +1,341 @@
+//! Who goes next. Owns virtual time, the queue of events and the actors; every
+//! call of a port comes back here, so that any order of calls can happen.
+
+use crate::coverage::Coverage;
+use crate::faults::{Armed, Fault};
+use crate::invariants::Audit;
+use crate::objects::Store;
+use crate::people::Deed;
+use crate::plan::Plans;
+use crate::remote::Refs;
+use crate::seed::Random;
+use crate::trace::Trace;
+use jiff::{SignedDuration, Timestamp};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use tranche::core::object::ObjectRef;
+use tranche::sandbox::Sandbox;
+
+/// An actor's number: a run, or a person with a command.
+pub type ActorId = usize;
+
+/// What happens at an instant.
+pub enum Event {
+    /// A port's call goes on.
+    Wake(ActorId, Rc<Pause>),
+    /// A write that was in flight arrives.
+    Land(crate::cluster::Flying),
+    /// A push that was in flight arrives.
+    LandPush(crate::remote::FlyingPush),
+    /// Somebody does something.
+    Deed(Deed),
+    /// A run starts.
+    Start,
+}
+
+/// A call that waits for its turn.
+#[derive(Debug, Default)]
+pub struct Pause {
+    over: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+struct Actor {
+    name: String,
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    dying: bool,
+    /// No call of it goes on before this instant.
+    suspended: u64,
+}
+
+/// A version that an object had, and until when.
+pub type Version = (u64, Option<Rc<serde_json::Value>>);
+
+/// One simulated world. Everything in it is single-threaded and decided by its
+/// seed alone.
+pub struct Sim {
+    /// Milliseconds since the start.
+    pub now: Cell<u64>,
+    pub random: RefCell<Random>,
+    pub armed: Armed,
+    pub trace: Trace,
+    pub coverage: RefCell<Coverage>,
+    pub sandbox: Sandbox,
+    pub store: RefCell<Store>,
+    pub refs: RefCell<Refs>,
+    pub plans: RefCell<Plans>,
+    pub audit: RefCell<Audit>,
+    /// Older states of objects, for reads that lag; the newest is last.
+    pub history: RefCell<BTreeMap<ObjectRef, Vec<Version>>>,
+    /// Seconds by which the target's clock differs from true time.
+    pub clock_off: Cell<i64>,
+    queue: RefCell<BTreeMap<(u64, u64), Event>>,
+    order: Cell<u64>,
+    actors: RefCell<Vec<Actor>>,
+}
+
+/// The instant at which every simulation begins.
+pub fn start() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap_or_default()
+}
+
+/// A sim and one of its actors: what each port of that actor holds.
+#[derive(Clone)]
+pub struct Handle {
+    pub sim: Rc<Sim>,
+    pub actor: ActorId,
+}
+
+impl Sim {
+    pub fn new(random: Random, armed: Armed, plans: Plans, trace: Trace) -> Rc<Self> {
+        Rc::new(Self {
+            now: Cell::new(0),
+            random: RefCell::new(random),
+            armed,
+            trace,
+            coverage: RefCell::default(),
+            sandbox: Sandbox::volatile(start()),
+            store: RefCell::default(),
+            refs: RefCell::default(),
+            plans: RefCell::new(plans),
+            audit: RefCell::default(),
+            history: RefCell::default(),
+            clock_off: Cell::new(0),
+            queue: RefCell::default(),
+            order: Cell::new(0),
+            actors: RefCell::default(),
+        })
+    }
+
+    pub fn hit(&self, what: &str) {
+        self.coverage.borrow_mut().hit(what);
+    }
+
+    pub fn say(&self, actor: &str, text: impl FnOnce() -> String) {
+        self.trace.say(self.now.get(), actor, text);
+    }
+
+    pub fn below(&self, end: u64) -> u64 {
+        self.random.borrow_mut().below(end)
+    }
+
+    pub fn between(&self, from: u64, to: u64) -> u64 {
+        self.random.borrow_mut().between(from, to)
+    }
+
+    /// True time as an instant.
+    pub fn time(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.now.get() / 1000).unwrap_or(0);
+        start() + SignedDuration::from_secs(elapsed)
+    }
+
+    /// The target's clock.
+    pub fn target_time(&self) -> Timestamp {
+        self.time() + SignedDuration::from_secs(self.clock_off.get())
+    }
+
+    pub fn at(&self, time: u64, event: Event) {
+        let order = self.order.get();
+        self.order.set(order + 1);
+        self.queue.borrow_mut().insert((time.max(self.now.get()), order), event);
+    }
+
+    /// Whether an armed fault fires for an actor now.
+    pub fn fires(&self, fault: Fault, actor: &str) -> bool {
+        let fires = self.armed.draws(fault, &mut self.random.borrow_mut());
+        if fires {
+            self.hit(fault.fired());
+            self.say(actor, || format!("!! {}", fault.fired().trim_end_matches(": fired")));
+        }
+        fires
+    }
+
+    /// A new actor, which begins at once.
+    pub fn spawn(
+        self: &Rc<Self>,
+        name: String,
+        make: impl FnOnce(Handle) -> Pin<Box<dyn Future<Output = ()>>>,
+    ) -> ActorId {
+        let id = self.actors.borrow().len();
+        let future = make(Handle { sim: Rc::clone(self), actor: id });
+        self.actors.borrow_mut().push(Actor {
+            name,
+            future: Some(future),
+            dying: false,
+            suspended: 0,
+        });
+        self.poll(id);
+        id
+    }
+
+    /// How many actors are at work.
+    pub fn alive(&self) -> usize {
+        self.actors.borrow().iter().filter(|actor| actor.future.is_some()).count()
+    }
+
+    pub fn is_alive(&self, name: &str) -> bool {
+        let actors = self.actors.borrow();
+        actors.iter().any(|actor| actor.name == name && actor.future.is_some())
+    }
+
+    /// The next event up to `until`, with time and the cluster moved there.
+    pub fn next(&self, until: u64) -> Option<Event> {
+        let mut queue = self.queue.borrow_mut();
+        let (at, _) = *queue.keys().next()?;
+        if at > until {
+            return None;
+        }
+        let (_, event) = queue.pop_first()?;
+        drop(queue);
+        self.pass(at);
+        Some(event)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, to: u64) {
+        let before = self.now.get();
+        self.now.set(to.max(before));
+        if to / 1000 > before / 1000 {
+            let _ = self.sandbox.advance(self.time());
+        }
+    }
+
+    /// Goes on with an actor after its pause.
+    pub fn wake(&self, id: ActorId, pause: &Pause) {
+        pause.over.set(true);
+        if let Some(waker) = pause.waker.borrow_mut().take() {
+            waker.wake();
+        }
+        self.poll(id);
+    }
+
+    /// Ends everything: actors hold the world that holds them.
+    pub fn finish(&self) {
+        self.queue.borrow_mut().clear();
+        let actors = self.actors.take();
+        drop(actors);
+    }
+
+    fn poll(&self, id: ActorId) {
+        let future = self.actors.borrow_mut()[id].future.take();
+        let Some(mut future) = future else { return };
+        let done = future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let mut actors = self.actors.borrow_mut();
+        let actor = &mut actors[id];
+        if done || actor.dying {
+            drop(actors);
+            drop(future);
+        } else {
+            actor.future = Some(future);
+        }
+    }
+}
+
+impl Handle {
+    pub fn name(&self) -> String {
+        self.sim.actors.borrow()[self.actor].name.clone()
+    }
+
+    pub fn say(&self, text: impl FnOnce() -> String) {
+        self.sim.say(&self.sim.actors.borrow()[self.actor].name, text);
+    }
+
+    pub fn fires(&self, fault: Fault) -> bool {
+        if !self.sim.armed.has(fault) {
+            return false;
+        }
+        self.sim.fires(fault, &self.name())
+    }
+
+    /// Waits its turn: so many milliseconds, and longer while suspended.
+    pub async fn pause(&self, millis: u64) {
+        let mut wait = millis;
+        loop {
+            let pause = Rc::new(Pause::default());
+            let at = self.sim.now.get() + wait;
+            self.sim.at(at, Event::Wake(self.actor, Rc::clone(&pause)));
+            Turn(pause).await;
+            let until = self.sim.actors.borrow()[self.actor].suspended;
+            if until <= self.sim.now.get() {
+                return;
+            }
+            wait = until - self.sim.now.get();
+        }
+    }
+
+    /// How long a call is under way: mostly short, sometimes very long.
+    fn latency(&self) -> u64 {
+        match self.sim.below(100) {
+            0..=79 => self.sim.between(1, 80),
+            80..=95 => self.sim.between(80, 900),
+            _ => self.sim.between(900, 6_000),
+        }
+    }
+
+    async fn suspend(&self) {
+        let until = self.sim.now.get() + self.sim.between(110_000, 420_000);
+        self.sim.actors.borrow_mut()[self.actor].suspended = until;
+        self.pause(0).await;
+        self.say(|| "awake again".to_owned());
+    }
+
+    /// Ends this run here and now; what it sent may still arrive.
+    pub async fn die(&self) {
+        self.sim.actors.borrow_mut()[self.actor].dying = true;
+        self.say(|| "killed".to_owned());
+        std::future::pending().await
+    }
+
+    /// A read on its way there.
+    pub async fn ask(&self) {
+        if self.fires(Fault::KillReading) {
+            self.die().await;
+        }
+        let latency = self.latency();
+        self.pause(latency).await;
+    }
+
+    /// An effect, not sent yet.
+    pub async fn before(&self) {
+        if self.fires(Fault::KillBefore) {
+            self.die().await;
+        }
+        if self.fires(Fault::SuspendBefore) {
+            self.suspend().await;
+        }
+        let latency = self.latency();
+        self.pause(latency).await;
+    }
+
+    /// An effect that has happened, its answer on the way back.
+    pub async fn after(&self) {
+        if self.fires(Fault::KillDuring) {
+            self.die().await;
+        }
+        let latency = self.latency() / 4;
+        self.pause(latency).await;
+        if self.fires(Fault::SuspendAfter) {
+            self.suspend().await;
+        }
+        if self.fires(Fault::KillAfter) {
+            self.die().await;
+        }
+    }
+}
+
+struct Turn(Rc<Pause>);
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.over.get() {
+            return Poll::Ready(());
+        }
+        *self.0.waker.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,230 @@
+//! One seed from its first instant to its verdict. Owns the phases: a chaotic
+//! one in which everything armed may fail, and a calm one that must end well.
+
+use crate::coverage::Coverage;
+use crate::faults::Armed;
+use crate::invariants::{Violation, settled};
+use crate::plan::{Model, Plans};
+use crate::run::{Start, any_start};
+use crate::schedule::{Event, Sim};
+use crate::seed::Random;
+use crate::trace::Trace;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tranche::engine::{Class, Memo, Report};
+
+/// Which phases a seed goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// Faults all the time.
+    Safety,
+    /// Faults stop early, and everything must come to rest.
+    Liveness,
+    /// Faults for a long time, then rest.
+    Both,
+}
+
+/// What became of a seed.
+#[derive(Debug)]
+pub struct Verdict {
+    pub violation: Option<Violation>,
+    pub coverage: Coverage,
+    pub trace: Vec<String>,
+}
+
+/// More events than any seed needs; beyond it a run goes round in circles.
+const MOST_EVENTS: u64 = 60_000;
+/// Runs that may be needed once nothing fails any more.
+const MOST_RUNS: usize = 14;
+
+/// Runs one seed.
+pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
+    let mut random = Random::new(seed);
+    let armed = Armed::new(&mut random.fork(1));
+    let model = Model::generate(&mut random.fork(2));
+    let plans = Plans { model, commits: BTreeMap::new() };
+    let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced));
+    sim.hit("seeds");
+    for fault in sim.armed.all() {
+        sim.hit(fault.armed());
+        sim.say("world", || fault.armed().to_owned());
+    }
+    sim.say("world", || format!("{:?}", sim.plans.borrow().model));
+    sim.sandbox.take_changes();
+    sim.commit_plan("the first plan");
+    let mut seed = Seed { sim: &sim, memo, runs: 0, events: 0 };
+    let violation = seed.live(mode);
+    sim.finish();
+    let coverage = sim.coverage.take();
+    let mut trace = sim.trace.take();
+    if let Some(Violation { invariant, text }) = &violation {
+        trace.push(format!("VIOLATED {invariant}: {text}"));
+    }
+    Verdict { violation, coverage, trace }
+}
+
+struct Seed<'a> {
+    sim: &'a Rc<Sim>,
+    memo: &'a Rc<Memo>,
+    runs: usize,
+    events: u64,
+}
+
+impl Seed<'_> {
+    fn live(&mut self, mode: Mode) -> Option<Violation> {
+        let sim = self.sim;
+        let chaos = match mode {
+            Mode::Liveness => sim.between(60_000, 300_000),
+            Mode::Safety | Mode::Both => sim.between(300_000, 1_200_000),
+        };
+        sim.plan_deeds(chaos);
+        let mut at = 0;
+        let period = sim.between(15_000, 90_000);
+        while at < chaos && self.runs < 24 {
+            sim.at(at, Event::Start);
+            at += sim.between(period / 4, period * 2);
+        }
+        if let Some(violation) = self.until(chaos) {
+            return Some(violation);
+        }
+        if mode == Mode::Safety {
+            sim.audit.borrow_mut().complete();
+            return sim.audit.borrow_mut().violation.take();
+        }
+        self.calm()
+    }
+
+    /// Goes through the events up to an instant.
+    fn until(&mut self, until: u64) -> Option<Violation> {
+        let sim = self.sim;
+        while let Some(event) = sim.next(until) {
+            self.observe();
+            match event {
+                Event::Wake(actor, pause) => sim.wake(actor, &pause),
+                Event::Land(flying) => {
+                    sim.hit("a write landed late");
+                    let _ = sim.land(&flying.run, &flying.write);
+                }
+                Event::LandPush(push) => {
+                    sim.hit("a push landed late");
+                    sim.land_push(&push.run, push.expected.as_ref(), &push.new);
+                }
+                Event::Deed(deed) => sim.act(deed),
+                Event::Start => {
+                    if sim.alive() < 10 {
+                        let start = any_start(sim);
+                        self.start(start, |_, _, _| {});
+                    }
+                }
+            }
+            self.observe();
+            if let Some(violation) = sim.audit.borrow_mut().violation.take() {
+                return Some(violation);
+            }
+            self.events += 1;
+            if self.events > MOST_EVENTS {
+                return Some(Violation {
+                    invariant: "L25 no livelock",
+                    text: format!("{MOST_EVENTS} events, and no end"),
+                });
+            }
+        }
+        sim.pass(until);
+        self.observe();
+        sim.audit.borrow_mut().violation.take()
+    }
+
+    fn observe(&self) {
+        let changed = self.sim.sandbox.take_changes();
+        if !changed.is_empty() {
+            self.sim.remember(&changed);
+            self.sim.audit.borrow_mut().look(self.sim, &changed);
+        }
+    }
+
+    fn start(&mut self, start: Start, end: impl FnOnce(&Sim, &str, &Report) + 'static) {
+        self.runs += 1;
+        self.sim.start_run(self.runs, start, self.memo, end);
+    }
+
+    /// Nothing fails any more: within a bounded number of runs everything
+    /// rests, and the run after it does nothing.
+    fn calm(&mut self) -> Option<Violation> {
+        let sim = self.sim;
+        sim.armed.stop();
+        sim.say("world", || "nothing fails from here on".to_owned());
+        sim.hit("calm");
+        // Everything that was under way ends, and every late arrival arrives.
+        let rest = sim.now.get() + 1_500_000;
+        if let Some(violation) = self.until(rest) {
+            return Some(violation);
+        }
+        sim.people_finish();
+        if let Some(violation) = self.until(rest + 30_000) {
+            return Some(violation);
+        }
+        let mut last = None;
+        for _ in 0..MOST_RUNS {
+            let report = match self.calm_run() {
+                Ok(report) => report,
+                Err(violation) => return Some(violation),
+            };
+            let verdict = settled(sim, &report);
+            if verdict.is_ok() {
+                sim.audit.borrow_mut().complete();
+                let idle = self.idle(&report);
+                return idle.err().or_else(|| sim.audit.borrow_mut().violation.take());
+            }
+            last = verdict.err();
+            let later = sim.now.get() + 140_000;
+            if let Some(violation) = self.until(later) {
+                return Some(violation);
+            }
+        }
+        last
+    }
+
+    fn calm_run(&mut self) -> Result<Report, Violation> {
+        let end: Rc<RefCell<Option<Report>>> = Rc::default();
+        let heard = Rc::clone(&end);
+        let start = Start { wait: Some(900), accept_rewind: false, machine: 9, signal: None };
+        self.start(start, move |_, _, report| *heard.borrow_mut() = Some(report.clone()));
+        for _ in 0..20 {
+            if let Some(report) = end.take() {
+                return Ok(report);
+            }
+            let later = self.sim.now.get() + 120_000;
+            if let Some(violation) = self.until(later) {
+                return Err(violation);
+            }
+        }
+        end.take().ok_or(Violation {
+            invariant: "L23 converges",
+            text: "a run does not end though nothing fails".to_owned(),
+        })
+    }
+
+    /// L24: where everything rests, the next run writes and commits nothing.
+    fn idle(&mut self, before: &Report) -> Result<(), Violation> {
+        let sim = self.sim;
+        let counts = || {
+            let audit = sim.audit.borrow();
+            (audit.writes, audit.commits)
+        };
+        let counted = counts();
+        let report = self.calm_run()?;
+        if counts() != counted {
+            return Err(Violation {
+                invariant: "L24 an idle run writes nothing",
+                text: format!("writes and commits {counted:?} before, {:?} after", counts()),
+            });
+        }
+        if report.class() == Class::Done {
+            sim.hit("rest: done");
+        } else {
+            sim.hit(&format!("rest: {:?}", before.class()));
+        }
+        Ok(())
+    }
+}
