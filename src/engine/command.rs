@@ -52,11 +52,14 @@ pub async fn command<R: Remote>(
 ) -> Result<Commanded, RunError> {
     let objects = remote.objects();
     let snapshot = Snapshot::new(objects, Some(tip.clone()));
-    let Some(entity) = snapshot.entity(key)?.filter(|entity| !entity.removed) else {
-        return Ok(Commanded::Unknown);
-    };
     let wanted = order.wanted;
     let decisions = snapshot.decisions(key)?;
+    // A pause outlives the rollout's document, and holds it when it comes back:
+    // it can be taken away before and after.
+    let held = wanted == Command::Resume && decisions.paused.is_some();
+    let Some(entity) = snapshot.entity(key)?.filter(|entity| held || !entity.removed) else {
+        return Ok(Commanded::Unknown);
+    };
     let name = format!("{}/{}", key.namespace, key.name);
     // What was decided but not done yet counts as done.
     if wanted == Command::Abort && decisions.aborts(entity.attempt) {

@@ -12,6 +12,7 @@ use crate::core::object::{KindRef, ObjectRef};
 use crate::core::strategy::FIELD_MANAGER;
 use crate::port::{Access, Cluster, ClusterError, ClusterProblem, FieldConflict, WriteMode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A resourceVersion that no present object has: a create that must not find
 /// anything.
@@ -58,6 +59,12 @@ impl SandboxCluster {
             Ok(Err(refusal)) => Err(failed(problem(&refusal))),
             Err(error) => Err(failed(ClusterProblem::Unreachable(error.to_string()))),
         }
+    }
+
+    /// The object as it is stored, uncopied; none if it is not there.
+    #[must_use]
+    pub fn shared(&self, object: &ObjectRef) -> Option<Arc<Value>> {
+        self.sandbox.transact(|world| world.shared(object)).ok().flatten()
     }
 
     /// [`Cluster::get`], at once.

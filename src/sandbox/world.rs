@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One transaction of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub(super) struct World {
     now: Timestamp,
     moved: bool,
     rv: u64,
-    objects: BTreeMap<ObjectRef, Value>,
+    objects: BTreeMap<ObjectRef, Arc<Value>>,
     children: BTreeMap<String, BTreeSet<ObjectRef>>,
     timers: BTreeSet<(Timestamp, ObjectRef)>,
     armed: BTreeMap<ObjectRef, Timestamp>,
@@ -66,12 +67,17 @@ impl World {
     }
 
     pub(super) fn get(&self, name: &ObjectRef) -> Option<&Value> {
-        self.objects.get(name)
+        self.objects.get(name).map(Arc::as_ref)
+    }
+
+    /// The object as it is stored, to keep beyond the next write.
+    pub(super) fn shared(&self, name: &ObjectRef) -> Option<Arc<Value>> {
+        self.objects.get(name).cloned()
     }
 
     /// All objects, in order.
     pub(super) fn all(&self) -> impl Iterator<Item = (&ObjectRef, &Value)> {
-        self.objects.iter()
+        self.objects.iter().map(|(name, object)| (name, object.as_ref()))
     }
 
     /// All objects of a kind, by namespace and name.
@@ -83,10 +89,11 @@ impl World {
         self.objects
             .range(from..)
             .take_while(|(name, _)| name.api_version == kind.api_version && name.kind == kind.kind)
+            .map(|(name, object)| (name, object.as_ref()))
     }
 
     /// The objects of `kind` that the object with this uid owns.
-    pub(super) fn owned(&self, uid: &str, kind: &str) -> Vec<Value> {
+    pub(super) fn owned(&self, uid: &str, kind: &str) -> Vec<Arc<Value>> {
         let children = self.children.get(uid).into_iter().flatten();
         children
             .filter(|name| name.kind == kind)
@@ -113,27 +120,25 @@ impl World {
     /// stored.
     pub(super) fn put(&mut self, mut object: Value) -> Value {
         let Some(name) = ObjectRef::of(&object) else { return object };
-        if self.objects.get(&name) == Some(&object) {
+        if self.get(&name) == Some(&object) {
             return object;
         }
         self.rv += 1;
         let stamped = self.stamp(&name, &mut object);
-        self.store(name, stamped.clone());
+        self.store(name, Arc::new(stamped.clone()));
         stamped
     }
 
     /// What `put` would store, with the next resourceVersion where it differs.
     pub(super) fn preview(&self, mut object: Value) -> Value {
         match ObjectRef::of(&object) {
-            Some(name) if self.objects.get(&name) != Some(&object) => {
-                self.stamp(&name, &mut object)
-            }
+            Some(name) if self.get(&name) != Some(&object) => self.stamp(&name, &mut object),
             _ => object,
         }
     }
 
     fn stamp(&self, name: &ObjectRef, object: &mut Value) -> Value {
-        let old = self.objects.get(name);
+        let old = self.get(name);
         let generation = match old {
             None => 1,
             Some(old) => {
@@ -159,7 +164,7 @@ impl World {
     /// Stores an object as written by a manager that does not apply.
     pub(super) fn write(&mut self, mut object: Value, manager: &str, sub: Option<&str>) -> Value {
         let Some(name) = ObjectRef::of(&object) else { return object };
-        let old = self.objects.get(&name);
+        let old = self.get(&name);
         if old == Some(&object) {
             return object;
         }
@@ -184,7 +189,7 @@ impl World {
         }
     }
 
-    fn store(&mut self, name: ObjectRef, object: Value) {
+    fn store(&mut self, name: ObjectRef, object: Arc<Value>) {
         if let Some(old) = self.objects.get(&name).cloned() {
             self.unlink(&name, &old);
             self.dirty.extend(controllers::watchers(self, &name, &old));
@@ -208,7 +213,7 @@ impl World {
                 }
             }
             // A Deployment waits for the last old pod of its ReplicaSets.
-            let above = self.objects.get(&owner).map(owners).unwrap_or_default();
+            let above = self.get(&owner).map(owners).unwrap_or_default();
             self.dirty.extend(above.into_iter().map(|(name, _)| name));
             self.dirty.insert(owner);
         }
@@ -272,7 +277,7 @@ impl World {
         self.moved = false;
         let (there, gone): (Vec<_>, Vec<_>) =
             touched.into_iter().partition(|name| self.objects.contains_key(name));
-        let put = there.iter().filter_map(|name| self.objects.get(name).cloned()).collect();
+        let put = there.iter().filter_map(|name| self.get(name).cloned()).collect();
         Some(Entry { at: self.now, rv: self.rv, put, del: gone })
     }
 
@@ -289,7 +294,7 @@ impl World {
         }
         for object in entry.put {
             if let Some(name) = ObjectRef::of(&object) {
-                self.store(name, object);
+                self.store(name, Arc::new(object));
             }
         }
         self.rv = entry.rv;
@@ -303,7 +308,7 @@ impl World {
 
     /// The whole state as one transaction.
     pub(super) fn snapshot(&self) -> Entry {
-        let put = self.objects.values().cloned().collect();
+        let put = self.objects.values().map(|object| Value::clone(object)).collect();
         Entry { at: self.now, rv: self.rv, put, del: Vec::new() }
     }
 

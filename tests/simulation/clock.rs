@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::time::Duration;
 use tranche::port::{Clock, ClusterError, ClusterProblem};
 
-/// The most that a wait sleeps before it looks again.
-const NAP: u64 = 3_000;
+/// How long a wait may sleep before it looks again.
+const NAPS: [u64; 3] = [1_000, 4_000, 10_000];
 
 pub struct SimClock {
     pub handle: Handle,
@@ -37,8 +37,9 @@ impl Clock for SimClock {
     }
 
     async fn wait(&self, at_most: Duration, _may_jump: bool) -> Result<Timestamp, ClusterError> {
-        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(NAP);
-        self.handle.pause(at_most.clamp(1, NAP)).await;
+        let nap = *self.handle.sim.random.borrow_mut().pick(&NAPS);
+        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(nap);
+        self.handle.pause(at_most.clamp(1, nap)).await;
         Ok(self.tell())
     }
 }

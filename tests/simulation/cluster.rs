@@ -4,7 +4,6 @@
 use crate::faults::Fault;
 use crate::schedule::{Event, Handle, Sim};
 use serde_json::Value;
-use std::rc::Rc;
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::workload;
 use tranche::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
@@ -57,7 +56,7 @@ impl Sim {
     pub fn land(&self, run: &str, write: &Write) -> Result<Value, ClusterError> {
         let cluster = self.sandbox.cluster();
         let object = write.object();
-        let before = cluster.read(object)?;
+        let before = cluster.shared(object);
         let done = match write {
             Write::Apply { body, mode, .. } => cluster.write(object, body, mode, false),
             Write::Delete { uid, version, .. } => {
@@ -70,8 +69,8 @@ impl Sim {
             Err(error) => format!("   {}: {}", write.words(), error.problem),
         });
         if done.is_ok() {
-            let after = cluster.read(object)?;
-            self.audit.borrow_mut().written(self, run, write, before.as_ref(), after.as_ref());
+            let after = cluster.shared(object);
+            self.audit.borrow_mut().written(self, run, write, before.as_deref(), after.as_deref());
         }
         done
     }
@@ -83,7 +82,7 @@ impl Sim {
         }
         let mut history = self.history.borrow_mut();
         for object in changed.iter().filter(|o| !matches!(o.kind.as_str(), "Pod" | "ReplicaSet")) {
-            let now = self.sandbox.cluster().read(object).ok().flatten().map(Rc::new);
+            let now = self.sandbox.cluster().shared(object);
             history.entry(object.clone()).or_default().push((self.now.get(), now));
         }
     }

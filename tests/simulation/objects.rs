@@ -260,7 +260,8 @@ impl Objects for SimObjects {
     fn root(&self, tip: &CommitId) -> Result<CommitId, RemoteError> {
         let store = self.0.sim.store.borrow();
         let (mut at, mut commit) = store.find(tip)?;
-        while let Some((id, next)) = commit.parent.and_then(|id| Some((id, store.commits.get(&id)?)))
+        while let Some((id, next)) =
+            commit.parent.and_then(|id| Some((id, store.commits.get(&id)?)))
         {
             (at, commit) = (id, next);
         }

@@ -7,6 +7,7 @@ use crate::run::target;
 use crate::schedule::{Event, Sim};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use tranche::core::decide::Command;
 use tranche::core::object::{KindRef, ObjectRef};
@@ -133,6 +134,11 @@ impl Sim {
 
     fn edit(&self, deed: &Deed) {
         let mut plans = self.plans.borrow_mut();
+        // Nobody works on a plan that does not load, or on a branch that was
+        // rewound, but to mend it: revisions are numbered by what loads.
+        if (plans.model.broken && *deed != Deed::Break(false)) || plans.rewound {
+            return;
+        }
         let mut random = self.random.borrow_mut();
         let apps = &mut plans.model.apps;
         match *deed {
@@ -141,7 +147,8 @@ impl Sim {
                 let content = Content { image, ready: any_ready(&mut random) };
                 apps[i].contents.push(content);
                 apps[i].now = apps[i].contents.len() - 1;
-                if let (Deed::NewTarget(_), now, Some(roll)) = (deed, apps[i].now, &mut apps[i].roll)
+                if let (Deed::NewTarget(_), now, Some(roll)) =
+                    (deed, apps[i].now, &mut apps[i].roll)
                 {
                     roll.target = now;
                 }
@@ -199,8 +206,26 @@ impl Sim {
         self.commit_plan(&format!("{deed:?}"));
     }
 
+    /// The batches of rollouts under way, as their last step has them: an edit
+    /// that contradicts the batches that are done is taken back, as the refusal
+    /// of it says.
+    fn begun(&self) -> BTreeMap<String, usize> {
+        let (audit, plans) = (self.audit.borrow(), self.plans.borrow());
+        let under_way = audit.entities().values().filter(|record| {
+            record.entity.kind == EntityKind::Rollout && !record.status.rolling_state.terminal()
+        });
+        let batches = under_way.filter_map(|record| {
+            let commit = CommitId(record.step_plan.clone()?);
+            let app =
+                plans.commits.get(&commit)?.apps.iter().find(|a| a.name == record.entity.name)?;
+            Some((app.name.to_owned(), app.roll?.batches))
+        });
+        batches.collect()
+    }
+
     /// At the end people want what they have begun: gates open, nothing held.
     pub fn people_finish(self: &Rc<Self>) {
+        let begun = self.begun();
         let mut plans = self.plans.borrow_mut();
         let before = plans.model.clone();
         plans.model.broken = false;
@@ -208,6 +233,7 @@ impl Sim {
             if let Some(roll) = &mut app.roll {
                 roll.partition = None;
                 roll.paused = false;
+                roll.batches = begun.get(app.name).copied().unwrap_or(roll.batches);
             }
         }
         let edited = before != plans.model;
@@ -232,7 +258,8 @@ impl Sim {
     /// A command, by the code of the command line.
     fn order(self: &Rc<Self>, app: usize, wanted: Command) {
         let key = self.entity(app);
-        let at = self.time() + SignedDuration::from_secs(i64::try_from(self.below(600)).unwrap_or(0) - 300);
+        let at = self.time()
+            + SignedDuration::from_secs(i64::try_from(self.below(600)).unwrap_or(0) - 300);
         self.spawn(format!("person-{}", self.now.get()), move |handle| {
             Box::pin(async move {
                 let remote = SimRemote::new(handle.clone());
@@ -241,8 +268,7 @@ impl Sim {
                     let Ok(Some(tip)) = remote.fetch_record(&target.record_branch).await else {
                         return;
                     };
-                    let order =
-                        Order { wanted, by: "somebody".to_owned(), at, reason: None };
+                    let order = Order { wanted, by: "somebody".to_owned(), at, reason: None };
                     let done = command(&remote, &target, &key, &tip, &order).await;
                     handle.say(|| format!("{wanted} {key}: {done:?}"));
                     match done {
@@ -281,7 +307,12 @@ impl Sim {
             return;
         }
         let object = self.random.borrow_mut().pick(&workloads).clone();
-        self.audit.borrow_mut().disturbed(self.now.get(), app, &object, !matches!(deed, Deed::Touch(_)));
+        self.audit.borrow_mut().disturbed(
+            self.now.get(),
+            app,
+            &object,
+            !matches!(deed, Deed::Touch(_)),
+        );
         let head = json!({
             "apiVersion": object.api_version, "kind": object.kind,
             "metadata": {"name": object.name, "namespace": object.namespace},
@@ -379,6 +410,7 @@ impl Sim {
             // What was pushed onto a rewound branch is lost with it.
             if plan.is_some() {
                 now.plan.clone_from(plan);
+                self.plans.borrow_mut().rewound = false;
             }
             if record.is_some() {
                 now.record.clone_from(record);
@@ -399,6 +431,7 @@ impl Sim {
         if *deed == Deed::RewindPlan {
             let Some(to) = back(&refs.plan, 1) else { return };
             self.refs.borrow_mut().plan = Some(to);
+            self.plans.borrow_mut().rewound = true;
             self.at(later, Event::Deed(Deed::Mend(refs.plan, None)));
             return;
         }
@@ -410,7 +443,13 @@ impl Sim {
                 None => return,
             },
             _ => {
-                let done = self.store.borrow_mut().commit(Some(&tip), &[], "forged\n", "mallory", self.time());
+                let done = self.store.borrow_mut().commit(
+                    Some(&tip),
+                    &[],
+                    "forged\n",
+                    "mallory",
+                    self.time(),
+                );
                 done.ok()
             }
         };

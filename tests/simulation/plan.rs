@@ -69,8 +69,14 @@ pub struct Model {
 }
 
 /// Batches as written: amounts in percent, and `maxUnavailable` of each.
-const BATCHES: [(&[u32], u32); 6] =
-    [(&[100], 0), (&[50, 50], 0), (&[25, 25, 50], 0), (&[40, 60], 0), (&[34, 33, 33], 1), (&[50, 50], 1)];
+const BATCHES: [(&[u32], u32); 6] = [
+    (&[100], 0),
+    (&[50, 50], 0),
+    (&[25, 25, 50], 0),
+    (&[40, 60], 0),
+    (&[34, 33, 33], 1),
+    (&[50, 50], 1),
+];
 
 /// What happens to a rollout that vanishes.
 const ON_DELETE: [&str; 3] = ["freeze", "abort", "promote"];
@@ -110,7 +116,8 @@ impl Model {
         let count = *random.pick(&[1, 1, 1, 2, 2, 3]);
         let names = ["web", "api", "shop"];
         let apps = names.iter().take(count).map(|name| {
-            let kind = *random.pick(&[Kind::Pair, Kind::Pair, Kind::Pair, Kind::CloneSet, Kind::Direct]);
+            let kind =
+                *random.pick(&[Kind::Pair, Kind::Pair, Kind::Pair, Kind::CloneSet, Kind::Direct]);
             let roll = Roll {
                 target: 0,
                 batches: other_batches(random),
@@ -157,14 +164,6 @@ impl Model {
 }
 
 impl App {
-    /// The name of the workload of a revision.
-    pub fn workload(&self, index: usize) -> String {
-        match self.kind {
-            Kind::Pair => format!("{}-v{}", self.name, index + 1),
-            Kind::CloneSet | Kind::Direct => self.name.to_owned(),
-        }
-    }
-
     fn document(&self) -> String {
         let content = self.contents[self.now];
         let (key, value) = match content.ready {
@@ -188,7 +187,10 @@ impl App {
         text.push_str("      traits:\n");
         if self.kind != Kind::CloneSet {
             let replicas = self.replicas;
-            let _ = writeln!(text, "        - type: scaler\n          properties: {{replicas: {replicas}}}");
+            let _ = writeln!(
+                text,
+                "        - type: scaler\n          properties: {{replicas: {replicas}}}"
+            );
         }
         let _ = writeln!(
             text,
@@ -207,8 +209,11 @@ impl App {
             roll.deadline, ON_DELETE[roll.on_delete]
         );
         let _ = writeln!(text, "spec:\n  targetAppRevisionName: {name}-v{}", roll.target + 1);
-        let strategy =
-            if roll.decrease && self.kind == Kind::Pair { "DecreaseFirst" } else { "IncreaseFirst" };
+        let strategy = if roll.decrease && self.kind == Kind::Pair {
+            "DecreaseFirst"
+        } else {
+            "IncreaseFirst"
+        };
         let _ = writeln!(text, "  rolloutPlan:\n    rolloutStrategy: {strategy}");
         if let Some(partition) = roll.partition {
             let _ = writeln!(text, "    batchPartition: {partition}");
@@ -233,6 +238,8 @@ impl App {
 pub struct Plans {
     pub model: Model,
     pub commits: BTreeMap<CommitId, Rc<Model>>,
+    /// The branch stands before its newest commit.
+    pub rewound: bool,
 }
 
 impl Sim {
@@ -254,8 +261,13 @@ impl Sim {
             changes.extend(gone.map(|path| Change { path, bytes: None }));
         }
         let message = format!("{words}\n");
-        let done =
-            self.store.borrow_mut().commit(parent.as_ref(), &changes, &message, "people", self.time());
+        let done = self.store.borrow_mut().commit(
+            parent.as_ref(),
+            &changes,
+            &message,
+            "people",
+            self.time(),
+        );
         let Ok(commit) = done else { return };
         self.say("people", || format!("plan {}: {words}", commit.short()));
         self.plans.borrow_mut().commits.insert(commit.clone(), Rc::new(model));

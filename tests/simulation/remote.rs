@@ -106,8 +106,9 @@ impl Remote for SimRemote {
             return Err(unreachable());
         }
         let record = self.record();
-        self.handle
-            .say(|| format!("   fetch: record {}", record.as_ref().map_or("none", CommitId::short)));
+        self.handle.say(|| {
+            format!("   fetch: record {}", record.as_ref().map_or("none", CommitId::short))
+        });
         self.handle.pause(1).await;
         Ok(record)
     }

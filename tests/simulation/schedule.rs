@@ -15,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tranche::core::object::ObjectRef;
 use tranche::sandbox::Sandbox;
@@ -52,7 +53,7 @@ struct Actor {
 }
 
 /// A version that an object had, and until when.
-pub type Version = (u64, Option<Rc<serde_json::Value>>);
+pub type Version = (u64, Option<Arc<serde_json::Value>>);
 
 /// One simulated world. Everything in it is single-threaded and decided by its
 /// seed alone.

@@ -43,7 +43,7 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     let mut random = Random::new(seed);
     let armed = Armed::new(&mut random.fork(1));
     let model = Model::generate(&mut random.fork(2));
-    let plans = Plans { model, commits: BTreeMap::new() };
+    let plans = Plans { model, commits: BTreeMap::new(), rewound: false };
     let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced));
     sim.hit("seeds");
     for fault in sim.armed.all() {

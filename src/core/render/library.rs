@@ -9,6 +9,7 @@ use super::profile;
 use crate::core::model::{Notice, Place, TemplateSource};
 use minijinja::Environment;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 pub use super::definition::TypeKind;
 
@@ -40,6 +41,21 @@ impl Library {
     /// A file that is no type file, a template that does not compile or uses
     /// what the language does not have, two user types of one kind and name.
     pub fn new(user: &[TemplateSource]) -> Result<Self, RenderError> {
+        let mut library = Self::builtin()?;
+        for source in user {
+            for definition in read_file(&source.path, &source.text)? {
+                library.add(definition)?;
+            }
+        }
+        Ok(library)
+    }
+
+    /// The built-in types, read and compiled once: they never change.
+    fn builtin() -> Result<Self, RenderError> {
+        static BUILTIN: OnceLock<Library> = OnceLock::new();
+        if let Some(known) = BUILTIN.get() {
+            return Ok(known.clone());
+        }
         let mut library =
             Self { types: BTreeMap::new(), notices: Vec::new(), environment: environment::base() };
         for (path, text) in builtin::FILES {
@@ -47,12 +63,7 @@ impl Library {
                 library.add(Definition { source: None, ..definition })?;
             }
         }
-        for source in user {
-            for definition in read_file(&source.path, &source.text)? {
-                library.add(definition)?;
-            }
-        }
-        Ok(library)
+        Ok(BUILTIN.get_or_init(|| library).clone())
     }
 
     /// What a person should know: user types that replace built-in ones.

@@ -12,6 +12,7 @@ use crate::core::object::ObjectRef;
 use crate::sandbox::fields::{amount, int, label, set, text, yes};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const MANAGER: &str = "kruise-manager";
 
@@ -21,9 +22,9 @@ struct Clones {
     current: String,
     update: String,
     /// Pods of the update revision.
-    new: Vec<Value>,
+    new: Vec<Arc<Value>>,
     /// All other pods.
-    old: Vec<Value>,
+    old: Vec<Arc<Value>>,
 }
 
 impl Clones {
@@ -62,11 +63,11 @@ impl Clones {
     }
 
     fn pods(&self) -> impl Iterator<Item = &Value> {
-        self.old.iter().chain(&self.new)
+        self.old.iter().chain(&self.new).map(Arc::as_ref)
     }
 }
 
-fn count(pods: &[Value]) -> i64 {
+fn count(pods: &[Arc<Value>]) -> i64 {
     i64::try_from(pods.len()).unwrap_or(i64::MAX)
 }
 
@@ -199,8 +200,9 @@ fn in_place(world: &mut World, clones: &Clones, pod: &Value, template: &Value) {
 
 fn status(world: &mut World, clones: &Clones) {
     let owner = &clones.object;
-    let ready = |pods: &[Value]| pods.iter().filter(|pod| ready_since(pod).is_some()).count();
-    let usable = |pods: &[Value]| pods.iter().filter(|pod| available(world, owner, pod)).count();
+    let ready = |pods: &[Arc<Value>]| pods.iter().filter(|pod| ready_since(pod).is_some()).count();
+    let usable =
+        |pods: &[Arc<Value>]| pods.iter().filter(|pod| available(world, owner, pod)).count();
     let replicas = clones.old.len() + clones.new.len();
     let whole = clones.old.is_empty() && count(&clones.new) == clones.replicas();
     let current = if whole { &clones.update } else { &clones.current };

@@ -7,6 +7,7 @@ use crate::sandbox::fields::{after, amount, annotation, instant, int, set, text,
 use crate::sandbox::world::World;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const MANAGER: &str = "kube-controller-manager";
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -17,9 +18,9 @@ const HASH: &str = "pod-template-hash";
 /// A Deployment with its ReplicaSets at one instant.
 struct Rollout {
     deployment: Value,
-    new: Option<Value>,
+    new: Option<Arc<Value>>,
     /// Oldest revision first.
-    old: Vec<Value>,
+    old: Vec<Arc<Value>>,
 }
 
 impl Rollout {
@@ -30,7 +31,7 @@ impl Rollout {
             set.pointer("/metadata/labels/pod-template-hash").and_then(Value::as_str)
                 == Some(wanted.as_str())
         });
-        old.sort_by_key(revision);
+        old.sort_by_key(|set| revision(set));
         Self { deployment: deployment.clone(), new: new.pop(), old }
     }
 
@@ -55,7 +56,7 @@ impl Rollout {
     }
 
     fn all(&self) -> impl Iterator<Item = &Value> {
-        self.old.iter().chain(self.new.iter())
+        self.old.iter().chain(self.new.iter()).map(Arc::as_ref)
     }
 
     fn total(&self) -> i64 {
@@ -111,24 +112,24 @@ fn old_pods(world: &World, rollout: &Rollout) -> bool {
 /// Makes sure that the template's ReplicaSet is there and has the newest
 /// revision.
 fn ensure_new(world: &mut World, rollout: &mut Rollout) {
-    let newest = rollout.old.iter().map(revision).max().unwrap_or(0) + 1;
+    let newest = rollout.old.iter().map(|set| revision(set)).max().unwrap_or(0) + 1;
     let deployment = &rollout.deployment;
     let number = match &rollout.new {
         Some(set) if revision(set) >= newest => revision(set),
         _ => newest,
     };
     let set = match &rollout.new {
-        Some(set) if revision(set) == number => set.clone(),
+        Some(set) if revision(set) == number => Arc::clone(set),
         Some(set) => {
-            let mut set = set.clone();
+            let mut set = Value::clone(set);
             crate::sandbox::fields::set(
                 &mut set,
                 &["metadata", "annotations", REVISION],
                 json!(number.to_string()),
             );
-            world.write(set, MANAGER, None)
+            Arc::new(world.write(set, MANAGER, None))
         }
-        None => create_set(world, rollout, number),
+        None => Arc::new(create_set(world, rollout, number)),
     };
     let mut marked = deployment.clone();
     set_annotation(&mut marked, REVISION, number);
@@ -183,7 +184,7 @@ fn resize(world: &mut World, rollout: &Rollout, set: &Value, to: i64) {
 
 /// How large the new ReplicaSet may be now.
 fn new_size(rollout: &Rollout) -> i64 {
-    let current = rollout.new.as_ref().map_or(0, size);
+    let current = rollout.new.as_ref().map_or(0, |set| size(set));
     if rollout.recreate() {
         return rollout.replicas();
     }
@@ -203,7 +204,7 @@ fn scaling(rollout: &Rollout) -> bool {
 fn scale_all(world: &mut World, rollout: &Rollout) {
     let active: Vec<&Value> = rollout.all().filter(|set| size(set) > 0).collect();
     let only = match active.as_slice() {
-        [] => rollout.new.as_ref().or(rollout.old.last()),
+        [] => rollout.new.as_ref().or(rollout.old.last()).map(Arc::as_ref),
         [one] => Some(*one),
         _ => None,
     };
@@ -275,7 +276,7 @@ fn roll(world: &mut World, rollout: &Rollout) {
     let least = rollout.replicas() - rollout.bounds().1;
     let available = |set: &Value| int(set, "/status/availableReplicas", 0);
     let mut budget = rollout.total() - least - (size(new) - available(new)).max(0);
-    let mut sizes: Vec<i64> = rollout.old.iter().map(size).collect();
+    let mut sizes: Vec<i64> = rollout.old.iter().map(|set| size(set)).collect();
     // First pods that do not serve anyway, then as many as may be missing.
     for (set, to) in rollout.old.iter().zip(&mut sizes) {
         let cut = (*to - available(set)).clamp(0, budget.max(0));
@@ -308,8 +309,8 @@ fn forget(world: &mut World, rollout: &Rollout) {
     let limit = int(&rollout.deployment, "/spec/revisionHistoryLimit", 10);
     let excess = i64::try_from(rollout.old.len()).unwrap_or(0) - limit;
     let excess = usize::try_from(excess).unwrap_or(0);
-    let empty = |set: &&Value| size(set) == 0 && int(set, "/status/replicas", 0) == 0;
-    for name in rollout.old.iter().take(excess).filter(empty).filter_map(ObjectRef::of) {
+    let empty = |set: &&Arc<Value>| size(set) == 0 && int(set, "/status/replicas", 0) == 0;
+    for name in rollout.old.iter().take(excess).filter(empty).filter_map(|set| ObjectRef::of(set)) {
         world.remove(&name);
     }
 }

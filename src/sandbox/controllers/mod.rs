@@ -23,7 +23,7 @@ use serde_json::Value;
 
 /// Brings one object, or what it owns, one step nearer to what it should be.
 pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
-    let Some(object) = world.get(name).cloned() else { return };
+    let Some(object) = world.shared(name) else { return };
     if orphaned(world, &object) {
         if name.kind == "Pod" {
             terminate(world, name);

@@ -19,7 +19,7 @@ pub(super) fn reconcile(world: &mut World, set: &Value) {
     if there > wanted {
         worst_first(world, set, &mut pods);
         let excess = usize::try_from(there - wanted).unwrap_or(0);
-        for name in pods.iter().take(excess).filter_map(ObjectRef::of) {
+        for name in pods.iter().take(excess).filter_map(|pod| ObjectRef::of(pod)) {
             terminate(world, &name);
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn publish(world: &mut World, owner: &Value, manager: &str) -> String
     let known = world.owned(text(owner, "/metadata/uid"), "ControllerRevision");
     let newest = known.iter().map(|r| int(r, "/revision", 0)).max().unwrap_or(0);
     if let Some(mut kept) = world.get(&reference(owner, &name)).cloned() {
-        if known.contains(&kept) && int(&kept, "/revision", 0) < newest {
+        if known.iter().any(|other| **other == kept) && int(&kept, "/revision", 0) < newest {
             kept["revision"] = json!(newest + 1);
             world.write(kept, manager, None);
         }

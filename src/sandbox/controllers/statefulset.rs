@@ -11,6 +11,7 @@ use crate::sandbox::world::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 const MANAGER: &str = "kube-controller-manager";
 
@@ -20,7 +21,7 @@ struct Ordinals {
     current: String,
     update: String,
     /// All its pods, those on their way out too.
-    pods: BTreeMap<i64, Value>,
+    pods: BTreeMap<i64, Arc<Value>>,
 }
 
 impl Ordinals {
@@ -220,7 +221,7 @@ fn forget(world: &mut World, ordinals: &Ordinals) {
     old.sort_by_key(|revision| int(revision, "/revision", 0));
     let limit = usize::try_from(int(owner, "/spec/revisionHistoryLimit", 10)).unwrap_or(usize::MAX);
     let excess = old.len().saturating_sub(limit);
-    for name in old.iter().take(excess).filter_map(ObjectRef::of) {
+    for name in old.iter().take(excess).filter_map(|kept| ObjectRef::of(kept)) {
         world.remove(&name);
     }
 }

@@ -8,6 +8,7 @@ use crate::sandbox::fields::{after, annotation, instant, int, set, text};
 use crate::sandbox::world::{World, safe};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const FAIL_PODS: &str = "sandbox.tranche.dev/fail-pods";
 const FAILED_PODS: &str = "sandbox.tranche.dev/failed-pods";
@@ -28,7 +29,7 @@ pub(super) fn controller_of(owner: &Value) -> Value {
 }
 
 /// The pods of a workload that are not on their way out, oldest first.
-pub(super) fn active_pods(world: &World, owner: &Value) -> Vec<Value> {
+pub(super) fn active_pods(world: &World, owner: &Value) -> Vec<Arc<Value>> {
     let mut pods = world.owned(text(owner, "/metadata/uid"), "Pod");
     pods.retain(|pod| text(pod, "/metadata/deletionTimestamp").is_empty());
     pods.sort_by_key(|pod| {
@@ -120,12 +121,12 @@ pub(super) fn available(world: &World, owner: &Value, pod: &Value) -> bool {
 pub(super) fn next_available(world: &World, owner: &Value) -> Option<Timestamp> {
     let hold = int(owner, "/spec/minReadySeconds", 0);
     let pods = active_pods(world, owner);
-    let instants = pods.iter().filter_map(ready_since).map(|since| after(since, hold));
+    let instants = pods.iter().filter_map(|pod| ready_since(pod)).map(|since| after(since, hold));
     instants.filter(|at| *at > world.now()).min()
 }
 
 /// The worst pods first: what a scale-down takes.
-pub(super) fn worst_first(world: &World, owner: &Value, pods: &mut [Value]) {
+pub(super) fn worst_first(world: &World, owner: &Value, pods: &mut [Arc<Value>]) {
     pods.sort_by_cached_key(|pod| {
         let running = text(pod, "/status/phase") == "Running";
         let created = instant(pod, "/metadata/creationTimestamp").map_or(0, Timestamp::as_second);

@@ -58,7 +58,8 @@ impl Audit {
             return None;
         }
         let plans = sim.plans.borrow();
-        let model = plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
+        let model =
+            plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
         let app = model.apps.iter().find(|other| other.name == app)?;
         let roll = app.roll?;
         let goals = goals(&roll.parsed_batches(), total).ok()?.cumulative;
@@ -82,7 +83,8 @@ impl Audit {
             return;
         }
         let ready = ready_pods(sim);
-        let apps: Vec<&'static str> = sim.plans.borrow().model.apps.iter().map(|a| a.name).collect();
+        let apps: Vec<&'static str> =
+            sim.plans.borrow().model.apps.iter().map(|a| a.name).collect();
         for app in apps {
             let Some(least) = self.floor_of(sim, app) else { continue };
             let now = ready.iter().find(|(name, _)| name == app).map_or(0, |(_, count)| *count);
@@ -94,7 +96,9 @@ impl Audit {
             if now >= least {
                 floor.armed = true;
             } else if floor.armed {
-                self.broken("S1 floor", || format!("{app}: {now} ready pods, the floor is {least}"));
+                self.broken("S1 floor", || {
+                    format!("{app}: {now} ready pods, the floor is {least}")
+                });
             }
             self.floors.insert(app.to_owned(), floor);
         }

@@ -20,7 +20,9 @@ impl Audit {
         before: Option<&Value>,
         after: Option<&Value>,
     ) {
-        let (Some(old), new) = (before.and_then(replicas), after.and_then(replicas)) else { return };
+        let (Some(old), new) = (before.and_then(replicas), after.and_then(replicas)) else {
+            return;
+        };
         let new = new.unwrap_or(0);
         if new >= old {
             return;

@@ -92,7 +92,12 @@ impl Audit {
                 });
                 if !same && !self.rewritten {
                     self.broken("S5 waiting is said by the one who holds the step", || {
-                        format!("{}: {} after {}", pushed.run, words(next.open.as_ref()), words(was))
+                        format!(
+                            "{}: {} after {}",
+                            pushed.run,
+                            words(next.open.as_ref()),
+                            words(was)
+                        )
                     });
                 }
             }
@@ -178,7 +183,9 @@ impl Audit {
             });
         }
         if was.id != open.id || was.step_plan != open.step_plan {
-            self.broken(NAME, || format!("{run}: {} after {}", words(Some(open)), words(Some(was))));
+            self.broken(NAME, || {
+                format!("{run}: {} after {}", words(Some(open)), words(Some(was)))
+            });
         }
         for named in &was.objects {
             if !open.objects.iter().any(|other| other.object == named.object) {
@@ -292,7 +299,10 @@ fn changed_paths(sim: &Sim, parent: Option<&CommitId>, commit: &CommitId) -> Vec
     let gone = before.keys().filter(|path| !after.iter().any(|(other, _)| other == *path)).cloned();
     let mut changed: Vec<String> = gone.collect();
     changed.extend(
-        after.iter().filter(|(path, id)| before.get(path) != Some(id)).map(|(path, _)| path.clone()),
+        after
+            .iter()
+            .filter(|(path, id)| before.get(path) != Some(id))
+            .map(|(path, _)| path.clone()),
     );
     changed
 }

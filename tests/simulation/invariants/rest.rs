@@ -80,9 +80,8 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     }
     let app = record.entity.name.as_str();
     let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
-    let violation = |text: String| {
-        Err(Violation { invariant: "L23 the cluster equals the record", text })
-    };
+    let violation =
+        |text: String| Err(Violation { invariant: "L23 the cluster equals the record", text });
     let mut serving = Vec::new();
     for object in sim.workloads(app) {
         let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or(Value::Null);

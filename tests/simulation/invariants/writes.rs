@@ -51,12 +51,12 @@ impl Audit {
         if let Write::Delete { .. } = write {
             self.ours_to_delete(object, before);
         }
-        if !changed {
+        // A scale of a missing object creates it without pods first, under the
+        // same effect.
+        if !changed || inert {
             return;
         }
-        if !inert {
-            self.standing(run, object, &intent, epoch);
-        }
+        self.standing(run, object, &intent, epoch);
         let effect = mark.map_or_else(
             || format!("{}/delete", intent.open.id),
             |(step, effect)| format!("{step}/{effect}"),
@@ -162,7 +162,9 @@ impl Audit {
         *fence = newest.max(epoch);
         if newest > epoch && changed && !inert {
             self.broken("S11 fence", || {
-                format!("{run} with epoch {epoch} changes {object}, which epoch {newest} has written")
+                format!(
+                    "{run} with epoch {epoch} changes {object}, which epoch {newest} has written"
+                )
             });
         }
         let carried = before.and_then(epoch_of).unwrap_or(0);
