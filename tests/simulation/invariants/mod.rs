@@ -42,7 +42,7 @@ struct Intent {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     ready: u32,
-    /// The intent that the run held then.
+    /// The newest intent of the run then.
     epoch: u64,
 }
 
@@ -61,7 +61,7 @@ pub struct Audit {
     changes: BTreeMap<(String, ObjectRef), u32>,
     results: BTreeSet<String>,
     reads: BTreeMap<(String, ObjectRef), Seen>,
-    /// The intent that a run won last.
+    /// The newest intent of each run.
     holding: BTreeMap<String, u64>,
     started: BTreeMap<String, u64>,
     /// Since when the record is not what it was.

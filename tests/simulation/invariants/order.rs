@@ -35,11 +35,10 @@ impl Audit {
             return;
         }
         let Some(floor) = self.floor_of(sim, &app) else { return };
-        let epoch = self.holding.get(run).copied().unwrap_or(0);
         let others = sim.workloads(&app).into_iter().filter(|other| other != object);
         let seen: u32 = others
             .filter_map(|other| self.reads.get(&(run.to_owned(), other)))
-            .filter(|seen| seen.epoch == epoch)
+            .filter(|seen| seen.epoch >= intent.open.epoch)
             .map(|seen| seen.ready)
             .sum();
         let left = u64::from(seen) + new;

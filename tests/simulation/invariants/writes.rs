@@ -30,7 +30,7 @@ impl Audit {
         let inert = before.is_none() && after.and_then(replicas).unwrap_or(0) == 0;
         let (epoch, mark) = match write {
             Write::Apply { body, .. } => (epoch_of(body), mark_of(body)),
-            Write::Delete { .. } => (self.holding.get(run).copied(), None),
+            Write::Delete { .. } => (self.names(run, object), None),
         };
         if changed {
             self.writes += 1;
@@ -42,10 +42,11 @@ impl Audit {
         } else {
             sim.hit("write: changed nothing but marks");
         }
-        let Some(intent) = self.intended(run, object, epoch, mark.as_ref().map(|(step, _)| step))
-        else {
-            return;
-        };
+        // A stamp changes nothing, and keeps the mark of the step that wrote
+        // the object.
+        let kept = !changed && mark.is_some() && before.and_then(mark_of) == mark;
+        let step = mark.as_ref().map(|(step, _)| step).filter(|_| !kept);
+        let Some(intent) = self.intended(run, object, epoch, step) else { return };
         let epoch = epoch.unwrap_or(0);
         self.fenced(run, object, epoch, before, changed, inert);
         if let Write::Delete { .. } = write {
@@ -65,6 +66,14 @@ impl Audit {
         if !matches!(write, Write::Delete { .. }) || before.is_some() {
             self.carried(sim, run, object, &intent, before, after);
         }
+    }
+
+    /// The newest intent of a run that names an object: a delete carries no
+    /// epoch of its own.
+    fn names(&self, run: &str, object: &ObjectRef) -> Option<u64> {
+        let mut newest = self.intents.iter().rev();
+        let found = newest.find(|(_, i)| i.run == run && i.objects.contains(object));
+        found.map(|(epoch, _)| *epoch)
     }
 
     /// S10: every write has a precondition: uid and resourceVersion, or
@@ -128,21 +137,12 @@ impl Audit {
         if !intent.objects.contains(object) {
             self.broken(NAME, || format!("{run} writes {object}, which its intent does not name"));
         }
-        // A stamp keeps the mark of the step that wrote the object.
-        if step.is_some_and(|step| *step != intent.open.id) && !self.stamps(object, step) {
+        if step.is_some_and(|step| *step != intent.open.id) {
             self.broken(NAME, || {
                 format!("{run} writes {object} as step {step:?}, its intent is for another")
             });
         }
         Some(intent)
-    }
-
-    /// Whether a mark is one that the object carried before.
-    fn stamps(&self, object: &ObjectRef, step: Option<&StepId>) -> bool {
-        let step = step.map(|step| format!("{step}/"));
-        step.is_some_and(|step| {
-            self.changes.keys().any(|(mark, of)| of == object && mark.starts_with(&step))
-        })
     }
 
     /// S11: after a write or stamp by a newer epoch none by an older one
