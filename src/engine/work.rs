@@ -35,8 +35,8 @@ pub(super) struct Work {
     pub(super) aborting: bool,
     /// The objects of the intent that was taken over carry our epoch.
     stamped: bool,
-    /// What the cursor waits for held at the last look.
-    met: bool,
+    /// The waits from the cursor up to here held at the last look.
+    met_until: usize,
     /// When this run came to the cursor's wait.
     arrived: Option<Timestamp>,
     /// Objects that this run created and the intent does not name: the next
@@ -89,7 +89,7 @@ impl Work {
             seen: None,
             aborting: false,
             stamped: act.entry != Entry::Takeover,
-            met: false,
+            met_until: 0,
             arrived: None,
             unconfirmed: BTreeSet::new(),
             act,
@@ -117,7 +117,6 @@ impl Work {
 
     fn next(&mut self) {
         self.cursor += 1;
-        self.met = false;
         self.arrived = None;
     }
 
@@ -134,7 +133,7 @@ impl Work {
 
     /// The cursor's wait was met at the last look; one more look decides.
     pub(super) fn nearly_met(&self) -> bool {
-        self.met
+        self.met_until > self.cursor
     }
 
     /// How long what the cursor waits for may take. The way back never fails
@@ -266,14 +265,14 @@ impl<P: Ports> Engine<'_, P> {
             work.ready = seen.ready;
         }
         if seen.met {
-            if work.met {
+            if work.nearly_met() {
                 work.next();
                 return Ok(Pace::Going);
             }
-            work.met = true;
+            work.met_until = self.met_from(work).await?;
             return Ok(Pace::Blocked(seen.seen));
         }
-        work.met = false;
+        work.met_until = work.cursor;
         if seen.set_back {
             return Ok(Pace::Over(End::SetBack(seen.seen)));
         }
@@ -283,6 +282,19 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(Pace::Over(End::Failed(seen.seen)));
         }
         Ok(Pace::Blocked(seen.seen))
+    }
+
+    /// Up to which effect the waits from the cursor on hold, the first of which
+    /// was just seen to: they share the second look.
+    async fn met_from(&self, work: &Work) -> Result<usize, Halt> {
+        let mut next = work.cursor + 1;
+        let now = self.ports.clock().now().await?;
+        while let Some(effect @ Effect::Await { .. }) = work.act.step.effects.get(next)
+            && self.look(effect, now).await?.met
+        {
+            next += 1;
+        }
+        Ok(next)
     }
 
     async fn look(&self, effect: &Effect, since: Timestamp) -> Result<Look, Halt> {

@@ -46,7 +46,7 @@ impl Sandbox {
     /// Fails when the directory cannot be made, read or written, or when its
     /// journal is broken.
     pub fn open(dir: &Path, wall: fn() -> Timestamp) -> io::Result<Self> {
-        let store = Store::File(journal::Journal::open(dir)?);
+        let store = Store::File(Box::new(journal::Journal::open(dir)?));
         let sandbox = Self { store: Arc::new(Mutex::new(store)), wall };
         sandbox.now()?;
         Ok(sandbox)

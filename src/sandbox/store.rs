@@ -11,7 +11,7 @@ use std::io;
 #[derive(Debug)]
 pub(super) enum Store {
     /// In a directory that other processes may share.
-    File(Journal),
+    File(Box<Journal>),
     /// In this process alone.
     Memory(Box<World>),
 }

@@ -166,11 +166,17 @@ const PASSIVE: &[&str] = &[
     "HTTPRoute",
 ];
 
+/// Whether a kind has any health to wait for.
+#[must_use]
+pub fn has_health(kind: &str) -> bool {
+    !PASSIVE.contains(&kind)
+}
+
 /// Health as far as any object tells: its newest generation is observed, and
 /// a `Ready`, `Available` or `Established` condition, where there is one, is
 /// true.
 fn healthy(object: &ObjectRef, live: &Value) -> (bool, String) {
-    if PASSIVE.contains(&object.kind.as_str()) {
+    if !has_health(&object.kind) {
         return (true, format!("{object} is there"));
     }
     let generation = live.pointer("/metadata/generation").and_then(Value::as_u64);

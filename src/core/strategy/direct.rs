@@ -1,5 +1,6 @@
 //! Objects without a rollout: one step that applies and awaits them.
 
+use super::condition::has_health;
 use super::{Condition, Driven, Effect, Side, Step, StepContext, StepKind, Verb};
 use crate::core::model::DEFAULT_DEADLINE_SECONDS;
 use crate::core::object::ObjectRef;
@@ -14,7 +15,8 @@ pub fn compile_direct(context: &StepContext, objects: &[ObjectRef]) -> Step {
         side: Side::Target,
         driven: Driven::default(),
     });
-    let awaits = objects.iter().map(|object| Effect::Await {
+    let lively = objects.iter().filter(|object| has_health(&object.kind));
+    let awaits = lively.map(|object| Effect::Await {
         object: object.clone(),
         condition: Condition::Healthy,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,

@@ -35,7 +35,7 @@ pub(super) fn reconcile(world: &mut World, service: &Value) {
     }
     let slices = world.owned(text(service, "/metadata/uid"), SLICES.1);
     let mine = slices.into_iter().find(|slice| label(slice, SERVICE_LABEL) == Some(&name));
-    let mut slice = mine.unwrap_or_else(|| fresh(world, service, &name));
+    let mut slice = mine.map_or_else(|| fresh(world, service, &name), |mine| mine.as_ref().clone());
     slice["endpoints"] = Value::Array(endpoints(world, service));
     slice["ports"] = Value::Array(ports(service));
     world.write(slice, MANAGER, None);
