@@ -83,5 +83,6 @@ fn words(kind: StepKind) -> &'static str {
         StepKind::Batch(_) => "a batch",
         StepKind::Abort => "the way back",
         StepKind::Settle => "a settling",
+        StepKind::Orphans => "a removal of leftovers",
     }
 }

@@ -156,6 +156,7 @@ impl Audit {
             StepKind::Batch(_) => "intent: a batch",
             StepKind::Abort => "intent: the way back",
             StepKind::Settle => "intent: a settling",
+            StepKind::Orphans => "intent: leftovers",
         });
         if fresh {
             self.gate(sim, pushed, next, open);
