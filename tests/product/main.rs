@@ -11,6 +11,7 @@
 mod care;
 mod direct;
 mod edits;
+mod hold;
 mod idle;
 mod midway;
 mod pair;
