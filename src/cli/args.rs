@@ -82,6 +82,17 @@ pub enum Command {
     /// Try a failed rollout again
     #[command(after_help = "Example:\n  tranche retry web")]
     Retry(Decision),
+    /// Say that the run which holds a step is gone
+    #[command(
+        after_help = "Example:\n  tranche unlock 8eda84a09302 --reason 'the runner was deleted'"
+    )]
+    Unlock(Unlock),
+    /// Say that a target's cluster was rebuilt, so that it is filled again
+    #[command(after_help = "Example:\n  tranche adopt --rebuilt --target production")]
+    Adopt(Adopt),
+    /// Work on a record branch that was damaged
+    #[command(subcommand)]
+    Record(Record),
     /// Print the JSON Schema of a plan kind
     #[command(after_help = "Example:\n  tranche schema --all schemas")]
     Schema(Schema),
@@ -190,6 +201,49 @@ pub struct Demo {
 pub struct Decision {
     /// The rollout: NAME or NAMESPACE/NAME
     pub rollout: String,
+    /// Why; it is recorded
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// Options of `unlock`.
+#[derive(Args, Debug)]
+pub struct Unlock {
+    /// The step's id, or at least six digits of it
+    pub step: String,
+    /// Give the step up where it stands, for one that nobody can go on with
+    #[arg(long)]
+    pub abandon: bool,
+    /// Why; it is recorded
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// Options of `adopt`.
+#[derive(Args, Debug)]
+pub struct Adopt {
+    /// The cluster was wiped or replaced, and takes the recorded one's place
+    #[arg(long, required = true)]
+    pub rebuilt: bool,
+    /// Why; it is recorded
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+/// The commands of `record`.
+#[derive(Debug, Subcommand)]
+pub enum Record {
+    /// Put a lost or rewound record together again from plan and cluster
+    #[command(after_help = "Example:\n  tranche record rebuild && tranche record rebuild --write")]
+    Rebuild(Rebuild),
+}
+
+/// Options of `record rebuild`.
+#[derive(Args, Debug)]
+pub struct Rebuild {
+    /// Push it; without this it is only shown
+    #[arg(long)]
+    pub write: bool,
     /// Why; it is recorded
     #[arg(long)]
     pub reason: Option<String>,

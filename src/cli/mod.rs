@@ -4,6 +4,7 @@
 //!
 //! Data goes to stdout, talk to stderr.
 
+mod adopt;
 mod apply;
 mod args;
 mod connect;
@@ -14,15 +15,17 @@ mod init;
 mod lint;
 mod log;
 mod plan;
+mod rebuild;
 mod render;
 mod schema;
 mod settings;
 mod status;
 mod terminal;
+mod unlock;
 
 pub use exit::exit_code;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Record};
 use clap::Parser;
 use exit::Failure;
 use std::process::ExitCode;
@@ -60,6 +63,9 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::Resume(options) => decide::run(&common, decide::Wanted::Resume, &options).await,
         Command::Abort(options) => decide::run(&common, decide::Wanted::Abort, &options).await,
         Command::Retry(options) => decide::run(&common, decide::Wanted::Retry, &options).await,
+        Command::Unlock(options) => unlock::run(&common, &options).await,
+        Command::Adopt(options) => adopt::run(&common, &options).await,
+        Command::Record(Record::Rebuild(options)) => rebuild::run(&common, &options).await,
         Command::Schema(options) => schema::run(&options),
     }
 }

@@ -86,6 +86,8 @@ fn show_entity(paint: Paint, entity: &PreviewEntity) {
             StepKind::Abort => "back to stable".to_owned(),
             StepKind::Settle => "apply".to_owned(),
             StepKind::Orphans => "remove leftovers".to_owned(),
+            StepKind::Replay(0) => "bring back stable".to_owned(),
+            StepKind::Replay(done) => format!("bring back batch {done}"),
         };
         let next = if i == 0 { " (next)" } else { "" };
         out(&format!("    {name}{next}  {}", paint.dim(&step.id.to_string())));

@@ -107,6 +107,7 @@ fn json_row((target, record, waiting): &Row) -> Value {
             StepKind::Abort => json!("abort"),
             StepKind::Settle => json!("settle"),
             StepKind::Orphans => json!("orphans"),
+            StepKind::Replay(_) => json!("replay"),
         };
         json!({
             "index": index,

@@ -111,7 +111,9 @@ impl Audience for Screen {
                 let label = match phase {
                     CommitPhase::Result | CommitPhase::Publish => self.paint.green(&label),
                     CommitPhase::Waiting => self.paint.yellow(&label),
-                    CommitPhase::Intent | CommitPhase::Decision => self.paint.dim(&label),
+                    CommitPhase::Intent | CommitPhase::Decision | CommitPhase::Rebuild => {
+                        self.paint.dim(&label)
+                    }
                 };
                 out(&format!("{label} {}", escaped(subject)));
             }

@@ -20,17 +20,50 @@ impl<P: Ports> Engine<'_, P> {
         ObjectRef::new(&kind, Some(&self.target.namespace), &name)
     }
 
-    /// The anchor's sequence number before anything else is read; none if
-    /// there is no anchor.
-    pub(super) async fn anchor_seq(&self) -> Result<Option<u64>, RunError> {
-        let anchor = self.ports.cluster().get(&self.anchor()).await?;
-        Ok(anchor.as_ref().and_then(seq_of))
+    /// The anchor before anything else is read; none if there is none.
+    pub(super) async fn anchor_seen(&self) -> Result<Option<Value>, RunError> {
+        Ok(self.ports.cluster().get(&self.anchor()).await?)
+    }
+
+    /// Refuses a record that is not the one of this cluster, before anything
+    /// is recorded or written. `anchor` was read before the record was.
+    pub(super) async fn fits(
+        &self,
+        anchor: Option<Value>,
+        reading: &mut Reading,
+    ) -> Result<(), RunError> {
+        match anchor {
+            Some(anchor) => {
+                self.is_ours(reading, &anchor).await?;
+                self.not_rewound(seq_of(&anchor), reading).await
+            }
+            None if self.snapshot(reading).entities()?.is_empty() => Ok(()),
+            // Another run may have begun the record in between.
+            None => match self.anchor_seen().await? {
+                Some(anchor) => self.is_ours(reading, &anchor).await,
+                None => Err(self.missing()),
+            },
+        }
+    }
+
+    /// The same for a command that does not read the plan.
+    pub(super) async fn belongs(
+        &self,
+        anchor: Option<Value>,
+        reading: &Reading,
+    ) -> Result<(), RunError> {
+        let Some(anchor) = anchor else { return Err(self.missing()) };
+        self.is_ours(reading, &anchor).await?;
+        match seq_of(&anchor).filter(|anchor| *anchor > seq(reading)) {
+            Some(behind) => Err(self.rewound(reading, behind)),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a record that is behind the anchor: it was rewound. A tip that
     /// is behind is fetched once more, because somebody may have pushed and
     /// raised the anchor in between.
-    pub(super) async fn not_rewound(
+    async fn not_rewound(
         &self,
         anchor: Option<u64>,
         reading: &mut Reading,
@@ -42,17 +75,51 @@ impl<P: Ports> Engine<'_, P> {
         if anchor <= seq(reading) {
             return Ok(());
         }
-        Err(RunError::new(
+        Err(self.rewound(reading, anchor))
+    }
+
+    /// The refusal of a record that is behind the anchor.
+    pub(super) fn rewound(&self, reading: &Reading, anchor: u64) -> RunError {
+        let branch = &self.target.record_branch;
+        let stands = match &reading.tip {
+            Some(tip) => format!("stands at {}", tip.trailers.seq),
+            None => "is not there".to_owned(),
+        };
+        RunError::new(
             Class::Refused,
             format!(
-                "record branch {} stands at {}, but {} says {anchor}: the branch was rewound or \
-                 replaced",
-                self.target.record_branch,
-                seq(reading),
+                "record branch {branch} {stands}, but {} says {anchor}: the branch was rewound, \
+                 deleted or replaced",
                 self.anchor()
             ),
-            "push the branch back to where it was; any clone that fetched it has it",
-        ))
+            format!(
+                "push the branch back to where it was (`git push origin \
+                 COMMIT:refs/heads/{branch}`; any clone that fetched it has it); if no clone has \
+                 it, `tranche record rebuild` shows what plan and cluster tell"
+            ),
+        )
+    }
+
+    fn missing(&self) -> RunError {
+        RunError::new(
+            Class::Refused,
+            format!(
+                "{} is missing, but record branch {} holds steps: this is not the cluster that \
+                 they were done on, or it was rebuilt",
+                self.anchor(),
+                self.target.record_branch
+            ),
+            format!(
+                "check that target {} is the right cluster; if it was rebuilt, `tranche adopt \
+                 --rebuilt{}` takes it",
+                self.target.name,
+                self.target_option()
+            ),
+        )
+    }
+
+    fn target_option(&self) -> String {
+        format!(" --target {}", self.target.name)
     }
 
     /// Sees that the anchor exists and is ours, before an intent is pushed.
@@ -62,23 +129,26 @@ impl<P: Ports> Engine<'_, P> {
             return self.is_ours(reading, &live).await;
         }
         if !self.snapshot(reading).entities()?.is_empty() {
-            return Err(RunError::new(
-                Class::Refused,
-                format!(
-                    "{object} is missing, but record branch {} holds steps: this is not the \
-                     cluster that they were done on, or it was rebuilt",
-                    self.target.record_branch
-                ),
-                "check the target; taking over a rebuilt cluster is not supported by this \
-                 version: restore the Lease, or begin with a new record branch",
-            ));
+            return Err(self.missing());
         }
-        let body = self.anchor_body(reading, 0).await?;
-        let mode = WriteMode::CreateOnly;
-        match self.ports.cluster().apply(&object, &body, &mode, false).await {
+        self.write_anchor(reading, 0, None, false).await
+    }
+
+    /// Creates the anchor, or replaces that of another cluster. Another run
+    /// that was first is as good.
+    pub(super) async fn write_anchor(
+        &self,
+        reading: &Reading,
+        seq: u64,
+        live: Option<&Value>,
+        dry_run: bool,
+    ) -> Result<(), RunError> {
+        let object = self.anchor();
+        let body = self.anchor_body(reading, seq).await?;
+        let mode = live.map_or(WriteMode::CreateOnly, exactly);
+        match self.ports.cluster().apply(&object, &body, &mode, dry_run).await {
             Ok(_) => Ok(()),
             Err(error) => match error.problem {
-                // Another run was first.
                 ClusterProblem::Stale(_) => Ok(()),
                 ClusterProblem::Missing(_) => Err(RunError::new(
                     Class::Failed,
@@ -88,6 +158,13 @@ impl<P: Ports> Engine<'_, P> {
                 _ => Err(error.into()),
             },
         }
+    }
+
+    /// Whether an anchor was made on this very cluster; another project's is
+    /// refused.
+    pub(super) async fn is_here(&self, reading: &Reading, live: &Value) -> Result<bool, RunError> {
+        self.is_this_project(reading, live)?;
+        Ok(annotation(live, CLUSTER) == Some(&self.cluster_uid().await?))
     }
 
     /// Raises the anchor to an intent that is on the remote.
@@ -112,27 +189,48 @@ impl<P: Ports> Engine<'_, P> {
         Err(RunError::new(
             Class::Failed,
             format!("{object} could not be raised to {to}"),
-            "run it again; the step's intent is recorded and is taken over",
+            "`tranche apply` again; the step's intent is recorded and is taken over",
         ))
     }
 
     async fn is_ours(&self, reading: &Reading, live: &Value) -> Result<(), RunError> {
-        let wanted = [(PROJECT, reading.project.clone()), (CLUSTER, self.cluster_uid().await?)];
-        for (key, value) in wanted {
-            let found = annotation(live, key).unwrap_or_default();
-            if found != value {
-                return Err(RunError::new(
-                    Class::Refused,
-                    format!(
-                        "{} says {key} is {found}, but this is {value}: another project rolls \
-                         out to this target's namespace, or this is another cluster",
-                        self.anchor()
-                    ),
-                    "give the target another name or namespace, or point it at its own cluster",
-                ));
-            }
+        self.is_this_project(reading, live)?;
+        let here = self.cluster_uid().await?;
+        let found = annotation(live, CLUSTER).unwrap_or_default();
+        if found == here {
+            return Ok(());
         }
-        Ok(())
+        Err(RunError::new(
+            Class::Refused,
+            format!(
+                "{} was made on cluster {found}, but this is {here}: it is not the cluster of the \
+                 record, or it was rebuilt from a backup",
+                self.anchor()
+            ),
+            format!(
+                "point target {} at its own cluster; if this one takes its place, `tranche adopt \
+                 --rebuilt{}` says so",
+                self.target.name,
+                self.target_option()
+            ),
+        ))
+    }
+
+    fn is_this_project(&self, reading: &Reading, live: &Value) -> Result<(), RunError> {
+        let found = annotation(live, PROJECT).unwrap_or_default();
+        if found == reading.project {
+            return Ok(());
+        }
+        Err(RunError::new(
+            Class::Refused,
+            format!(
+                "{} belongs to project {found}, but this is {}: another project rolls out to this \
+                 target's namespace",
+                self.anchor(),
+                reading.project
+            ),
+            format!("give target {} another name or namespace in tranche.yaml", self.target.name),
+        ))
     }
 
     async fn anchor_body(&self, reading: &Reading, seq: u64) -> Result<Value, RunError> {
@@ -155,7 +253,18 @@ impl<P: Ports> Engine<'_, P> {
         }))
     }
 
-    async fn cluster_uid(&self) -> Result<String, RunError> {
+    /// Which cluster this is; asked once a run.
+    pub(super) async fn cluster_uid(&self) -> Result<String, RunError> {
+        let known = self.cluster_uid.borrow().clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let uid = self.ask_cluster_uid().await?;
+        *self.cluster_uid.borrow_mut() = Some(uid.clone());
+        Ok(uid)
+    }
+
+    async fn ask_cluster_uid(&self) -> Result<String, RunError> {
         let namespace = ObjectRef::new(&KindRef::new("v1", "Namespace"), None, "kube-system");
         let live = self.ports.cluster().get(&namespace).await?;
         let uid = live.as_ref().and_then(|l| l.pointer("/metadata/uid")).and_then(Value::as_str);
@@ -177,7 +286,8 @@ fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
     live.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
-fn seq_of(live: &Value) -> Option<u64> {
+/// The sequence number that an anchor holds.
+pub(super) fn seq_of(live: &Value) -> Option<u64> {
     annotation(live, SEQ)?.parse().ok()
 }
 

@@ -114,9 +114,9 @@ impl<P: Ports> Engine<'_, P> {
     /// record that was rewound is found out before anything is written on it.
     async fn published_reading(&self) -> Result<Reading, RunError> {
         for _ in 0..MAX_LOSSES {
-            let anchor = self.anchor_seq().await?;
+            let anchor = self.anchor_seen().await?;
             let mut reading = self.read().await?;
-            self.not_rewound(anchor, &mut reading).await?;
+            self.fits(anchor, &mut reading).await?;
             match self.publish(&mut reading).await {
                 Ok(()) => return Ok(reading),
                 Err(Halt::Error(error)) => return Err(error),

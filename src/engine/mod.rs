@@ -15,8 +15,10 @@
 //! the record as chains of commits; a lost push leaves a decision standing
 //! only if nothing that it looked at has changed.
 
+mod adopt;
 mod anchor;
 mod apply;
+mod assertion;
 mod chain;
 mod check;
 mod command;
@@ -25,6 +27,7 @@ mod course;
 mod drive;
 mod entities;
 mod fact;
+mod forged;
 mod intent;
 mod memo;
 mod observe;
@@ -40,11 +43,13 @@ mod snapshot;
 mod stamp;
 mod survey;
 mod tally;
+mod unlock;
 mod watch;
 mod work;
 mod write;
 
 pub use apply::Report;
+pub use assertion::Word;
 pub use command::{Commanded, Order, command};
 pub use memo::Memo;
 pub use outcome::{Class, Rest, RunError};
@@ -54,6 +59,7 @@ pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};
 pub use snapshot::Snapshot;
 pub use tally::Round;
+pub use unlock::{Unlocked, open_step};
 
 use crate::core::model::Target;
 use crate::port::{Access, Ports};
@@ -91,6 +97,7 @@ pub struct Engine<'a, P: Ports> {
     memo: Rc<Memo>,
     worktree: RefCell<Option<memo::LoadedPlan>>,
     rights: RefCell<BTreeMap<Access, bool>>,
+    cluster_uid: RefCell<Option<String>>,
     until: Cell<Option<Timestamp>>,
     tally: tally::Tally,
     labelled: RefCell<orphans::Labelled>,
@@ -111,6 +118,7 @@ impl<'a, P: Ports> Engine<'a, P> {
             memo,
             worktree: RefCell::default(),
             rights: RefCell::default(),
+            cluster_uid: RefCell::default(),
             until: Cell::new(None),
             tally: tally::Tally::default(),
             labelled: RefCell::default(),

@@ -81,7 +81,7 @@ impl From<Refusal> for RunError {
     fn from(refusal: Refusal) -> Self {
         let class = match refusal.kind {
             RefusalKind::Plan => Class::Invalid,
-            RefusalKind::Safety => Class::Refused,
+            RefusalKind::Safety | RefusalKind::Record => Class::Refused,
         };
         Self::new(class, refusal.message, refusal.next)
     }

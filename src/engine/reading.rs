@@ -1,5 +1,6 @@
 //! One reading of plan and record.
 
+use super::forged::credible;
 use super::outcome::Class;
 use super::{Engine, Loaded, RunError, Snapshot};
 use crate::core::record::{RevisionRecord, Trailers};
@@ -100,6 +101,25 @@ impl<P: Ports> Engine<'_, P> {
         Ok(reading)
     }
 
+    /// Record and project alone, for what a person says about the record: the
+    /// plan is not looked at, and the plan commit in force stays that of the
+    /// tip.
+    pub(super) async fn read_record(&self) -> Result<Reading, RunError> {
+        let remote = self.ports.remote();
+        let tips = remote.fetch(&self.target.record_branch).await?;
+        let tip = tips.record.as_ref().map(|commit| self.tip(commit)).transpose()?;
+        let recorded = tip.as_ref().map(|tip| CommitId(tip.trailers.plan_commit.clone()));
+        Ok(Reading {
+            newest: tips.plan.clone(),
+            problem: None,
+            plan_commit: recorded.unwrap_or_else(|| tips.plan.clone()),
+            plan: Rc::new(Err("the plan was not read".to_owned())),
+            project: remote.objects().root(&tips.plan)?.0,
+            tip,
+            pending: Vec::new(),
+        })
+    }
+
     /// The record's tip, by a fetch begun now; none before the first record
     /// commit.
     pub(super) async fn newest_record(&self) -> Result<Option<CommitId>, RunError> {
@@ -108,18 +128,8 @@ impl<P: Ports> Engine<'_, P> {
 
     /// A record commit and its trailers.
     pub(super) fn tip(&self, commit: &CommitId) -> Result<Tip, RunError> {
-        let info = self.ports.remote().objects().info(commit)?;
-        let trailers = Trailers::parse(&info.message).ok_or_else(|| {
-            RunError::new(
-                Class::Refused,
-                format!(
-                    "commit {} on branch {} is not a record commit: only tranche writes there",
-                    commit.short(),
-                    self.target.record_branch
-                ),
-                "`git log` shows who wrote it; take it off the branch",
-            )
-        })?;
+        let objects = self.ports.remote().objects();
+        let trailers = credible(objects, &self.target.record_branch, commit)?;
         Ok(Tip { commit: commit.clone(), trailers })
     }
 

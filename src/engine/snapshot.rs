@@ -1,5 +1,6 @@
 //! The record at one commit.
 
+use super::forged::broken;
 use super::{Memo, ReadSet, RunError};
 use crate::core::record::{
     self, Decisions, EntityRecord, Inventory, RevisionRecord, decisions_path, entity_path,
@@ -57,7 +58,8 @@ impl<'a, O: Objects> Snapshot<'a, O> {
             return Ok(Some(T::clone(&known)));
         }
         let Some(bytes) = self.objects.file(commit, path)? else { return Ok(None) };
-        let file: Rc<T> = Rc::new(record::read(path, &bytes)?);
+        let read = record::read(path, &bytes);
+        let file: Rc<T> = Rc::new(read.map_err(|e| broken(self.objects, commit, path, e))?);
         self.memo.keep_file(&id, &file);
         Ok(Some(T::clone(&file)))
     }

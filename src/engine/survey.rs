@@ -78,10 +78,11 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Due, Halt> {
         let key = &course.key;
         let snapshot = self.snapshot(reading);
+        self.has_believable_epoch(reading, &snapshot, key)?;
         let decision = self.decide(reading, &snapshot, key).await?;
         let (act, cursor) = match decision {
             Decision::Idle(idle) => return Ok(Due::Nothing(rest(key, idle))),
-            Decision::Refuse(refusal) => return Err(refusal.into()),
+            Decision::Refuse(refusal) => return Err(self.refused(reading, key, refusal).into()),
             Decision::Amend(record, subject) => {
                 let content = LinkContent::Amend(record, subject);
                 let before = snapshot.entity(key)?;

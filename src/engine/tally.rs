@@ -37,7 +37,9 @@ impl Tally {
         self.last(|round| match phase {
             CommitPhase::Intent => round.intents += 1,
             CommitPhase::Waiting => round.waits += 1,
-            CommitPhase::Result | CommitPhase::Decision => round.results += 1,
+            CommitPhase::Result | CommitPhase::Decision | CommitPhase::Rebuild => {
+                round.results += 1
+            }
             CommitPhase::Publish => round.published += 1,
         });
     }

@@ -5,8 +5,8 @@
 use super::outcome::Halt;
 use super::work::Work;
 use super::{Engine, RunError};
+use crate::core::decide::heeds_abort;
 use crate::core::record::{EntityRecord, Phase};
-use crate::core::strategy::StepKind;
 use crate::port::{Clock, CommitId, Ports, Remote};
 use jiff::{SignedDuration, Timestamp};
 use std::cell::{Cell, RefCell};
@@ -91,7 +91,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         work.seen.clone_from(tip);
         let attempt = work.act.record.attempt;
-        if work.act.step.kind != StepKind::Abort && snapshot.decisions(&work.key)?.aborts(attempt) {
+        if heeds_abort(work.act.step.kind, &work.act.record)
+            && snapshot.decisions(&work.key)?.aborts(attempt)
+        {
             work.aborting = true;
         }
         Ok(())

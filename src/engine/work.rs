@@ -9,7 +9,7 @@ use super::write::Written;
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::record::EntityRecord;
-use crate::core::strategy::{Effect, EntityKey, Look, Sight, StepKind, look};
+use crate::core::strategy::{Effect, EntityKey, Look, Sight, look};
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -141,7 +141,7 @@ impl Work {
     pub(super) fn deadline_seconds(&self) -> Option<u32> {
         match self.effect() {
             Some(Effect::Await { deadline_seconds, .. }) => {
-                Some(*deadline_seconds).filter(|_| self.act.step.kind != StepKind::Abort)
+                Some(*deadline_seconds).filter(|_| !self.act.step.kind.is_patient())
             }
             _ => None,
         }
@@ -151,7 +151,7 @@ impl Work {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let open = self.record.open.as_ref()?;
         let same = open.id == self.act.step.id && open.waits_at == Some(self.cursor);
-        open.deadline.filter(|_| same && self.act.step.kind != StepKind::Abort)
+        open.deadline.filter(|_| same && !self.act.step.kind.is_patient())
     }
 
     /// Since when everything before the cursor is known to be done: since the

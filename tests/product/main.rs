@@ -19,6 +19,7 @@ mod people;
 mod plans;
 mod race;
 mod record;
+mod recover;
 mod rounds;
 mod seeds;
 mod sigkill;

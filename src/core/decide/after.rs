@@ -43,6 +43,7 @@ pub fn intended(record: &EntityRecord, step: &Step, intent: Intended<'_>) -> Ent
         waits_at: before.and_then(|open| open.waits_at),
         deadline: before.and_then(|open| open.deadline),
         reason: None,
+        unlocked: None,
     });
     if matches!(step.kind, StepKind::Batch(_) | StepKind::Settle) {
         next.set_state(record.state().after(&[Event::BatchSetBack]));
@@ -71,7 +72,7 @@ pub struct Parked<'a> {
 #[must_use]
 pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
     let mut next = record.clone();
-    let back = record.open.as_ref().is_some_and(|open| open.kind == StepKind::Abort);
+    let back = record.open.as_ref().is_some_and(|open| open.kind.is_patient());
     if let Some(ready) = parked.ready.filter(|_| !back) {
         next.status.upgraded_ready_replicas = ready;
     }
@@ -111,6 +112,8 @@ pub enum StepVerdict {
     Failed,
     /// An abort stopped it at an effect boundary.
     Stopped,
+    /// A person gave it up where it stood.
+    Abandoned,
 }
 
 /// The end of a step.
@@ -147,17 +150,25 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
             StepVerdict::Succeeded => "succeeded",
             StepVerdict::Failed => "failed",
             StepVerdict::Stopped => "stopped",
+            StepVerdict::Abandoned => "abandoned",
         }
         .to_owned(),
         at: end.now,
         recovered: end.recovered,
-        message: if step.kind == StepKind::Abort {
+        message: if step.kind == StepKind::Abort && end.verdict != StepVerdict::Abandoned {
             why_back(record)
         } else {
             end.message.to_owned()
         },
     });
     match (step.kind, end.verdict) {
+        (_, StepVerdict::Abandoned) => given_up(&mut next, end),
+        (StepKind::Replay(_), StepVerdict::Succeeded) => {
+            next.replays += 1;
+            next.rebuilt = false;
+        }
+        // What stood is not back yet; an abort brings stable back first.
+        (StepKind::Replay(_), StepVerdict::Failed) => next.replays += 1,
         (StepKind::Batch(index), StepVerdict::Succeeded) => batch_done(&mut next, index, step, end),
         (StepKind::Abort, _) => gone_back(&mut next, end),
         // What was left over is no part of where the rollout stands.
@@ -179,7 +190,8 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
             next.set_state(record.state().after(&failed));
             next.ending = Some(Ending::DeadlineExceeded);
         }
-        (_, StepVerdict::Stopped) => {
+        (kind, StepVerdict::Stopped) => {
+            next.replays += u32::from(matches!(kind, StepKind::Replay(_)));
             next.set_state(record.state().after(&[Event::Aborted]));
             next.ending = Some(Ending::Aborted);
         }
@@ -278,6 +290,22 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
         Ending::Deleted => next.removed = true,
         Ending::Modified => {}
     }
+}
+
+/// Nothing moves any more: what stands is for people to mend, and nothing
+/// starts by itself.
+fn given_up(next: &mut EntityRecord, end: &Conclusion<'_>) {
+    next.ending = None;
+    next.rebuilt = false;
+    next.replays += 1;
+    if next.entity.kind == EntityKind::Rollout
+        && next.status.rolling_state == RollingState::RolloutSucceed
+    {
+        return;
+    }
+    next.goals.clear();
+    next.held_at = Some(end.plan_commit.to_owned());
+    next.set_state(State { rolling: RollingState::RolloutFailed, batch: State::START.batch });
 }
 
 fn settled(next: &mut EntityRecord) {

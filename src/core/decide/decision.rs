@@ -96,6 +96,8 @@ pub enum RefusalKind {
     Plan,
     /// It would not be safe.
     Safety,
+    /// The record cannot be true.
+    Record,
 }
 
 impl Refusal {
@@ -103,6 +105,12 @@ impl Refusal {
     #[must_use]
     pub fn plan(message: impl Into<String>, next: impl Into<String>) -> Self {
         Self { kind: RefusalKind::Plan, message: message.into(), next: next.into() }
+    }
+
+    /// A record that cannot be true.
+    #[must_use]
+    pub fn record(message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Record, message: message.into(), next: next.into() }
     }
 
     /// A safety rule.

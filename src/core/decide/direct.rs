@@ -1,8 +1,9 @@
 //! The decision about objects that are applied directly: an application
 //! without a rollout, or the plain objects of a namespace.
 
+use super::open::not_compiled;
 use super::terminal::drifted;
-use super::{Act, BatchState, Decision, Entry, Idle, Refusal, RollingState, State};
+use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
 use crate::core::digest::Digest;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
@@ -95,11 +96,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
     };
     let (step, table) = compiled(view, view.step_content.unwrap_or(view.content), record.attempt);
     if step.id != open.id {
-        return Some(Decision::Refuse(Refusal::safety(
-            format!("{}: the open step {} cannot be compiled again", view.key, open.id),
-            "the record or the plan's history was rewritten, or the step was begun by another \
-             version of tranche: finish it with that version",
-        )));
+        return Some(Decision::Refuse(not_compiled(view.key, open)));
     }
     let cursor = open.cursor.min(step.effects.len());
     let step_plan = open.step_plan.clone();
@@ -155,6 +152,9 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         status,
         attempt,
         settled: 0,
+        rebuilt: false,
+        replays: 0,
+        undecided: None,
         movement: None,
         component: None,
         source: None,

@@ -5,6 +5,7 @@
 //! decisions, live objects, the target's time) and answer with a [`Decision`].
 //! `after` turns what was done into the next record.
 
+mod adopt;
 mod after;
 mod command;
 mod decision;
@@ -12,11 +13,13 @@ mod direct;
 mod machine;
 mod open;
 mod orphan;
+mod replay;
 mod rollout;
 mod start;
 mod terminal;
 mod view;
 
+pub use adopt::adopted;
 pub use after::{
     Conclusion, Intended, Parked, StepVerdict, concluded, intended, parked, unwritten,
 };
@@ -25,5 +28,6 @@ pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectContent, DirectView, decide_direct};
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
 pub use orphan::{OrphanView, decide_orphans, inert};
+pub use replay::heeds_abort;
 pub use rollout::{decide_rollout, plan_gate};
 pub use view::{RolloutView, application_of, wanted_revisions};

@@ -1,12 +1,15 @@
 //! The decision about a rollout with an open step.
 
+use super::replay::{replay_ending, replayed};
 use super::rollout::{act, after_batch, frozen, go_back, recorded_rollout, wants_ending};
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Decision, Entry, Idle, Refusal, orphan};
 use crate::core::model::{OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
-use crate::core::strategy::{Bodies, Compiled, Movement, RolloutInput, Sizes, StepKind, compile};
+use crate::core::strategy::{
+    Bodies, CompileError, Compiled, EntityKey, Movement, RolloutInput, Sizes, StepKind, compile,
+};
 
 pub(super) fn decide_open(
     view: &RolloutView<'_>,
@@ -39,6 +42,11 @@ pub(super) fn decide_open(
             return go_back(view, record, ending);
         }
     }
+    if let StepKind::Replay(_) = open.kind
+        && let Some(ending) = replay_ending(view, record)?
+    {
+        return go_back(view, record, ending);
+    }
     // The mending of a finished rollout gives way to a new target.
     if let (StepKind::Settle, Some(rollout), Some(name)) =
         (open.kind, view.rollout, view.target_revision)
@@ -69,7 +77,7 @@ fn reopen(
     let (compiled, bodies) = recompiled(view, record, rollout)?;
     let upcoming = match open.kind {
         StepKind::Batch(index) => after_batch(&compiled, index),
-        StepKind::Abort | StepKind::Settle | StepKind::Orphans => Vec::new(),
+        StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Replay(_) => Vec::new(),
     };
     let step = match open.kind {
         StepKind::Batch(index) => {
@@ -78,22 +86,31 @@ fn reopen(
         StepKind::Abort => Some(compiled.abort),
         StepKind::Settle => Some(compiled.settle),
         StepKind::Orphans => None,
+        StepKind::Replay(_) => replayed(view, record, rollout)?.map(|(step, _)| step),
     };
     let Some(step) = step.filter(|step| step.id == open.id) else {
-        return Err(Refusal::safety(
-            format!(
-                "{}: the open step {} cannot be compiled again from plan commit {}",
-                view.key,
-                open.id,
-                open.step_plan.get(..10).unwrap_or(&open.step_plan)
-            ),
-            "the record or the plan's history was rewritten, or the step was begun by another \
-             version of tranche: finish it with that version",
-        ));
+        return Err(not_compiled(view.key, open));
     };
     let cursor = open.cursor.min(step.effects.len());
     let next = record.clone();
     Ok(act(entry, (step, upcoming), cursor, next, &bodies, open.step_plan.clone(), Vec::new()))
+}
+
+/// The refusal of an open step that nobody can make again.
+pub(super) fn not_compiled(key: &EntityKey, open: &OpenStep) -> Refusal {
+    Refusal::record(
+        format!(
+            "{key}: the open step {} cannot be compiled again from plan commit {}: the record or \
+             the plan's history was rewritten, or another version of tranche began it",
+            open.id,
+            open.step_plan.get(..10).unwrap_or(&open.step_plan)
+        ),
+        format!(
+            "finish it with the version that began it, or restore what was rewritten; if neither \
+             can be done, `tranche unlock --abandon {}` gives the step up where it stands",
+            open.id
+        ),
+    )
 }
 
 /// Compiles the recorded attempt again: its movement, its sizes, its
@@ -103,21 +120,43 @@ pub(super) fn recompiled(
     record: &EntityRecord,
     rollout: &Rollout,
 ) -> Result<(Compiled, Bodies), Refusal> {
+    let bodies = recorded_bodies(view, record, rollout)?;
+    let compiled = from_record(view, record, rollout, &bodies, compile)?;
+    Ok((compiled, bodies))
+}
+
+/// Both revisions of the recorded attempt.
+pub(super) fn recorded_bodies(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<Bodies, Refusal> {
     let Some(target) = &record.target else {
-        return Err(Refusal::safety(
-            format!("{}: its record names no target revision", view.key),
-            "the record was edited by hand: restore it from its history",
+        return Err(Refusal::record(
+            format!("{}: its record names no target revision: it was edited by hand", view.key),
+            "`tranche log` shows who did; take that commit off the branch",
         ));
     };
     let source = record.source.as_ref().map(|s| view.recorded(s)).transpose()?.cloned();
-    let invalid = |error: &dyn std::fmt::Display| {
-        Refusal::plan(
-            format!("{}: {}: {error}", rollout.place, view.key),
-            "mend the rollout plan; what is under way goes on once it is valid",
-        )
-    };
     let bodies = Bodies { source, target: view.recorded(target)?.clone() };
-    let bodies = bodies.routed(rollout).map_err(|error| invalid(&error))?;
+    bodies.routed(rollout).map_err(|error| unfit(view, rollout, &error))
+}
+
+fn unfit(view: &RolloutView<'_>, rollout: &Rollout, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::plan(
+        format!("{}: {}: {error}", rollout.place, view.key),
+        "mend the rollout plan; what is under way goes on once it is valid",
+    )
+}
+
+/// Compiles something of the recorded attempt.
+pub(super) fn from_record<T>(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+    bodies: &Bodies,
+    compile: impl FnOnce(&RolloutInput<'_>) -> Result<T, CompileError>,
+) -> Result<T, Refusal> {
     let sizes = Sizes {
         original: record.status.rollout_original_size,
         target: u32::try_from(record.status.rollout_target_size).unwrap_or(0),
@@ -129,8 +168,7 @@ pub(super) fn recompiled(
         context: &context,
         movement: record.movement.unwrap_or(Movement::Deploy),
         sizes,
-        bodies: &bodies,
+        bodies,
     };
-    let compiled = compile(&input).map_err(|error| invalid(&error))?;
-    Ok((compiled, bodies))
+    compile(&input).map_err(|error| unfit(view, rollout, &error))
 }

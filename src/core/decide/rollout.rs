@@ -1,6 +1,7 @@
 //! The decision about a rollout without an open step.
 
 use super::open::{decide_open, recompiled};
+use super::replay::replay;
 use super::start::start;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
@@ -23,9 +24,24 @@ fn decide(view: &RolloutView<'_>) -> Result<Decision, Refusal> {
             None => Ok(Decision::Idle(Idle::Done)),
         };
     };
+    if let Some(why) = &record.undecided {
+        return Err(undecided(view, why));
+    }
     if let Some(open) = &record.open {
         return decide_open(view, record, open);
     }
+    if record.rebuilt && !buried(view, record) {
+        return replay(view, record);
+    }
+    after_steps(view, record)
+}
+
+/// The decision about a rollout that has no open step, and whose objects the
+/// cluster has.
+pub(super) fn after_steps(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+) -> Result<Decision, Refusal> {
     let Some(rollout) = view.rollout else { return vanished(view, record) };
     if record.status.rolling_state.going_back() {
         return go_back(view, record, record.ending.unwrap_or(Ending::Aborted));
@@ -82,7 +98,7 @@ pub(super) fn wants_ending(
 /// A rollout that the plan has no more.
 fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, Refusal> {
     let state = record.status.rolling_state;
-    if view.released || state.terminal() || state == RollingState::LocatingTargetApp {
+    if buried(view, record) {
         let mut buried = record.clone();
         buried.removed = true;
         let subject = format!("{}: gone from the plan", view.key.name);
@@ -105,6 +121,23 @@ fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, R
         }
         _ => Err(frozen(view)),
     }
+}
+
+/// Whether a rollout that has vanished from the plan is over.
+fn buried(view: &RolloutView<'_>, record: &EntityRecord) -> bool {
+    let state = record.status.rolling_state;
+    let over = state.terminal() || state == RollingState::LocatingTargetApp;
+    view.rollout.is_none() && (view.released || over)
+}
+
+/// The refusal of a rollout of which a rebuilt record cannot say where it
+/// stands.
+fn undecided(view: &RolloutView<'_>, why: &str) -> Refusal {
+    Refusal::safety(
+        format!("{} is frozen: the record was rebuilt, and {why}", view.key),
+        "bring it by hand to one revision with all its pods, and `tranche record rebuild --write` \
+         finds it finished",
+    )
 }
 
 /// The refusal of a rollout that vanished while it was under way.
@@ -149,7 +182,8 @@ pub(super) fn recorded_rollout<'a>(view: &RolloutView<'a>) -> Result<&'a Rollout
     view.step_rollout.or(view.rollout).ok_or_else(|| {
         Refusal::safety(
             format!("{}: the plan commit of its last step does not hold it", view.key),
-            "the plan's history was rewritten: restore the commit that the record names",
+            "the plan's history was rewritten: restore the commit that the record names (`tranche \
+             log -o json` shows it), any clone that fetched it has it",
         )
     })
 }

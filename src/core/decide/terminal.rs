@@ -7,7 +7,7 @@ use super::view::RolloutView;
 use super::{Decision, Entry, Idle, Refusal, RollingState};
 use crate::core::model::Rollout;
 use crate::core::object::ObjectRef;
-use crate::core::record::EntityRecord;
+use crate::core::record::{EntityRecord, RevisionRef};
 use crate::core::strategy::{Bodies, BodyTable, Effect, Step, settled};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,14 @@ fn why_failed(view: &RolloutView<'_>, record: &EntityRecord, same: bool) -> Stri
     let last = record.last.as_ref().map(|last| last.message.as_str()).filter(|m| !m.is_empty());
     let cause = last.map_or_else(String::new, |message| format!(" ({message})"));
     let name = &view.key.name;
+    if record.last.as_ref().is_some_and(|last| last.verdict == "abandoned") {
+        return format!(
+            "a step of the rollout to {target} was {}, and its objects stand where it left them; \
+             {}",
+            last.unwrap_or("abandoned"),
+            by_hand(view, record)
+        );
+    }
     if same {
         format!(
             "the rollout to {target} was given up{cause}; `tranche retry {name}` or a new target \
@@ -51,6 +59,27 @@ fn why_failed(view: &RolloutView<'_>, record: &EntityRecord, same: bool) -> Stri
             "the rollout to {target} was given up{cause} while the newer target was in the plan; \
              `tranche retry {name}` or a newer plan commit starts it"
         )
+    }
+}
+
+/// What a person does about a rollout that stands half-way.
+fn by_hand(view: &RolloutView<'_>, record: &EntityRecord) -> String {
+    let name = &view.key.name;
+    let workload = |revision: &RevisionRef| view.revisions.get(&revision.name).map(|r| &r.workload);
+    let source = record.source.as_ref();
+    let target = record.target.as_ref().and_then(workload);
+    match (source, target) {
+        (Some(source), Some(target)) if workload(source) != Some(target) => format!(
+            "a plan that names {} as the target, with all its pods as `targetSize`, brings it \
+             back; then delete {target} by hand (`kubectl delete`), and `tranche retry {name}` or \
+             a new target starts again",
+            source.name
+        ),
+        (None, Some(target)) => format!(
+            "delete {target} by hand (`kubectl delete`), then `tranche retry {name}` or a new \
+             target starts again"
+        ),
+        _ => format!("`tranche retry {name}` or a new target starts from what stands"),
     }
 }
 

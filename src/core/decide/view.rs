@@ -92,7 +92,7 @@ impl<'a> RolloutView<'a> {
         if bodies.digest == revision.digest {
             return Ok(bodies);
         }
-        Err(Refusal::safety(
+        Err(Refusal::record(
             format!(
                 "{}: revision {} renders to {}, but the record says {}",
                 self.key,
@@ -100,7 +100,8 @@ impl<'a> RolloutView<'a> {
                 bodies.digest.short(),
                 revision.digest.short()
             ),
-            "the record or the plan's history was rewritten: compare them with `tranche log`",
+            "the record or the plan's history was rewritten: `tranche log` shows who wrote the \
+             record; restore what was rewritten, any clone that fetched it has it",
         ))
     }
 

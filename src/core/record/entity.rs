@@ -1,5 +1,6 @@
 //! The status file of a rollout, an application or plain objects.
 
+use super::Verdict;
 use crate::core::decide::{BatchState, RollingState, State};
 use crate::core::digest::Digest;
 use crate::core::model::OnDelete;
@@ -24,6 +25,17 @@ pub struct EntityRecord {
     /// identity.
     #[serde(default)]
     pub settled: u32,
+    /// The cluster was rebuilt, and what stood there has not been brought back
+    /// yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilt: bool,
+    /// How often what stood was brought back; part of those steps' identity.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replays: u32,
+    /// Why a record that was rebuilt from the cluster cannot say where the
+    /// rollout stands; it is frozen until it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
     /// What is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub movement: Option<Movement>,
@@ -165,6 +177,9 @@ pub struct OpenStep {
     /// What it waits for, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who said that the holder is gone, before its lease was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<Verdict>,
 }
 
 /// An object that an intent names.
@@ -224,7 +239,7 @@ pub struct LastResult {
     pub step: StepId,
     /// What it was for.
     pub kind: StepKind,
-    /// `succeeded`, `failed`, `stopped` or `nothing-written`.
+    /// `succeeded`, `failed`, `stopped`, `abandoned` or `nothing-written`.
     pub verdict: String,
     /// When, by the target's clock.
     pub at: Timestamp,
@@ -234,6 +249,11 @@ pub struct LastResult {
     /// What was seen, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl EntityRecord {

@@ -84,6 +84,10 @@ mod tests {
             "rollout-open.yaml",
             include_str!("../../../testdata/records/format-1/rollout-open.yaml"),
         );
+        round_trip::<EntityRecord>(
+            "rollout-recovered.yaml",
+            include_str!("../../../testdata/records/format-1/rollout-recovered.yaml"),
+        );
         round_trip::<RevisionRecord>(
             "revision.yaml",
             include_str!("../../../testdata/records/format-1/revision.yaml"),

@@ -1,7 +1,7 @@
 //! What a record commit says to people.
 
 use super::{Ending, EntityRecord};
-use crate::core::decide::StepVerdict;
+use crate::core::decide::{RollingState, StepVerdict};
 use crate::core::strategy::{EntityKind, Movement, Step, StepKind};
 
 /// The step in words: `batch 2/3`, `back to web-v1`, `applied`.
@@ -16,6 +16,11 @@ fn step_name(record: &EntityRecord, step: &Step) -> String {
         StepKind::Settle if record.entity.kind == EntityKind::Rollout => "mending".to_owned(),
         StepKind::Settle => "apply".to_owned(),
         StepKind::Orphans => "leftovers".to_owned(),
+        StepKind::Replay(0) => match (&record.source, &record.target) {
+            (Some(stable), _) | (None, Some(stable)) => format!("bringing back {}", stable.name),
+            (None, None) => "bringing back".to_owned(),
+        },
+        StepKind::Replay(done) => format!("bringing back batch {done}/{of}"),
     }
 }
 
@@ -54,6 +59,7 @@ pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> Str
         StepKind::Abort => format!(", {}", why(record)),
         StepKind::Settle => format!(", {}", target(record)),
         StepKind::Orphans => ", objects that the record does not know".to_owned(),
+        StepKind::Replay(_) => ", the cluster was rebuilt".to_owned(),
     };
     format!("{}: {} {verb}{goal}", name(record), step_name(record, step))
 }
@@ -62,6 +68,16 @@ pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> Str
 #[must_use]
 pub fn waiting_subject(record: &EntityRecord, step: &Step, reason: &str) -> String {
     format!("{}: {} waits, {reason}", name(record), step_name(record, step))
+}
+
+/// Pods on the target once what stood is back.
+fn standing(record: &EntityRecord) -> u32 {
+    match record.status.rolling_state {
+        RollingState::RolloutSucceed => {
+            u32::try_from(record.status.rollout_target_size).unwrap_or(0)
+        }
+        _ => record.goals.last().copied().unwrap_or(0),
+    }
 }
 
 /// The subject of a result; `record` is the one after it.
@@ -80,9 +96,17 @@ pub fn result_subject(record: &EntityRecord, step: &Step, verdict: StepVerdict) 
                 if record.status.rolling_state.terminal() { ", rollout succeeded" } else { "" };
             format!("ready, {} of {total} pods on {}{end}", step.goal, target(record))
         }
-        (StepKind::Abort, _) => format!("done, {}", record.status.rolling_state),
+        (StepKind::Abort, StepVerdict::Succeeded) => {
+            format!("done, {}", record.status.rolling_state)
+        }
         (StepKind::Settle, StepVerdict::Succeeded) => format!("done, {}", target(record)),
         (StepKind::Orphans, StepVerdict::Succeeded) => "removed".to_owned(),
+        (StepKind::Replay(_), StepVerdict::Succeeded) => {
+            format!("done, {} of {total} pods on {}", standing(record), target(record))
+        }
+        (_, StepVerdict::Abandoned) => {
+            format!("abandoned where it stood, {}", record.status.rolling_state)
+        }
         (_, StepVerdict::Failed) => "failed, not ready in time".to_owned(),
         (_, StepVerdict::Stopped) => "stopped by an abort".to_owned(),
     };

@@ -15,6 +15,8 @@ pub enum CommitPhase {
     Result,
     /// What a person decided.
     Decision,
+    /// The record was put together again from plan and cluster.
+    Rebuild,
 }
 
 /// The trailers; empty ones are not written.
@@ -42,6 +44,11 @@ pub struct Trailers {
     pub run: Option<String>,
     /// Who decided.
     pub approved_by: Option<String>,
+    /// The cluster that was adopted, as kube-system's uid.
+    pub cluster: Option<String>,
+    /// What a rebuilt record stands on: the tip it was found at, if any, and
+    /// the sequence number that the cluster knew.
+    pub rebuilt_from: Option<String>,
 }
 
 impl fmt::Display for CommitPhase {
@@ -52,13 +59,14 @@ impl fmt::Display for CommitPhase {
             Self::Waiting => "waiting",
             Self::Result => "result",
             Self::Decision => "decision",
+            Self::Rebuild => "rebuild",
         })
     }
 }
 
 impl CommitPhase {
     fn parse(text: &str) -> Option<Self> {
-        [Self::Publish, Self::Intent, Self::Waiting, Self::Result, Self::Decision]
+        [Self::Publish, Self::Intent, Self::Waiting, Self::Result, Self::Decision, Self::Rebuild]
             .into_iter()
             .find(|phase| phase.to_string() == text)
     }
@@ -81,6 +89,8 @@ impl Trailers {
             plan_digest: None,
             run: None,
             approved_by: None,
+            cluster: None,
+            rebuilt_from: None,
         }
     }
 
@@ -106,6 +116,8 @@ impl Trailers {
             ("Plan-Digest", self.plan_digest.as_ref()),
             ("Run", self.run.as_ref()),
             ("Approved-By", self.approved_by.as_ref()),
+            ("Cluster", self.cluster.as_ref()),
+            ("Rebuilt-From", self.rebuilt_from.as_ref()),
         ];
         for (key, value) in lines {
             if let Some(value) = value {
@@ -137,6 +149,8 @@ impl Trailers {
             plan_digest: find("Plan-Digest"),
             run: find("Run"),
             approved_by: find("Approved-By"),
+            cluster: find("Cluster"),
+            rebuilt_from: find("Rebuilt-From"),
         })
     }
 }

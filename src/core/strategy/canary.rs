@@ -38,18 +38,8 @@ pub(super) fn upgrade(
     canary: &Canary,
     goals: &[u32],
 ) -> Result<Parts, CompileError> {
-    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
-    let target = &input.bodies.target;
-    if source.workload == target.workload {
-        return Err(CompileError::Workloads {
-            left: source.workload.to_string(),
-            right: target.workload.to_string(),
-        });
-    }
-    let (Some(left), Some(reached)) = (&source.routed, &target.routed) else {
-        return Err(CompileError::NoRoute);
-    };
-    let shift = Shift { input, canary, source, target, left, reached };
+    let shift = Shift::of(input, canary)?;
+    let target = shift.target;
     let mut batches = Vec::with_capacity(goals.len());
     let mut before = (0, input.sizes.original);
     for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
@@ -72,6 +62,39 @@ pub(super) fn upgrade(
     settle.extend(at_rest(input));
     settle.push(input.wait(&target.workload, Condition::Healthy));
     Ok(Parts { batches, abort: shift.back(), settle, floor: None })
+}
+
+/// Both sides, their Services and the route as they stood before the first
+/// step, or after one that reached `goal` pods.
+pub(super) fn standing(
+    input: &RolloutInput<'_>,
+    canary: &Canary,
+    after: Option<(usize, u32)>,
+) -> Result<Vec<Effect>, CompileError> {
+    let shift = Shift::of(input, canary)?;
+    let original = input.sizes.original;
+    let step = after.and_then(|(i, goal)| Some((canary.steps.get(i)?.weight, goal)));
+    let old = step.map_or(original, |(weight, goal)| shift.kept(weight, goal));
+    let source = &shift.source.workload;
+    let mut effects = Vec::new();
+    if step.is_some() {
+        effects.extend(shift.twins());
+    }
+    effects.push(RolloutInput::write(Verb::Apply, source, Side::Source, replicas(old)));
+    effects.push(input.wait(source, Condition::Ready { at_least: old }));
+    let Some((weight, goal)) = step else {
+        effects.extend(shift.serving(&shift.left.service, original));
+        let route = &shift.left.route;
+        effects.push(RolloutInput::write(Verb::Apply, route, Side::Source, Driven::default()));
+        return Ok(effects);
+    };
+    let target = &shift.target.workload;
+    effects.push(RolloutInput::write(Verb::Apply, target, Side::Target, replicas(goal)));
+    effects.push(input.wait(target, Condition::Ready { at_least: goal }));
+    effects.extend(shift.serving(&shift.left.twin, old));
+    effects.extend(shift.serving(&shift.reached.twin, goal));
+    effects.extend(shift.routed(Side::Target, Some(weight), goal));
+    Ok(effects)
 }
 
 /// The write that holds a route at what is rendered, outside any shift.
@@ -97,7 +120,22 @@ pub(super) fn opened(input: &RolloutInput<'_>) -> Vec<Effect> {
     ]
 }
 
-impl Shift<'_> {
+impl<'a> Shift<'a> {
+    fn of(input: &'a RolloutInput<'a>, canary: &'a Canary) -> Result<Self, CompileError> {
+        let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
+        let target = &input.bodies.target;
+        if source.workload == target.workload {
+            return Err(CompileError::Workloads {
+                left: source.workload.to_string(),
+                right: target.workload.to_string(),
+            });
+        }
+        let (Some(left), Some(reached)) = (&source.routed, &target.routed) else {
+            return Err(CompileError::NoRoute);
+        };
+        Ok(Self { input, canary, source, target, left, reached })
+    }
+
     fn split(&self, weight: Option<Weight>) -> Split {
         Split {
             service: self.reached.name,

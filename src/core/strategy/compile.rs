@@ -141,12 +141,12 @@ impl RolloutInput<'_> {
 
     /// The canary, wherever one revision follows another: else there is no
     /// traffic to shift.
-    fn canary(&self) -> Option<&Canary> {
+    pub(super) fn canary(&self) -> Option<&Canary> {
         self.rollout.canary.as_ref().filter(|_| self.movement == Movement::Upgrade)
     }
 
     /// The goals of the batches over what moves.
-    fn goals(&self) -> Result<Goals, CompileError> {
+    pub(super) fn goals(&self) -> Result<Goals, CompileError> {
         if let Some(canary) = self.canary() {
             let cumulative = canary.pods(self.sizes.target)?;
             return Ok(Goals { cumulative, warnings: Vec::new() });

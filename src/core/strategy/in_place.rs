@@ -117,7 +117,7 @@ pub(super) fn resize(input: &RolloutInput<'_>, goals: &[u32]) -> Parts {
     Parts { batches, abort, settle: settle(input), floor: None }
 }
 
-fn driven(input: &RolloutInput<'_>, replicas: u32) -> Driven {
+pub(super) fn driven(input: &RolloutInput<'_>, replicas: u32) -> Driven {
     let partition = (input.bodies.target.kind.shape == Shape::InPlace).then_some(0);
     Driven { replicas: Some(replicas), partition, ..Driven::default() }
 }

@@ -19,6 +19,7 @@ mod direct;
 mod effect;
 mod in_place;
 mod pair;
+mod replay;
 mod routed;
 mod step;
 pub mod workload;
@@ -35,5 +36,6 @@ pub use desired::{
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
+pub use replay::{Standing, compile_replay};
 pub use routed::{RouteError, Routed};
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};

@@ -11,7 +11,7 @@ pub(super) fn replicas(count: u32) -> Driven {
 /// The sizes of both sides after a batch. What a larger target size adds
 /// belongs to the new side from the start, so the old side falls only once
 /// the new one has outgrown that surplus.
-fn sides(goal: u32, original: u32, total: u32) -> (u32, u32) {
+pub(super) fn sides(goal: u32, original: u32, total: u32) -> (u32, u32) {
     (goal.max(total.saturating_sub(original)), original.min(total.saturating_sub(goal)))
 }
 

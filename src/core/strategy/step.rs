@@ -59,6 +59,18 @@ pub enum StepKind {
     /// Remove workloads that say they are ours and that the record does not
     /// know.
     Orphans,
+    /// Bring back what stood after so many batches, on a cluster that was
+    /// rebuilt.
+    Replay(u32),
+}
+
+impl StepKind {
+    /// Whether the step never fails by its deadline: there is nothing to go
+    /// back to from it, so it repeats.
+    #[must_use]
+    pub fn is_patient(self) -> bool {
+        matches!(self, Self::Abort | Self::Replay(_))
+    }
 }
 
 /// A step's identity: twelve hex digits of a digest over everything that
@@ -101,8 +113,8 @@ pub struct StepContext {
     pub revision: Digest,
     /// The attempt, from 1.
     pub attempt: u32,
-    /// How often a finished rollout was mended before; tells one mending from
-    /// the next.
+    /// How often a finished rollout was mended, or brought back, before; tells
+    /// one such step from the next.
     pub round: u32,
 }
 
@@ -117,6 +129,7 @@ impl StepContext {
             StepKind::Abort => json!("abort"),
             StepKind::Settle => json!(["settle", self.round]),
             StepKind::Orphans => json!("orphans"),
+            StepKind::Replay(done) => json!(["replay", done, self.round]),
         };
         let value = json!({
             "project": self.project,

@@ -1,0 +1,31 @@
+//! `tranche adopt --rebuilt`: a person says that this cluster takes the place
+//! of the recorded one.
+
+use super::args::{Adopt, Common};
+use super::connect::{open, targets, wire};
+use super::exit::Failure;
+use super::settings;
+use super::terminal::{escaped, out};
+use crate::engine::{Engine, Options, Word};
+
+/// Adopts the cluster of one target.
+pub async fn run(common: &Common, options: &Adopt) -> Result<u8, Failure> {
+    let repository = open(common).await?;
+    let targets = targets(common, &repository.project)?;
+    let [target] = targets.as_slice() else {
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        return Err(Failure::usage(
+            format!("there are several targets: {}", names.join(", ")),
+            "name the one whose cluster was rebuilt with `--target`",
+        ));
+    };
+    let ports = wire(common, &repository, target).await?;
+    let engine = Engine::new(&ports, target, Options::default());
+    let word = Word { by: settings::person(), reason: options.reason.clone() };
+    for record in engine.adopt(&word).await? {
+        out(&escaped(&format!("{}: nothing of it is on this cluster", record.entity)));
+    }
+    let name = &target.name;
+    out(&escaped(&format!("target {name}: the cluster is adopted; `tranche apply` fills it")));
+    Ok(0)
+}
