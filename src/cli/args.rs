@@ -91,7 +91,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  tranche adopt --rebuilt --target production")]
     Adopt(Adopt),
     /// Work on a record branch that was damaged
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  tranche record rebuild")]
     Record(Record),
     /// Print the JSON Schema of a plan kind
     #[command(after_help = "Example:\n  tranche schema --all schemas")]

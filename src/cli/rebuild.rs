@@ -1,9 +1,46 @@
-//! `tranche record rebuild`.
+//! `tranche record rebuild`: a lost or rewound record, from plan and cluster.
 
 use super::args::{Common, Rebuild};
+use super::connect::{open, targets, wire};
 use super::exit::Failure;
+use super::settings;
+use super::terminal::{escaped, out};
+use crate::engine::{Engine, Options, Rebuilt, Word};
 
-/// Shows or writes it.
-pub async fn run(_common: &Common, _options: &Rebuild) -> Result<u8, Failure> {
+/// Shows what was found, and writes it if so asked.
+pub async fn run(common: &Common, options: &Rebuild) -> Result<u8, Failure> {
+    let repository = open(common).await?;
+    let targets = targets(common, &repository.project)?;
+    let [target] = targets.as_slice() else {
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        return Err(Failure::usage(
+            format!("there are several targets: {}", names.join(", ")),
+            "name the one whose record is to be rebuilt with `--target`",
+        ));
+    };
+    let ports = wire(common, &repository, target).await?;
+    let engine = Engine::new(&ports, target, Options::default());
+    let word = Word { by: settings::person(), reason: options.reason.clone() };
+    show(&target.record_branch, &engine.rebuild(options.write, &word).await?);
     Ok(0)
+}
+
+fn show(branch: &str, rebuilt: &Rebuilt) {
+    let line = |text: String| out(&escaped(&text));
+    line(format!("record branch {branch}: stands at {}", rebuilt.from));
+    for revision in &rebuilt.revisions {
+        line(format!("  revision {revision}"));
+    }
+    for (key, words) in &rebuilt.rollouts {
+        line(format!("  {key}: {words}"));
+    }
+    line("what people decided (pause, abort, retry) is in no cluster: say it again".to_owned());
+    match rebuilt.written {
+        Some(seq) => line(format!("written as {seq}; `tranche apply` proves it and goes on")),
+        None => line("nothing was written; `tranche record rebuild --write` pushes it".to_owned()),
+    }
+    if rebuilt.undecided > 0 {
+        let count = rebuilt.undecided;
+        line(format!("{count} of them stay frozen until they are brought by hand to one revision"));
+    }
 }

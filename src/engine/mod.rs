@@ -38,6 +38,7 @@ mod preview;
 mod publish;
 mod read_set;
 mod reading;
+mod rebuild;
 mod round;
 mod snapshot;
 mod stamp;
@@ -57,6 +58,7 @@ pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_workt
 pub use preview::{Preview, PreviewEntity};
 pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};
+pub use rebuild::Rebuilt;
 pub use snapshot::Snapshot;
 pub use tally::Round;
 pub use unlock::{Unlocked, open_step};

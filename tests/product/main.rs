@@ -18,6 +18,7 @@ mod pair;
 mod people;
 mod plans;
 mod race;
+mod rebuild;
 mod record;
 mod recover;
 mod rounds;

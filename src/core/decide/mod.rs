@@ -7,12 +7,14 @@
 
 mod adopt;
 mod after;
+mod candidates;
 mod command;
 mod decision;
 mod direct;
 mod machine;
 mod open;
 mod orphan;
+mod recognise;
 mod replay;
 mod rollout;
 mod start;
@@ -28,6 +30,7 @@ pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectContent, DirectView, decide_direct};
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
 pub use orphan::{OrphanView, decide_orphans, inert};
+pub use recognise::{Recognised, Traces, recognise};
 pub use replay::heeds_abort;
 pub use rollout::{decide_rollout, plan_gate};
 pub use view::{RolloutView, application_of, wanted_revisions};

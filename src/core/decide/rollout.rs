@@ -25,7 +25,10 @@ fn decide(view: &RolloutView<'_>) -> Result<Decision, Refusal> {
         };
     };
     if let Some(why) = &record.undecided {
-        return Err(undecided(view, why));
+        return match view.rollout {
+            Some(_) => Err(undecided(view, why)),
+            None => Ok(bury(view, record)),
+        };
     }
     if let Some(open) = &record.open {
         return decide_open(view, record, open);
@@ -99,10 +102,7 @@ pub(super) fn wants_ending(
 fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, Refusal> {
     let state = record.status.rolling_state;
     if buried(view, record) {
-        let mut buried = record.clone();
-        buried.removed = true;
-        let subject = format!("{}: gone from the plan", view.key.name);
-        return Ok(Decision::Amend(Box::new(buried), subject));
+        return Ok(bury(view, record));
     }
     if state.going_back() {
         return go_back(view, record, record.ending.unwrap_or(Ending::Deleted));
@@ -121,6 +121,15 @@ fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, R
         }
         _ => Err(frozen(view)),
     }
+}
+
+/// The tombstone of a rollout that has vanished from the plan.
+fn bury(view: &RolloutView<'_>, record: &EntityRecord) -> Decision {
+    let mut buried = record.clone();
+    buried.removed = true;
+    buried.undecided = None;
+    let subject = format!("{}: gone from the plan", view.key.name);
+    Decision::Amend(Box::new(buried), subject)
 }
 
 /// Whether a rollout that has vanished from the plan is over.

@@ -1,0 +1,176 @@
+//! Which step left a mark: every step that the plan's history could have
+//! compiled is made again, and its id compared. Owns that search and its
+//! bounds; it must never take a step for the one that only looks like it.
+
+use crate::core::digest::Digest;
+use crate::core::model::Rollout;
+use crate::core::object::ObjectRef;
+use crate::core::strategy::{
+    Bodies, Compiled, Driven, Effect, EntityKey, Movement, RevisionBodies, RolloutInput, Sizes,
+    Standing, Step, StepContext, StepId, StepKind, compile, compile_replay,
+};
+
+/// More attempts than are tried for one rollout.
+const MOST_ATTEMPTS: u64 = 4_000;
+/// How often a rollout may have been brought back before.
+const MOST_REPLAYS: u32 = 4;
+
+/// A mark on a live object, and the state that it has with it.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    pub(super) step: StepId,
+    pub(super) effect: usize,
+    pub(super) object: ObjectRef,
+    pub(super) replicas: u32,
+}
+
+/// A step that was found again.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) step: Step,
+    pub(super) compiled: Compiled,
+    pub(super) attempt: u32,
+    pub(super) replays: u32,
+    pub(super) movement: Movement,
+    pub(super) sizes: Sizes,
+    pub(super) bodies: Bodies,
+    pub(super) step_plan: String,
+}
+
+/// Where steps are looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Ground<'a> {
+    pub(super) key: &'a EntityKey,
+    pub(super) project: &'a str,
+    pub(super) target: &'a str,
+    /// Rollouts of the plan's history with their commits, newest first.
+    pub(super) plans: &'a [(String, Rollout)],
+    /// No attempt can be higher than the record had commits.
+    pub(super) seq: u64,
+}
+
+impl Ground<'_> {
+    /// The step of a mark on the way from one revision to another.
+    pub(super) fn find(
+        &self,
+        mark: &Mark,
+        source: Option<&RevisionBodies>,
+        target: &RevisionBodies,
+        originals: &[u32],
+    ) -> Option<Found> {
+        for (step_plan, rollout) in self.plans {
+            let bodies = Bodies { source: source.cloned(), target: target.clone() };
+            let Ok(bodies) = bodies.routed(rollout) else { continue };
+            for (movement, sizes) in movements(rollout, &bodies, originals) {
+                let found = self.among(mark, rollout, &bodies, movement, sizes);
+                if let Some((step, compiled, attempt, replays)) = found {
+                    let (bodies, step_plan) = (bodies.clone(), step_plan.clone());
+                    return Some(Found {
+                        step,
+                        compiled,
+                        attempt,
+                        replays,
+                        movement,
+                        sizes,
+                        bodies,
+                        step_plan,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    fn among(
+        &self,
+        mark: &Mark,
+        rollout: &Rollout,
+        bodies: &Bodies,
+        movement: Movement,
+        sizes: Sizes,
+    ) -> Option<(Step, Compiled, u32, u32)> {
+        let context = self.context(bodies, 0);
+        let input = RolloutInput { rollout, context: &context, movement, sizes, bodies };
+        let compiled = compile(&input).ok()?;
+        let replays = replays(&input, &compiled);
+        let own = compiled.steps.iter().chain([&compiled.abort]).map(|step| (step, 0));
+        let all = own.chain(replays.iter().map(|(step, round)| (step, *round)));
+        for (step, round) in all.filter(|(step, _)| could_have_left(step, mark)) {
+            for attempt in 1..=self.seq.min(MOST_ATTEMPTS) {
+                let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+                let mut context = self.context(bodies, attempt);
+                context.round = round;
+                let again = context.step(step.kind, step.effects.clone(), step.goal);
+                if again.id == mark.step {
+                    let context = self.context(bodies, attempt);
+                    let input = RolloutInput { context: &context, ..input };
+                    return Some((again, compile(&input).ok()?, attempt, round));
+                }
+            }
+        }
+        None
+    }
+
+    fn context(&self, bodies: &Bodies, attempt: u32) -> StepContext {
+        let digest = |revision: &RevisionBodies| -> Digest { revision.digest.clone() };
+        StepContext {
+            project: self.project.to_owned(),
+            target: self.target.to_owned(),
+            entity: self.key.clone(),
+            source: bodies.source.as_ref().map(digest),
+            revision: bodies.target.digest.clone(),
+            attempt,
+            round: 0,
+        }
+    }
+}
+
+/// What may have been moved, from which size to which.
+fn movements(rollout: &Rollout, bodies: &Bodies, originals: &[u32]) -> Vec<(Movement, Sizes)> {
+    let wanted = rollout.plan.target_size;
+    let from = |movement| {
+        let sizes = move |original: &u32| {
+            (movement, Sizes { original: *original, target: wanted.unwrap_or(*original) })
+        };
+        originals.iter().map(sizes)
+    };
+    if bodies.source.is_some() {
+        return from(Movement::Upgrade).collect();
+    }
+    let target = wanted.unwrap_or(bodies.target.replicas);
+    let deploy = (Movement::Deploy, Sizes { original: 0, target });
+    std::iter::once(deploy).chain(from(Movement::Scale)).collect()
+}
+
+fn replays(input: &RolloutInput<'_>, compiled: &Compiled) -> Vec<(Step, u32)> {
+    let batches = u32::try_from(compiled.steps.len()).unwrap_or(u32::MAX);
+    let standings = (0..=batches).map(Standing::After).chain([Standing::Finished(batches)]);
+    let mut all = Vec::new();
+    for standing in standings {
+        for round in 0..MOST_REPLAYS {
+            let step = compile_replay(input, standing, round).ok().flatten();
+            all.extend(step.map(|step| (step, round)));
+        }
+    }
+    all
+}
+
+/// Whether a step writes at the marked effect what stands there; a missing
+/// object is created without pods first.
+fn could_have_left(step: &Step, mark: &Mark) -> bool {
+    let Some(Effect::Write { object, driven: Driven { replicas, .. }, .. }) =
+        step.effects.get(mark.effect)
+    else {
+        return false;
+    };
+    *object == mark.object && (mark.replicas == 0 || *replicas == Some(mark.replicas))
+}
+
+/// Whether a found step ends its attempt at the target.
+pub(super) fn is_last(found: &Found) -> bool {
+    let last = found.compiled.steps.last();
+    match found.step.kind {
+        StepKind::Batch(_) => last.is_some_and(|last| last.id == found.step.id),
+        StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Replay(_) => false,
+    }
+}

@@ -1,0 +1,310 @@
+//! `record rebuild`: a record that is lost or behind, put together again from
+//! the plan's history and the cluster. Owns what is looked at and the one
+//! commit; it must never write to the cluster, nor force the branch.
+
+use super::anchor::seq_of;
+use super::assertion::{Assertion, Word};
+use super::chain::Pushed;
+use super::course::crowded;
+use super::outcome::Class;
+use super::reading::known;
+use super::{Engine, MAX_LOSSES, Reading, RunError};
+use crate::core::decide::{Recognised, Traces, recognise};
+use crate::core::model::Rollout;
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::record::{self, EntityRecord, Inventory, inventory_path, revision_path};
+use crate::core::strategy::{EntityKey, LABEL_MANAGED_BY, MANAGED_BY, RevisionBodies, epoch_of};
+use crate::port::{Change, Clock, Cluster, ClusterProblem, Objects, Ports, Remote};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far back the plan's history is searched for what a step was compiled
+/// from.
+const MOST_PLANS: usize = 200;
+/// How many revisions of an application come into question.
+const MOST_REVISIONS: usize = 30;
+
+/// What was found, and whether it is on the record now.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// Where the record stands, and where the cluster knew it to be.
+    pub from: String,
+    /// Revisions that are numbered again.
+    pub revisions: Vec<String>,
+    /// Each rollout, and what the cluster tells of it.
+    pub rollouts: Vec<(EntityKey, String)>,
+    /// Rollouts of which nothing can be proven.
+    pub undecided: usize,
+    /// It was pushed, as a commit of this number.
+    pub written: Option<u64>,
+}
+
+struct Pieces {
+    seq: u64,
+    from: String,
+    records: Vec<EntityRecord>,
+    changes: Vec<Change>,
+    told: Rebuilt,
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// Finds out what plan and cluster tell, and pushes it if so asked.
+    ///
+    /// # Errors
+    /// Fails if the record is whole, or if plan, cluster or remote cannot be
+    /// read.
+    pub async fn rebuild(&self, write: bool, word: &Word) -> Result<Rebuilt, RunError> {
+        for _ in 0..MAX_LOSSES {
+            let anchor = self.anchor_seen().await?;
+            let mut reading = self.read().await?;
+            let pieces = self.pieces(anchor.as_ref(), &mut reading).await?;
+            let mut told = pieces.told;
+            if !write {
+                return Ok(told);
+            }
+            let body: String =
+                told.rollouts.iter().map(|(key, words)| format!("{key}: {words}\n")).collect();
+            let assertion = Assertion {
+                subject: "record rebuilt from plan and cluster".to_owned(),
+                body,
+                records: pieces.records,
+                changes: pieces.changes,
+                rebuilt: Some((pieces.from, pieces.seq)),
+                ..Assertion::default()
+            };
+            if let Pushed::Won = self.assert(&mut reading, word, assertion).await? {
+                told.written = Some(pieces.seq);
+                return Ok(told);
+            }
+        }
+        Err(crowded())
+    }
+
+    async fn pieces(
+        &self,
+        anchor: Option<&Value>,
+        reading: &mut Reading,
+    ) -> Result<Pieces, RunError> {
+        if let Some(anchor) = anchor
+            && !self.is_here(reading, anchor).await?
+        {
+            self.belongs(Some(anchor.clone()), reading).await?;
+        }
+        if let Some(text) = &reading.problem {
+            return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan first"));
+        }
+        let publications = self.unpublished(reading)?;
+        reading.pending =
+            publications.iter().map(|p| self.revision_record(p)).collect::<Result<_, _>>()?;
+        let live = self.ours(reading).await?;
+        let highest = live.values().filter_map(epoch_of).max();
+        let stands = reading.tip.as_ref().map_or(0, |tip| tip.trailers.seq);
+        let knew = anchor.and_then(seq_of).max(highest).unwrap_or(0);
+        let mut only_undecided = false;
+        if knew <= stands {
+            only_undecided = self.has_undecided(reading)?;
+            if !only_undecided {
+                return Err(self.is_whole(stands));
+            }
+        }
+        let tip = reading.tip.as_ref().map_or("nothing", |tip| tip.commit.0.as_str());
+        let from = format!("{tip}, anchor {knew}");
+        let mut pieces = Pieces {
+            seq: knew.max(stands) + 1,
+            told: Rebuilt {
+                from: from.clone(),
+                revisions: reading.pending.iter().map(|r| r.revision.clone()).collect(),
+                rollouts: Vec::new(),
+                undecided: 0,
+                written: None,
+            },
+            from,
+            records: Vec::new(),
+            changes: Vec::new(),
+        };
+        for revision in &reading.pending {
+            let (namespace, application) = (&revision.namespace, &revision.application);
+            let path = revision_path(namespace, application, &revision.revision);
+            pieces.changes.push(Change { bytes: Some(record::write(&path, revision)?), path });
+        }
+        let rollouts: Vec<EntityKey> =
+            reading.loaded()?.plan.rollouts.iter().map(|r| self.rollout_key(r)).collect();
+        for key in rollouts {
+            let before = self.snapshot(reading).entity(&key)?;
+            if only_undecided && before.is_none_or(|record| record.undecided.is_none()) {
+                continue;
+            }
+            self.piece(reading, &key, &live, &mut pieces, knew.max(stands)).await?;
+        }
+        Ok(pieces)
+    }
+
+    async fn piece(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        live: &BTreeMap<ObjectRef, Value>,
+        pieces: &mut Pieces,
+        seq: u64,
+    ) -> Result<(), RunError> {
+        let plans = self.plans_of(reading, key)?;
+        let revisions = self.revisions_of(reading, key, &plans)?;
+        let mut live = live.clone();
+        for object in revisions.iter().flat_map(|revision| &revision.rest) {
+            self.look_at(object, &mut live).await?;
+        }
+        let found = recognise(&Traces {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            plans: &plans,
+            revisions: &revisions,
+            live: &live,
+            seq,
+            now: self.ports.clock().now().await?,
+        });
+        let (record, words) = match found {
+            Recognised::Nothing => {
+                let words = "nothing of it is on the cluster".to_owned();
+                pieces.told.rollouts.push((key.clone(), words));
+                return Ok(());
+            }
+            Recognised::Known(record, words) => (record, words),
+            Recognised::Undecided(record, why) => {
+                pieces.told.undecided += 1;
+                (record, format!("frozen, {why}"))
+            }
+        };
+        pieces.told.rollouts.push((key.clone(), words));
+        let path = inventory_path(key);
+        let owned = owned(key, &revisions, &live);
+        let inventory = Inventory::default().seen(&owned);
+        pieces.changes.push(Change { bytes: Some(record::write(&path, &inventory)?), path });
+        pieces.records.push(*record);
+        Ok(())
+    }
+
+    /// The rollout as the plan's history had it, newest first; documents that
+    /// compile to the same are one.
+    fn plans_of(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+    ) -> Result<Vec<(String, Rollout)>, RunError> {
+        let objects = self.ports.remote().objects();
+        let history = objects.first_parents(&reading.plan_commit, None)?;
+        let mut plans: Vec<(String, Rollout)> = Vec::new();
+        for commit in history.iter().rev().take(MOST_PLANS) {
+            let loaded = self.loaded(commit)?;
+            let found = loaded.as_ref().as_ref().ok().and_then(|l| self.rollout_in(l, key));
+            let new = found.filter(|found| !plans.iter().any(|(_, known)| alike(found, known)));
+            plans.extend(new.map(|found| (commit.0.clone(), found.clone())));
+        }
+        Ok(plans)
+    }
+
+    fn revisions_of(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        plans: &[(String, Rollout)],
+    ) -> Result<Vec<RevisionBodies>, RunError> {
+        let Some((_, newest)) = plans.first() else { return Ok(Vec::new()) };
+        let snapshot = self.snapshot(reading);
+        let known = known(reading, &snapshot, &key.namespace, newest.application())?;
+        let skipped = known.len().saturating_sub(MOST_REVISIONS);
+        let mut revisions = Vec::new();
+        for revision in known.iter().skip(skipped) {
+            let component = newest.component.as_deref();
+            revisions.extend(self.revision(
+                reading,
+                &snapshot,
+                key,
+                &revision.revision,
+                component,
+            )?);
+        }
+        Ok(revisions)
+    }
+
+    /// Everything of ours among the kinds that rollouts of this plan drive.
+    async fn ours(&self, reading: &Reading) -> Result<BTreeMap<ObjectRef, Value>, RunError> {
+        let mut kinds: BTreeSet<(KindRef, Option<String>)> = BTreeSet::new();
+        for rollout in &reading.loaded()?.plan.rollouts {
+            let key = self.rollout_key(rollout);
+            let plans = [(String::new(), rollout.clone())];
+            for revision in self.revisions_of(reading, &key, &plans)? {
+                let workload = revision.workload;
+                kinds.insert((workload.kind_ref(), workload.namespace));
+            }
+        }
+        let label = [(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned())];
+        let mut live = BTreeMap::new();
+        for (kind, namespace) in kinds {
+            let all = match self.ports.cluster().list(&kind, namespace.as_deref(), &label).await {
+                Ok(all) => all,
+                Err(error) if matches!(error.problem, ClusterProblem::NoKind(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for body in all {
+                if let Some(object) = ObjectRef::of(&body) {
+                    live.insert(object, body);
+                }
+            }
+        }
+        Ok(live)
+    }
+
+    fn has_undecided(&self, reading: &Reading) -> Result<bool, RunError> {
+        let rows = self.snapshot(reading).rows()?;
+        Ok(rows.iter().any(|(record, _)| record.undecided.is_some() && !record.removed))
+    }
+
+    fn is_whole(&self, stands: u64) -> RunError {
+        let branch = &self.target.record_branch;
+        let message = match stands {
+            0 => format!(
+                "record branch {branch} is empty, and nothing of it is on the cluster: there is \
+                 nothing to rebuild from"
+            ),
+            _ => format!(
+                "record branch {branch} stands at {stands}, and the cluster knows of nothing \
+                 newer: there is nothing to rebuild"
+            ),
+        };
+        RunError::new(Class::Refused, message, "`tranche apply` goes on")
+    }
+}
+
+/// Whether two documents compile to the same steps.
+fn alike(one: &Rollout, other: &Rollout) -> bool {
+    one.plan.strategy == other.plan.strategy
+        && one.plan.target_size == other.plan.target_size
+        && one.plan.batches == other.plan.batches
+        && one.canary == other.canary
+        && one.deadline_seconds == other.deadline_seconds
+}
+
+/// What the inventory of a rollout holds: every live object of ours under the
+/// names of its revisions.
+fn owned(
+    key: &EntityKey,
+    revisions: &[RevisionBodies],
+    live: &BTreeMap<ObjectRef, Value>,
+) -> Vec<(ObjectRef, Option<String>)> {
+    let owner = format!("{}/{}/{}", key.kind, key.namespace, key.name);
+    let mine = |body: &&Value| {
+        let annotations = body.pointer("/metadata/annotations");
+        let entity = annotations.and_then(|a| a.get(crate::core::strategy::ANNOTATION_ENTITY));
+        entity.and_then(Value::as_str) == Some(&owner)
+    };
+    let names: BTreeSet<&ObjectRef> = revisions.iter().flat_map(|r| r.bodies.keys()).collect();
+    names
+        .into_iter()
+        .filter_map(|object| {
+            let body = live.get(object).filter(mine)?;
+            let uid = body.pointer("/metadata/uid").and_then(Value::as_str)?;
+            Some((object.clone(), Some(uid.to_owned())))
+        })
+        .collect()
+}
