@@ -11,6 +11,7 @@
 
 mod audit;
 mod faults;
+mod rebuilt;
 mod record;
 mod site;
 mod webservice;
