@@ -216,6 +216,11 @@ fn the_errors_that_people_see() {
 }
 
 #[test]
+fn what_people_do_when_something_goes_wrong() {
+    check("docs/runbook.md", 15);
+}
+
+#[test]
 fn what_differs_from_run_to_run_is_taken_out_and_nothing_else() {
     let one = "plan ae2a5724e4, at 2026-11-21T05:38:49Z by 20261121T053832Z-96367ada: 3 of 5";
     let two = "plan 00aabbccdd, at 2025-01-01T00:00:00.5Z by 20250101T000000Z-11111111: 3 of 5";

@@ -43,7 +43,8 @@ impl Failure {
 
     /// A plain failure.
     pub fn plain(message: &str) -> Self {
-        Self { code: 1, message: message.to_owned(), next: String::new() }
+        let next = "put that right, and run the same command again".to_owned();
+        Self { code: 1, message: message.to_owned(), next }
     }
 }
 

@@ -272,7 +272,8 @@ impl<P: Ports> Engine<'_, P> {
             RunError::new(
                 Class::Failed,
                 "Namespace/kube-system has no uid: the cluster cannot be told from others",
-                "let this identity read the namespace kube-system",
+                "let this identity read the namespace kube-system (`kubectl auth can-i get \
+                 namespaces`), and `tranche apply` again",
             )
         })
     }

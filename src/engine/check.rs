@@ -91,7 +91,8 @@ impl<P: Ports> Engine<'_, P> {
         Err(RunError::new(
             Class::Refused,
             format!("{key}: this identity may not {verb} {what}"),
-            "grant the verb by a Role, and run it again; nothing was written",
+            "grant the verb by a Role (`kubectl auth can-i --list` shows what it may), and \
+                     `tranche apply` again; nothing was written",
         )
         .into())
     }
@@ -114,7 +115,8 @@ pub(super) fn deletable(
         Some(live) if epoch_of(live).is_none() => Err(RunError::new(
             Class::Refused,
             format!("{object} was to be deleted, but tranche never wrote it"),
-            "somebody replaced it: delete or rename it by hand, and run it again",
+            "somebody replaced it: `kubectl get -o yaml` shows what it is; delete or rename it by \
+             hand, and `tranche apply` again",
         )),
         _ => Ok(()),
     }

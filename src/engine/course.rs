@@ -87,7 +87,13 @@ impl Course {
                 // What this run wanted to do, another one did.
                 let beaten = self.lost > 0 && !self.won && rest.class >= Class::Waiting;
                 self.rest = Some(if beaten {
-                    Rest::of(Class::Busy, format!("{}: another run won the race", self.key))
+                    Rest::of(
+                        Class::Busy,
+                        format!(
+                            "{}: another run won the race; `tranche status` shows what it did",
+                            self.key
+                        ),
+                    )
                 } else {
                     rest
                 });
@@ -109,7 +115,9 @@ impl Course {
                 false
             }
             Err(Halt::Superseded(message)) => {
-                self.rest = Some(Rest::of(Class::Busy, message));
+                let next =
+                    "`tranche status` shows how far that run is; `tranche apply` goes on after it";
+                self.rest = Some(RunError::new(Class::Busy, message, next).into());
                 true
             }
             Err(Halt::Error(error)) => {
@@ -161,6 +169,6 @@ pub(super) fn crowded() -> RunError {
     RunError::new(
         Class::Busy,
         format!("{MAX_LOSSES} pushes were lost to other runs"),
-        "run it again; the others make progress",
+        "`tranche apply` again; the others make progress",
     )
 }

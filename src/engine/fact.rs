@@ -214,6 +214,6 @@ fn unrecorded(work: &Work, error: RunError) -> RunError {
     if !work.wrote {
         return error;
     }
-    let next = "the next run proves the step from the cluster and records it";
+    let next = "`tranche apply` again proves the step from the cluster and records it";
     RunError::new(Class::NotRecorded, format!("applied, but not recorded: {}", error.message), next)
 }

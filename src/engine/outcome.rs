@@ -101,7 +101,7 @@ impl From<RemoteError> for RunError {
 fn advice(error: &RemoteError) -> &'static str {
     match error {
         RemoteError::Unreachable { .. } => {
-            "check the address and the network, and run it again; nothing is lost"
+            "check the address and the network, and run the same command again; nothing is lost"
         }
         RemoteError::Refused { .. } => {
             "name the remote by https, ssh or a path; docs/remotes.md has the forms"
@@ -125,11 +125,13 @@ fn advice(error: &RemoteError) -> &'static str {
             "if that is the right place, name it: `git remote set-url origin URL`, or `--repo URL`"
         }
         RemoteError::Timeout { .. } => {
-            "run it again; TRANCHE_GIT_TIMEOUT (such as 5m) gives each call longer"
+            "run the same command again; TRANCHE_GIT_TIMEOUT (such as 5m) gives each call longer"
         }
-        RemoteError::Damaged { .. } => "run it again: the cache is fetched anew",
-        RemoteError::Missing { .. } => "check the repository and `--ref`",
-        RemoteError::Store { .. } => "check the disk, and run it again",
+        RemoteError::Damaged { .. } => "run the same command again: the cache is fetched anew",
+        RemoteError::Missing { .. } => {
+            "name the repository with `--repo` and its branch with `--ref`"
+        }
+        RemoteError::Store { .. } => "check the disk, and run the same command again",
     }
 }
 
@@ -143,17 +145,23 @@ impl From<FileError> for RunError {
 impl From<ClusterError> for RunError {
     fn from(error: ClusterError) -> Self {
         let (class, next) = match &error.problem {
-            ClusterProblem::Forbidden(_) => {
-                (Class::Refused, "grant the right, or run with an identity that has it")
-            }
-            ClusterProblem::Conflict(_) => {
-                (Class::Refused, "leave the field out of the plan, or have its owner give it up")
-            }
+            ClusterProblem::Forbidden(_) => (
+                Class::Refused,
+                "grant the right (`kubectl auth can-i --list` shows what there is), and run \
+                 the same command again",
+            ),
+            ClusterProblem::Conflict(_) => (
+                Class::Refused,
+                "leave the field out of the plan, or have its owner give it up (`kubectl \
+                 get -o yaml --show-managed-fields`), and `tranche apply` again",
+            ),
             ClusterProblem::Invalid(_) => (Class::Invalid, "mend the plan"),
-            ClusterProblem::NoKind(_) => {
-                (Class::Failed, "install what serves the kind, or take the object out of the plan")
-            }
-            _ => (Class::Failed, "run it again; nothing is lost"),
+            ClusterProblem::NoKind(_) => (
+                Class::Failed,
+                "install what serves the kind (`kubectl api-resources` lists them), or take \
+                 the object out of the plan, and `tranche apply` again",
+            ),
+            _ => (Class::Failed, "run the same command again; nothing is lost"),
         };
         Self::new(class, error.to_string(), next)
     }

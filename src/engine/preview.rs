@@ -214,7 +214,7 @@ fn resting(idle: Idle) -> Rest {
         Idle::Done => Rest::of(Class::Done, ""),
         Idle::Waiting { reason } => Rest::of(Class::Waiting, reason),
         Idle::Failed { reason } => Rest::of(Class::RolledBack, reason),
-        Idle::Busy { holder, until } => {
+        Idle::Busy { holder, until, .. } => {
             Rest::of(Class::Busy, format!("run {} is writing, at most until {until}", holder.run))
         }
     }

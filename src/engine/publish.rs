@@ -124,7 +124,7 @@ impl<P: Ports> Engine<'_, P> {
             return Err(RunError::new(
                 super::Class::Failed,
                 format!("application {} is not in plan commit {}", key.name, publication.commit),
-                "run it again",
+                "`tranche apply` again",
             ));
         };
         let objects = application
@@ -157,8 +157,8 @@ impl<P: Ports> Engine<'_, P> {
                 self.target.record_branch,
                 text.trim()
             ),
-            "let this identity push to the branch (a hook or a protection refuses it), and run \
-             it again; nothing was written to the cluster under this commit",
+            "let this identity push to the branch (a hook or a protection refuses it), \
+             and `tranche apply` again; nothing was written to the cluster under this commit",
         )
     }
 }

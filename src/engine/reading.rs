@@ -72,7 +72,7 @@ impl<P: Ports> Engine<'_, P> {
                     tips.plan.short(),
                     recorded.short()
                 ),
-                "restore the branch, or accept the new history with `--accept-rewind`",
+                "restore the branch, or accept the new history once with `tranche apply --accept-rewind`",
             ));
         }
         let project = objects.root(&tips.plan)?.0;

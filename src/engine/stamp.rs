@@ -45,7 +45,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         let names: Vec<String> = left.iter().map(ToString::to_string).collect();
         let message = format!("{}: {} changed under every stamp", work.key, names.join(", "));
-        let next = "run it again; find out who else writes it (`kubectl get -o yaml \
+        let next = "`tranche apply` again; find out who else writes it (`kubectl get -o yaml \
                     --show-managed-fields`)";
         Err(RunError::new(Class::NotRecorded, message, next).into())
     }
@@ -66,7 +66,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         if out_of_time(lock, self.ports.clock().now().await?) {
             let message = format!("{}: the write lease ended in a takeover", work.key);
-            let next = "the next run takes it over again";
+            let next = "`tranche apply` again takes it over";
             return Err(RunError::new(Class::NotRecorded, message, next).into());
         }
         let state = restamped(object, live, lock.epoch);

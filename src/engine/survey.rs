@@ -138,7 +138,14 @@ fn held_by(key: &EntityKey, holder: &EntityKey, open: &OpenStep) -> Rest {
         Phase::Intent => Class::Busy,
         Phase::Waiting => Class::Waiting,
     };
-    Rest::of(class, format!("{key}: step {} of {holder} is open over the same objects", open.id))
+    Rest::of(
+        class,
+        format!(
+            "{key}: step {} of {holder} is open over the same objects; `tranche apply` goes on once it \
+         is over",
+            open.id
+        ),
+    )
 }
 
 fn rest(key: &EntityKey, idle: Idle) -> Rest {
@@ -146,9 +153,14 @@ fn rest(key: &EntityKey, idle: Idle) -> Rest {
         Idle::Done => Rest::of(Class::Done, ""),
         Idle::Waiting { reason } => Rest::of(Class::Waiting, format!("{key}: {reason}")),
         Idle::Failed { reason } => Rest::of(Class::RolledBack, format!("{key}: {reason}")),
-        Idle::Busy { holder, until } => Rest::of(
+        Idle::Busy { step, holder, until } => RunError::new(
             Class::Busy,
             format!("{key}: run {} is writing, at most until {until}", holder.run),
-        ),
+            format!(
+                "`tranche apply` goes on after that; if that run is gone for certain, `tranche \
+                 unlock {step}` lets the next one take over at once"
+            ),
+        )
+        .into(),
     }
 }

@@ -144,7 +144,7 @@ impl<P: Ports> Engine<'_, P> {
         Err(RunError::new(
             Class::NotRecorded,
             format!("the write lease ended before {object} was written"),
-            "the next run takes the step over",
+            "`tranche apply` again takes the step over",
         )
         .into())
     }
@@ -223,7 +223,8 @@ fn unsettled(object: &ObjectRef) -> Halt {
     RunError::new(
         Class::NotRecorded,
         format!("{object} changed under every one of {MAX_TRIES} writes"),
-        "run it again; find out who else writes it (`kubectl get -o yaml --show-managed-fields`)",
+        "`tranche apply` again; find out who else writes it (`kubectl get -o yaml \
+         --show-managed-fields`)",
     )
     .into()
 }

@@ -30,7 +30,11 @@ phase of a commit (its `Phase` trailer) enters these:
 | `intent` of an abort | the way back to the stable revision begins | `rolloutFailing` after an abort or a deadline, `rolloutAbandoning` for another target, `RolloutDeletingState` if the rollout vanished and its policy is `abort` |
 | `result` of an abort | the stable revision has all pods | `rolloutFailed`; for another target `locatingTargetApp`, or `rolloutSucceed` where that target is the stable revision |
 | `result` of a settling step | a finished rollout, an application or plain objects stand as the plan says | `rolloutSucceed` |
-| `decision` | a person paused, resumed, aborted or asked for another attempt | none: the next run acts on it |
+| `intent` and `result` of bringing back | what stood before a cluster was rebuilt stands again | none: the rollout goes on from where it was |
+| `result` of any step, abandoned | a person gave the step up where it stood | `rolloutFailed`; a finished rollout stays finished |
+| `decision` | a person paused, resumed, aborted or asked for another attempt, or unlocked a step | none: the next run acts on it |
+| `decision` that adopts a rebuilt cluster | the open step is dropped back to the boundary before it | `rollingInBatches` / `batchReady`, or `batchInitializing` before the first batch; other states stay |
+| `rebuild` | a lost record is put together from plan and cluster | the state in which the step that was found is open, or `rolloutSucceed` |
 
 Looking for the target (`locatingTargetApp`), checking the plan against
 revisions and sizes (`verifyingSpec`) and preparing (`initializing`) are one

@@ -78,7 +78,7 @@ fn held() -> Stage {
         let boot = text.lines().find(|line| line.contains("boot: ")).unwrap();
         text.replace(boot, "    boot: elsewhere")
     });
-    stage.apply().ends(5).says("is writing, at most until");
+    stage.apply().ends(5).says("is writing, at most until").says("tranche unlock");
     stage
 }
 

@@ -1,7 +1,7 @@
 //! The answers of the state machine.
 
 use crate::core::record::{EntityRecord, Holder};
-use crate::core::strategy::{BodyTable, Step};
+use crate::core::strategy::{BodyTable, Step, StepId};
 use jiff::Timestamp;
 
 /// What to do next for one entity.
@@ -36,6 +36,8 @@ pub enum Idle {
     },
     /// Another run is writing.
     Busy {
+        /// The step that it holds.
+        step: StepId,
         /// That run.
         holder: Holder,
         /// Until when it may write.

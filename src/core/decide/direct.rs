@@ -83,7 +83,8 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
     let entry = match open.phase {
         Phase::Intent if !view.holder_dead && view.now < open.lease_until => {
             let holder: Holder = open.holder.clone();
-            return Some(Decision::Idle(Idle::Busy { holder, until: open.lease_until }));
+            let step = open.id.clone();
+            return Some(Decision::Idle(Idle::Busy { step, holder, until: open.lease_until }));
         }
         Phase::Intent => Entry::Takeover,
         Phase::Waiting => {

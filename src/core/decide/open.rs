@@ -19,7 +19,8 @@ pub(super) fn decide_open(
     if open.phase == Phase::Intent {
         if !view.holder_dead && view.now < open.lease_until {
             let holder = open.holder.clone();
-            return Ok(Decision::Idle(Idle::Busy { holder, until: open.lease_until }));
+            let step = open.id.clone();
+            return Ok(Decision::Idle(Idle::Busy { step, holder, until: open.lease_until }));
         }
         // Whatever the plan says by now: the step is first brought to a
         // boundary under an intent of ours, as its old holder may have left

@@ -52,7 +52,7 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
                 view.key
             ),
             format!(
-                "see what serves from it; then scale it to 0, and the next run removes it, or take \
+                "see what serves from it; then scale it to 0, and `tranche apply` removes it, or take \
                  the annotation `tranche.dev/entity` off {object} to keep it"
             ),
         )));

@@ -158,7 +158,7 @@ pub(super) fn frozen(view: &RolloutView<'_>) -> Refusal {
         ),
         "put it back, with the annotation `tranche.dev/on-delete: abort` or `promote` to choose \
          what its removal means (`freeze` is the default), or set `tranche.dev/rollout: none` on \
-         the application to let go of it",
+         the application to let go of it; or `tranche abort` it",
     )
 }
 
@@ -327,7 +327,7 @@ pub(super) fn begin_batch(
                 view.key,
                 index + 1
             ),
-            "restore the batches that the rollout began with",
+            "restore the batches that the rollout began with, and `tranche apply` again",
         ));
     };
     next.status.current_batch = index;

@@ -157,7 +157,8 @@ fn not_live(
             "{}: {} would create {}, but it is live with {live} pods",
             rollout.place, view.key, target.workload
         ),
-        "name the revision that runs there as sourceAppRevisionName, or scale it to 0 first",
+        "name the revision that runs there as sourceAppRevisionName in the plan, or delete it by \
+         hand (`kubectl delete`) if nothing needs it, and `tranche apply` again",
     ))
 }
 
@@ -190,7 +191,8 @@ fn missing(view: &RolloutView<'_>, revision: &RevisionBodies) -> Refusal {
             "{}: {} of revision {} is not on the cluster, so there is nothing to come from",
             view.key, revision.workload, revision.revision
         ),
-        "restore it, or start over under another rollout name without a source",
+        "restore it by hand, and `tranche apply` again; or start over under another rollout name \
+         without a source",
     )
 }
 

@@ -84,5 +84,6 @@ fn words(kind: StepKind) -> &'static str {
         StepKind::Abort => "the way back",
         StepKind::Settle => "a settling",
         StepKind::Orphans => "a removal of leftovers",
+        StepKind::Replay(_) => "bringing back what stood",
     }
 }

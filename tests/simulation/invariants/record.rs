@@ -102,7 +102,7 @@ impl Audit {
                 }
             }
             CommitPhase::Result => self.result(sim, pushed, before.as_ref(), &next),
-            CommitPhase::Publish | CommitPhase::Decision => {
+            CommitPhase::Publish | CommitPhase::Decision | CommitPhase::Rebuild => {
                 self.broken("S12 linear record", || {
                     format!("{} changes {path} in phase {}", pushed.run, pushed.trailers.phase)
                 });
@@ -157,6 +157,7 @@ impl Audit {
             StepKind::Abort => "intent: the way back",
             StepKind::Settle => "intent: a settling",
             StepKind::Orphans => "intent: leftovers",
+            StepKind::Replay(_) => "intent: bringing back what stood",
         });
         if fresh {
             self.gate(sim, pushed, next, open);
