@@ -31,6 +31,8 @@ pub struct ControlPlane {
     parts: Parts,
     supervisor: Mutex<Supervisor>,
     processes: Mutex<Vec<(String, Process)>>,
+    /// Whether controllers, scheduler and kwok run too.
+    moves: bool,
 }
 
 impl ControlPlane {
@@ -52,6 +54,20 @@ impl ControlPlane {
     ///
     /// A part that cannot be built or started.
     pub fn fresh() -> Result<Self, Error> {
+        Self::made(true)
+    }
+
+    /// An API server and its store alone: nothing moves by itself, so an object
+    /// is only what requests made of it.
+    ///
+    /// # Errors
+    ///
+    /// A part that cannot be built or started.
+    pub fn still() -> Result<Self, Error> {
+        Self::made(false)
+    }
+
+    fn made(moves: bool) -> Result<Self, Error> {
         let parts = built()?;
         let temporary = tempfile::Builder::new()
             .prefix("tranche-lab-")
@@ -67,6 +83,7 @@ impl ControlPlane {
             parts,
             supervisor: Mutex::new(supervisor),
             processes: Mutex::new(Vec::new()),
+            moves,
         };
         plane.write_files()?;
         plane.begin()?;
@@ -109,6 +126,9 @@ impl ControlPlane {
         }
         self.until_the_server_answers()?;
         self.kubectl_as(User::Admin, &["apply", "-f", "-"], BASE)?;
+        if !self.moves {
+            return Ok(());
+        }
         for (name, argv) in workers(&self.parts, &self.directory) {
             self.start(name, &argv)?;
         }

@@ -2,17 +2,26 @@
 //! server's; a field that is there is never changed.
 
 use super::fields::{default, set, text};
+use super::pod_defaults;
 use super::world::World;
 use crate::core::object::KindRef;
 use serde_json::{Value, json};
 
 /// Fills in what `object` leaves out.
-pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut Value) {
+pub(super) fn fill(kind: &str, object: &mut Value) {
     match kind {
-        "Namespace" => namespace(object),
-        "Service" => service(world, live, object),
+        "Namespace" => {
+            let name = json!(text(object, "/metadata/name"));
+            set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
+        }
+        "NetworkPolicy" => policy(object),
+        "PersistentVolumeClaim" => default(object, &["spec", "volumeMode"], json!("Filesystem")),
+        "Service" => service(object),
         "Secret" => default(object, &["type"], json!("Opaque")),
-        "Pod" => pod_spec(object.get_mut("spec")),
+        "Pod" => {
+            pod_defaults::spec(object.get_mut("spec"));
+            pod_defaults::alone(object);
+        }
         "Deployment" => {
             default(object, &["spec", "replicas"], json!(1));
             default(object, &["spec", "revisionHistoryLimit"], json!(10));
@@ -23,11 +32,11 @@ pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut
                 default(object, &[&path[..], &["maxSurge"]].concat(), json!("25%"));
                 default(object, &[&path[..], &["maxUnavailable"]].concat(), json!("25%"));
             }
-            pod_spec(object.pointer_mut("/spec/template/spec"));
+            pod_defaults::spec(object.pointer_mut("/spec/template/spec"));
         }
         "ReplicaSet" => {
             default(object, &["spec", "replicas"], json!(1));
-            pod_spec(object.pointer_mut("/spec/template/spec"));
+            pod_defaults::spec(object.pointer_mut("/spec/template/spec"));
         }
         "StatefulSet" => {
             default(object, &["spec", "replicas"], json!(1));
@@ -39,7 +48,7 @@ pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut
             for event in ["whenDeleted", "whenScaled"] {
                 default(object, &[&claims[..], &[event]].concat(), json!("Retain"));
             }
-            pod_spec(object.pointer_mut("/spec/template/spec"));
+            pod_defaults::spec(object.pointer_mut("/spec/template/spec"));
         }
         "CloneSet" => {
             default(object, &["spec", "replicas"], json!(1));
@@ -47,7 +56,7 @@ pub(super) fn fill(world: &World, kind: &str, live: Option<&Value>, object: &mut
             default(object, &["spec", "updateStrategy", "type"], json!("ReCreate"));
             default(object, &["spec", "updateStrategy", "partition"], json!(0));
             default(object, &["spec", "updateStrategy", "maxUnavailable"], json!("20%"));
-            pod_spec(object.pointer_mut("/spec/template/spec"));
+            pod_defaults::spec(object.pointer_mut("/spec/template/spec"));
         }
         "Gateway" => gateway(object),
         "HTTPRoute" => route(object),
@@ -104,25 +113,59 @@ fn ordered_update(object: &mut Value) {
     }
 }
 
-fn namespace(object: &mut Value) {
-    let name = json!(text(object, "/metadata/name"));
-    set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
-    default(object, &["spec", "finalizers"], json!(["kubernetes"]));
-    default(object, &["status", "phase"], json!("Active"));
+/// What the server adds of its own: nobody owns it.
+pub(super) fn assign(world: &World, kind: &str, live: Option<&Value>, object: &mut Value) {
+    match kind {
+        "Namespace" => {
+            default(object, &["spec", "finalizers"], json!(["kubernetes"]));
+            default(object, &["status", "phase"], json!("Active"));
+        }
+        "PersistentVolumeClaim" => default(object, &["status", "phase"], json!("Pending")),
+        "Pod" if live.is_none() => pod_defaults::admitted(object),
+        "Service" => address(world, live, object),
+        _ => {}
+    }
 }
 
-fn service(world: &World, live: Option<&Value>, object: &mut Value) {
+fn policy(object: &mut Value) {
+    let directions: Vec<&str> = match object.pointer("/spec/egress") {
+        Some(_) => vec!["Ingress", "Egress"],
+        None => vec!["Ingress"],
+    };
+    default(object, &["spec", "policyTypes"], json!(directions));
+    for direction in ["/spec/ingress", "/spec/egress"] {
+        let rules = object.pointer_mut(direction).and_then(Value::as_array_mut);
+        for rule in rules.into_iter().flatten() {
+            let ports = rule.get_mut("ports").and_then(Value::as_array_mut);
+            for port in ports.into_iter().flatten() {
+                default(port, &["protocol"], json!("TCP"));
+            }
+        }
+    }
+}
+
+fn address(world: &World, live: Option<&Value>, object: &mut Value) {
+    if text(object, "/spec/type") == "ExternalName" {
+        return;
+    }
+    default(object, &["spec", "ipFamilies"], json!(["IPv4"]));
+    default(object, &["spec", "ipFamilyPolicy"], json!("SingleStack"));
+    let kept = live.map(|live| text(live, "/spec/clusterIP")).filter(|ip| !ip.is_empty());
+    let ip = kept.map_or_else(|| free_address(world), str::to_owned);
+    default(object, &["spec", "clusterIP"], json!(ip));
+    let ip = text(object, "/spec/clusterIP").to_owned();
+    default(object, &["spec", "clusterIPs"], json!([ip]));
+}
+
+fn service(object: &mut Value) {
     default(object, &["spec", "type"], json!("ClusterIP"));
     default(object, &["spec", "sessionAffinity"], json!("None"));
+    if text(object, "/spec/sessionAffinity") == "ClientIP" {
+        let path = ["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"];
+        default(object, &path, json!(10_800));
+    }
     if text(object, "/spec/type") != "ExternalName" {
         default(object, &["spec", "internalTrafficPolicy"], json!("Cluster"));
-        default(object, &["spec", "ipFamilies"], json!(["IPv4"]));
-        default(object, &["spec", "ipFamilyPolicy"], json!("SingleStack"));
-        let kept = live.map(|live| text(live, "/spec/clusterIP")).filter(|ip| !ip.is_empty());
-        let ip = kept.map_or_else(|| free_address(world), str::to_owned);
-        default(object, &["spec", "clusterIP"], json!(ip));
-        let ip = text(object, "/spec/clusterIP").to_owned();
-        default(object, &["spec", "clusterIPs"], json!([ip]));
     }
     for port in
         object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten()
@@ -140,31 +183,4 @@ fn free_address(world: &World) -> String {
         world.of_kind(&services).map(|(_, service)| text(service, "/spec/clusterIP")).collect();
     let addresses = (1_u32..65_534).map(|n| format!("10.96.{}.{}", n / 256, n % 256));
     addresses.into_iter().find(|ip| !taken.contains(ip.as_str())).unwrap_or_default()
-}
-
-fn pod_spec(spec: Option<&mut Value>) {
-    let Some(spec) = spec else { return };
-    default(spec, &["restartPolicy"], json!("Always"));
-    default(spec, &["terminationGracePeriodSeconds"], json!(30));
-    default(spec, &["dnsPolicy"], json!("ClusterFirst"));
-    default(spec, &["schedulerName"], json!("default-scheduler"));
-    default(spec, &["securityContext"], json!({}));
-    for list in ["initContainers", "containers"] {
-        let items = spec.get_mut(list).and_then(Value::as_array_mut);
-        items.into_iter().flatten().for_each(container);
-    }
-}
-
-fn container(container: &mut Value) {
-    let image = text(container, "/image");
-    let name = image.rsplit('/').next().unwrap_or("");
-    let pinned = image.contains('@') || name.split_once(':').is_some_and(|(_, t)| t != "latest");
-    let policy = if pinned { "IfNotPresent" } else { "Always" };
-    default(container, &["imagePullPolicy"], json!(policy));
-    default(container, &["terminationMessagePath"], json!("/dev/termination-log"));
-    default(container, &["terminationMessagePolicy"], json!("File"));
-    default(container, &["resources"], json!({}));
-    for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        default(port, &["protocol"], json!("TCP"));
-    }
 }

@@ -4,13 +4,17 @@
 //! does not model it refuses with a 501 that says so.
 
 mod api;
+mod base64;
 mod clock;
 mod controllers;
 mod defaults;
 mod direct;
+mod encoding;
 mod fields;
 mod journal;
 mod kinds;
+mod pod_defaults;
+mod quantity;
 mod selector;
 mod status;
 mod store;
@@ -36,6 +40,7 @@ use world::World;
 pub struct Sandbox {
     store: Arc<Mutex<Store>>,
     wall: fn() -> Timestamp,
+    still: bool,
 }
 
 impl Sandbox {
@@ -47,7 +52,7 @@ impl Sandbox {
     /// journal is broken.
     pub fn open(dir: &Path, wall: fn() -> Timestamp) -> io::Result<Self> {
         let store = Store::File(Box::new(journal::Journal::open(dir)?));
-        let sandbox = Self { store: Arc::new(Mutex::new(store)), wall };
+        let sandbox = Self { store: Arc::new(Mutex::new(store)), wall, still: false };
         sandbox.now()?;
         Ok(sandbox)
     }
@@ -63,7 +68,7 @@ impl Sandbox {
         genesis(&mut world);
         world.take_entry();
         let store = Store::Memory(Box::new(world));
-        Self { store: Arc::new(Mutex::new(store)), wall: || Timestamp::MIN }
+        Self { store: Arc::new(Mutex::new(store)), wall: || Timestamp::MIN, still: false }
     }
 
     /// What was written or removed since the last call, by whomever; only a
@@ -85,6 +90,14 @@ impl Sandbox {
         look: &mut dyn FnMut(&ObjectRef, &Value),
     ) -> io::Result<()> {
         self.transact(|world| world.of_kind(kind).for_each(|(name, object)| look(name, object)))
+    }
+
+    /// The same cluster with its controllers and nodes at rest: nothing moves
+    /// by itself, and an object is only what requests through this handle make
+    /// of it.
+    #[must_use]
+    pub fn still(self) -> Self {
+        Self { still: true, ..self }
     }
 
     /// The API server, as a service for `kube::Client::new`.
@@ -127,7 +140,7 @@ impl Sandbox {
     /// One transaction: lock, read what others wrote, let time pass, work, run
     /// the controllers, write; only then answer.
     fn transact<T>(&self, work: impl FnOnce(&mut World) -> T) -> io::Result<T> {
-        self.locked().transact((self.wall)(), work)
+        self.locked().transact((self.wall)(), self.still, work)
     }
 
     fn locked(&self) -> MutexGuard<'_, Store> {

@@ -41,6 +41,16 @@ impl Selector {
     }
 }
 
+/// A LabelSelector's labels as text, such as `app=web,tier=front`.
+pub(super) fn words(selector: Option<&Value>) -> String {
+    let labels = selector.and_then(|s| s.get("matchLabels")).and_then(Value::as_object);
+    let pairs = labels.into_iter().flatten();
+    let mut pairs: Vec<String> =
+        pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or(""))).collect();
+    pairs.sort();
+    pairs.join(",")
+}
+
 /// Splits at commas that are not within parentheses.
 fn split(text: &str) -> Vec<&str> {
     let mut depth = 0_i32;
@@ -71,6 +81,9 @@ fn requirement(part: &str) -> Result<Requirement, Refusal> {
     if let Some((key, value)) = part.split_once("!=") {
         return Ok(Requirement::NotIn(name(key)?, vec![value.trim().to_owned()]));
     }
+    if part.contains("===") {
+        return Err(Refusal::bad_request(format!("unable to parse requirement: {part:?}")));
+    }
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return Ok(Requirement::In(name(key)?, vec![value.trim().to_owned()]));
     }
@@ -80,25 +93,52 @@ fn requirement(part: &str) -> Result<Requirement, Refusal> {
     }
 }
 
-/// Whether an object is selected by a field selector.
-pub(super) fn fields_match(selector: &str, object: &Value) -> Result<bool, Refusal> {
-    let mut all = true;
-    for part in selector.split(',').filter(|part| !part.is_empty()) {
-        let (key, value, wanted) = match (part.split_once("!="), part.split_once('=')) {
-            (Some((key, value)), _) => (key, value, false),
-            (None, Some((key, value))) => (key, value.trim_start_matches('='), true),
-            (None, None) => {
-                return Err(Refusal::bad_request(format!("invalid field selector: {part:?}")));
-            }
-        };
-        let pointer = match key {
-            "metadata.name" => "/metadata/name",
-            "metadata.namespace" => "/metadata/namespace",
-            other => return Err(Refusal::not_modelled(&format!("the field selector {other}"))),
-        };
-        all &= (super::fields::text(object, pointer) == value) == wanted;
+/// One requirement on a field: where it is, its value, and whether it is wanted.
+type FieldRequirement = (&'static str, String, bool);
+
+/// Kinds that have field selectors beyond those that all have.
+const MORE_FIELDS: [&str; 6] = ["Job", "Namespace", "Pod", "ReplicaSet", "Secret", "Service"];
+
+/// A parsed field selector.
+pub(super) struct FieldSelector(Vec<FieldRequirement>);
+
+impl FieldSelector {
+    pub(super) fn parse(text: &str, kind: &str) -> Result<Self, Refusal> {
+        let parts = text.split(',').filter(|part| !part.is_empty());
+        parts.map(|part| field_requirement(part, kind)).collect::<Result<_, _>>().map(Self)
     }
-    Ok(all)
+
+    pub(super) fn matches(&self, object: &Value) -> bool {
+        let holds = |(pointer, value, wanted): &FieldRequirement| {
+            (super::fields::text(object, pointer) == value) == *wanted
+        };
+        self.0.iter().all(holds)
+    }
+}
+
+fn field_requirement(part: &str, kind: &str) -> Result<FieldRequirement, Refusal> {
+    let (key, value, wanted) = match (part.split_once("!="), part.split_once('=')) {
+        (Some((key, value)), _) => (key, value, false),
+        (None, Some((key, value))) => (key, value.trim_start_matches('='), true),
+        (None, None) => {
+            let why = format!("invalid selector: '{part}'; can't understand '{part}'");
+            return Err(Refusal::bad_request(why));
+        }
+    };
+    let pointer = match key {
+        "metadata.name" => "/metadata/name",
+        "metadata.namespace" => "/metadata/namespace",
+        other if MORE_FIELDS.contains(&kind) => {
+            return Err(Refusal::not_modelled(&format!("the field selector {other}")));
+        }
+        other => {
+            return Err(Refusal::bad_request(format!(
+                "{other:?} is not a known field selector: only \"metadata.name\", \
+                 \"metadata.namespace\""
+            )));
+        }
+    };
+    Ok((pointer, value.to_owned(), wanted))
 }
 
 #[cfg(test)]

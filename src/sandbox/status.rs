@@ -27,6 +27,29 @@ impl Refusal {
         Self::new(501, "NotImplemented", format!("the sandbox does not model {what}"))
     }
 
+    /// A path that names nothing.
+    pub(super) fn unknown() -> Self {
+        let mut out =
+            Self::new(404, "NotFound", "the server could not find the requested resource");
+        out.details = json!({});
+        out
+    }
+
+    /// A method that a path does not have.
+    pub(super) fn not_allowed() -> Self {
+        let why = "the server does not allow this method on the requested resource";
+        let mut out = Self::new(405, "MethodNotAllowed", why);
+        out.details = json!({});
+        out
+    }
+
+    /// A body of a type that no server takes.
+    pub(super) fn unsupported_media() -> Self {
+        let mut out = Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+        out.details = json!({});
+        out
+    }
+
     pub(super) fn not_found(resource: &Resource, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", resource.qualified());
         Self::new(404, "NotFound", message).about(resource, name, Vec::new())
@@ -44,6 +67,22 @@ impl Refusal {
         Self::conflict(resource, name, why)
     }
 
+    /// A precondition of a delete that does not hold; here the kind is named,
+    /// not the resource.
+    pub(super) fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
+        let what = resource.qualified_kind();
+        let message = format!("Operation cannot be fulfilled on {what} \"{name}\": {why}");
+        let mut out = Self::new(409, "Conflict", message).about(resource, name, Vec::new());
+        out.details["kind"] = json!(resource.kind);
+        out
+    }
+
+    /// What is not allowed, whoever asks.
+    pub(super) fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());
+        Self::new(403, "Forbidden", message).about(resource, name, Vec::new())
+    }
+
     pub(super) fn exists(resource: &Resource, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", resource.qualified());
         Self::new(409, "AlreadyExists", message).about(resource, name, Vec::new())
@@ -52,28 +91,36 @@ impl Refusal {
     /// Fields that are not valid: path and message, such as
     /// `spec.selector` and `Invalid value: ...: field is immutable`.
     pub(super) fn invalid(resource: &Resource, name: &str, causes: &[(String, String)]) -> Self {
+        Self::invalid_as(resource.group, resource.kind, name, causes)
+    }
+
+    /// As [`Self::invalid`], of a kind that is no resource, such as options.
+    pub(super) fn invalid_as(
+        group: &str,
+        kind: &str,
+        name: &str,
+        causes: &[(String, String)],
+    ) -> Self {
         let texts: Vec<String> = causes.iter().map(|(f, m)| format!("{f}: {m}")).collect();
         let listed = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let what = resource.qualified_kind();
+        let what = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let message = format!("{what} \"{name}\" is invalid: {listed}");
-        let causes = causes
+        let causes: Vec<Value> = causes
             .iter()
             .map(|(field, message)| {
-                let reason = if message.starts_with("Required") {
-                    "FieldValueRequired"
-                } else if message.starts_with("Forbidden") {
-                    "FieldValueForbidden"
-                } else {
-                    "FieldValueInvalid"
-                };
-                json!({"reason": reason, "message": message, "field": field})
+                json!({"reason": cause(message), "message": message, "field": field})
             })
             .collect();
-        let mut out = Self::new(422, "Invalid", message).about(resource, name, causes);
-        out.details["kind"] = json!(resource.kind);
+        let mut out = Self::new(422, "Invalid", message);
+        out.details = json!({"kind": kind, "causes": causes});
+        for (field, text) in [("group", group), ("name", name)] {
+            if !text.is_empty() {
+                out.details[field] = json!(text);
+            }
+        }
         out
     }
 
@@ -97,11 +144,28 @@ impl Refusal {
     pub(super) fn status(&self) -> Value {
         let mut out = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
+        if !self.reason.is_empty() {
+            out["reason"] = json!(self.reason);
+        }
         if !self.details.is_null() {
             out["details"] = self.details.clone();
         }
         out
     }
+}
+
+/// The reason of a cause, by how it begins.
+fn cause(message: &str) -> &'static str {
+    const BEGINNINGS: [(&str, &str); 6] = [
+        ("Not found", "FieldValueNotFound"),
+        ("Required", "FieldValueRequired"),
+        ("Forbidden", "FieldValueForbidden"),
+        ("Unsupported", "FieldValueNotSupported"),
+        ("Duplicate", "FieldValueDuplicate"),
+        ("Too long", "FieldValueTooLong"),
+    ];
+    let found = BEGINNINGS.iter().find(|(beginning, _)| message.starts_with(beginning));
+    found.map_or("FieldValueInvalid", |(_, reason)| reason)
 }

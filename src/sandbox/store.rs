@@ -30,20 +30,32 @@ impl Store {
     pub(super) fn transact<T>(
         &mut self,
         wall: Timestamp,
+        still: bool,
         work: impl FnOnce(&mut World) -> T,
     ) -> io::Result<T> {
         match self {
             Self::File(journal) => {
                 let _lock = journal.lock()?;
-                journal.transact(wall, |world| turn(world, wall, work))
+                journal.transact(wall, |world| turn(world, wall, still, work))
             }
-            Self::Memory(world) => Ok(turn(world, wall, work)),
+            Self::Memory(world) => Ok(turn(world, wall, still, work)),
         }
     }
 }
 
-fn turn<T>(world: &mut World, wall: Timestamp, work: impl FnOnce(&mut World) -> T) -> T {
+fn turn<T>(
+    world: &mut World,
+    wall: Timestamp,
+    still: bool,
+    work: impl FnOnce(&mut World) -> T,
+) -> T {
     let whole = Timestamp::from_second(wall.as_second()).unwrap_or(wall);
+    if still {
+        world.rest(whole);
+        let out = work(world);
+        world.rest(whole);
+        return out;
+    }
     world.run_until(whole.max(world.now()));
     let out = work(world);
     world.settle();

@@ -3,6 +3,7 @@
 //! never touch files or read a clock.
 
 use super::controllers;
+use super::encoding;
 use super::fields::{after, text};
 use crate::core::digest::Digest;
 use crate::core::object::{self, KindRef, ObjectRef, write_managed};
@@ -107,8 +108,8 @@ impl World {
         Digest::of("sandbox-name-v1", &seed).short().chars().take(10).map(safe).collect()
     }
 
-    fn uid(&self) -> String {
-        let digest = Digest::of("sandbox-uid-v1", &json!([self.seed, self.rv]));
+    fn uid(&self, rv: u64) -> String {
+        let digest = Digest::of("sandbox-uid-v1", &json!([self.seed, rv]));
         let hex = digest.as_str().trim_start_matches("sha256:");
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("0");
         let (a, b, c, d, e) = (part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32));
@@ -118,45 +119,64 @@ impl World {
     /// Stores an object whose `managedFields` are settled: fills in what the
     /// server fills in, and does nothing if nothing differs. Returns what is
     /// stored.
-    pub(super) fn put(&mut self, mut object: Value) -> Value {
+    pub(super) fn put(&mut self, object: Value) -> Value {
+        self.put_as(object, true)
+    }
+
+    /// With `counts` a new content is a new generation.
+    fn put_as(&mut self, mut object: Value, counts: bool) -> Value {
         let Some(name) = ObjectRef::of(&object) else { return object };
         if self.get(&name) == Some(&object) {
             return object;
         }
         self.rv += 1;
-        let stamped = self.stamp(&name, &mut object);
+        let stamped = self.stamp(&name, &mut object, self.rv, counts);
         self.store(name, Arc::new(stamped.clone()));
         stamped
     }
 
-    /// What `put` would store, with the next resourceVersion where it differs.
+    /// What `put` would store, with the version of what is stored.
     pub(super) fn preview(&self, mut object: Value) -> Value {
         match ObjectRef::of(&object) {
-            Some(name) if self.get(&name) != Some(&object) => self.stamp(&name, &mut object),
+            Some(name) if self.get(&name) != Some(&object) => {
+                let mut shown = self.stamp(&name, &mut object, u64::MAX - self.rv, true);
+                // Nothing was stored, so a new object has no version yet.
+                if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
+                    match self.get(&name) {
+                        Some(live) => {
+                            let version = live["metadata"]["resourceVersion"].clone();
+                            metadata.insert("resourceVersion".to_owned(), version)
+                        }
+                        None => metadata.remove("resourceVersion"),
+                    };
+                }
+                shown
+            }
             _ => object,
         }
     }
 
-    fn stamp(&self, name: &ObjectRef, object: &mut Value) -> Value {
+    fn stamp(&self, name: &ObjectRef, object: &mut Value, rv: u64, counts: bool) -> Value {
         let old = self.get(name);
         let generation = match old {
             None => 1,
             Some(old) => {
                 let generation = old.pointer("/metadata/generation").and_then(Value::as_i64);
-                generation.unwrap_or(1) + i64::from(old.get("spec") != object.get("spec"))
+                let another = counts && is_another_generation(old, object);
+                generation.unwrap_or(1) + i64::from(another)
             }
         };
-        let counted = object.get("spec").is_some();
+        let counted = object.get("spec").is_some() && !UNCOUNTED.contains(&name.kind.as_str());
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             for field in ["uid", "creationTimestamp"] {
-                let fresh = if field == "uid" { json!(self.uid()) } else { json!(self.now) };
+                let fresh = if field == "uid" { json!(self.uid(rv)) } else { json!(self.now) };
                 let kept = old.and_then(|old| old.get("metadata")).and_then(|m| m.get(field));
                 metadata.insert(field.to_owned(), kept.cloned().unwrap_or(fresh));
             }
             if counted {
                 metadata.insert("generation".to_owned(), json!(generation));
             }
-            metadata.insert("resourceVersion".to_owned(), json!(self.rv.to_string()));
+            metadata.insert("resourceVersion".to_owned(), json!(rv.to_string()));
         }
         object.take()
     }
@@ -169,11 +189,19 @@ impl World {
             return object;
         }
         let time = self.now.to_string();
-        let managed = object::update(&name.kind_ref(), old, &object, manager, sub, &time);
+        let kind = name.kind_ref();
+        let managed = match old {
+            Some(old) => object::update(&kind, Some(old), &object, manager, sub, &time),
+            None => {
+                let blank = encoding::blank(&kind);
+                object::update(&kind, Some(&blank), &object, manager, sub, &time)
+            }
+        };
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("managedFields".to_owned(), write_managed(&managed));
         }
-        self.put(object)
+        // A status is no generation, nor what its writer adds to the metadata.
+        self.put_as(object, sub != Some("status"))
     }
 
     /// Removes an object at once, whatever it owns.
@@ -240,6 +268,12 @@ impl World {
             controllers::reconcile(self, &name);
             self.arm(&name);
         }
+    }
+
+    /// Lets time pass up to `to` without anything that happens by itself.
+    pub(super) fn rest(&mut self, to: Timestamp) {
+        self.dirty.clear();
+        self.now = self.now.max(to);
     }
 
     /// The next instant at which something happens by itself.
@@ -320,6 +354,21 @@ impl World {
     pub(super) fn later(&self, seconds: i64) -> Timestamp {
         after(self.now, seconds)
     }
+}
+
+/// Kinds with a spec that the real server keeps no generations of.
+const UNCOUNTED: [&str; 4] = ["Lease", "Namespace", "PersistentVolumeClaim", "Service"];
+
+/// A Deployment's annotations are copied to its ReplicaSets, so they count too.
+fn is_another_generation(old: &Value, new: &Value) -> bool {
+    let annotations = |object: &Value| {
+        let found = object.pointer("/metadata/annotations").and_then(Value::as_object).cloned();
+        found.unwrap_or_default()
+    };
+    let leaving = |object: &Value| object["metadata"].get("deletionTimestamp").is_some();
+    old.get("spec") != new.get("spec")
+        || leaving(old) != leaving(new)
+        || (old["kind"] == "Deployment" && annotations(old) != annotations(new))
 }
 
 /// Kubernetes' alphabet for generated names: no vowels, nothing that looks

@@ -55,7 +55,7 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "q",
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "is",
     "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": "*",
-    "io.k8s.apimachinery.pkg.runtime.RawExtension": "*",
+    "io.k8s.apimachinery.pkg.runtime.RawExtension": {"map": "atomic", "of": "*"},
 }
 
 

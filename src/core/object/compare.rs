@@ -57,6 +57,11 @@ fn differ(
             Node::List { of, kind } => differ_items(of, kind, (a, b), path, change),
             _ => change.written.insert(path),
         },
+        // What is written as null is there all the same, and empty.
+        (Some(Value::Null), Some(Value::Array(b))) if !node.atomic() => match node {
+            Node::List { of, kind } => differ_items(of, kind, (&[], b), path, change),
+            _ => change.written.insert(path),
+        },
         (None, Some(new)) => whole(node, new, path, &mut change.written),
         (Some(old), None) => whole(node, old, path, &mut change.removed),
         (Some(_), Some(_)) => change.written.insert(path),

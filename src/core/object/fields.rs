@@ -247,6 +247,21 @@ impl FieldSet {
         Self { member: self.member && inner.is_empty(), inner }
     }
 
+    /// The set with every field of a struct that it has something within.
+    #[must_use]
+    pub(super) fn with_named(&self, node: &'static Node) -> Self {
+        let inner = self.inner.iter().map(|(step, set)| {
+            let (below, declared) = match step {
+                Step::Field(name) => node.field(name),
+                _ => (node.item(), false),
+            };
+            let mut set = set.with_named(below);
+            set.member |= declared && !set.inner.is_empty();
+            (step.clone(), set)
+        });
+        Self { member: self.member, inner: inner.collect() }
+    }
+
     /// All member paths, in order.
     #[must_use]
     pub fn paths(&self) -> Vec<Vec<Step>> {

@@ -86,9 +86,6 @@ impl ManagedEntry {
         }
         if self.operation == Operation::Update {
             out.push_str(&format!(" using {}", self.api_version));
-            if let Some(time) = &self.time {
-                out.push_str(&format!(" at {time}"));
-            }
         }
         out
     }

@@ -3,12 +3,25 @@
 //! uids or defaults: those are the server's.
 
 use super::compare::compare;
-use super::fields::{FieldSet, Step, fields_of, item_step, path_text, strip};
+use super::fields::{FieldSet, Step, fields_of, item_step, path_text, strip, walk};
 use super::managed::{ManagedEntry, Operation, managed_of};
 use super::schema::{ListKind, Node, shape_of};
 use super::{KindRef, managed};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The metadata that only the server writes.
+const IDENTITY: [&str; 9] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generateName",
+    "generation",
+    "name",
+    "namespace",
+    "resourceVersion",
+    "uid",
+];
 
 /// Who applies.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +95,9 @@ pub fn apply(
     let mut object = merge(node, &base, applied);
     take_managed(&mut object);
     if let Some(previous) = &previous {
-        let keep = others.iter().fold(wanted.clone(), |set, other| set.union(&other.fields));
-        let gone = previous.fields.difference(&keep);
-        object = prune(node, &object, &gone, &keep);
+        let managed = others.iter().fold(wanted.clone(), |set, other| set.union(&other.fields));
+        object = prune(node, &object, &previous.fields, &managed);
+        keep_identity(&base, &mut object);
     }
 
     let mut change = compare(kind, &base, &object);
@@ -92,11 +105,9 @@ pub fn apply(
     settle(&mut others, &change.written, &change.removed, applier.force)?;
 
     let same_values = change.is_empty();
-    if let Some(previous) = previous
-        && same_values
-        && previous.fields == wanted
-    {
-        ours.time = previous.time;
+    if same_values && live.is_some() {
+        // Who takes on what is there already has no instant of its own.
+        ours.time = previous.and_then(|previous| previous.time);
     }
     let mut managed = others;
     if !wanted.is_empty() {
@@ -176,6 +187,19 @@ pub fn update(
     managed
 }
 
+/// What makes an object this one is nobody's to take out.
+fn keep_identity(base: &Value, object: &mut Value) {
+    let Some(there) = base.get("metadata").and_then(Value::as_object) else { return };
+    let Some(object) = object.as_object_mut() else { return };
+    let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    for name in IDENTITY {
+        if let Some(value) = there.get(name) {
+            metadata.insert(name.to_owned(), value.clone());
+        }
+    }
+}
+
 fn take_managed(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
@@ -208,64 +232,92 @@ pub(super) fn merge(node: &'static Node, left: &Value, right: &Value) -> Value {
     }
 }
 
-/// Interleaves two associative lists: both orders are kept, and where they
-/// contradict each other the applied one wins.
+/// Interleaves two associative lists in the order of the real server, which is
+/// not always the one that one would choose: items of the live list that are
+/// not applied keep their place, as far as the applied order lets them.
 fn merge_items(of: &'static Node, kind: &ListKind, left: &[Value], right: &[Value]) -> Vec<Value> {
-    let live: BTreeMap<Step, &Value> =
-        left.iter().map(|item| (item_step(kind, item), item)).collect();
-    let wanted: Vec<(Step, &Value)> =
-        right.iter().map(|item| (item_step(kind, item), item)).collect();
+    let steps =
+        |items: &[Value]| -> Vec<Step> { items.iter().map(|item| item_step(kind, item)).collect() };
+    let (ours, theirs) = (steps(left), steps(right));
+    let live: BTreeMap<&Step, &Value> = ours.iter().zip(left).collect();
+    let wanted: BTreeSet<&Step> = theirs.iter().collect();
+    let mut shared = theirs.iter().filter(|step| live.contains_key(step)).peekable();
+    let mut done: BTreeSet<&Step> = BTreeSet::new();
     let mut out = Vec::with_capacity(left.len() + right.len());
-    let mut next = 0;
-    let mut emitted = std::collections::BTreeSet::new();
-    for item in left {
-        let step = item_step(kind, item);
-        let Some(place) = wanted.iter().position(|(other, _)| *other == step) else {
-            out.push(item.clone());
-            continue;
-        };
-        while next <= place {
-            push_item(of, &live, &wanted[next], &mut emitted, &mut out);
-            next += 1;
+    let (mut l, mut r) = (0, 0);
+    while l < left.len() || r < right.len() {
+        if let (Some(our), Some(their)) = (ours.get(l), theirs.get(r)) {
+            if our == their {
+                done.insert(our);
+                out.push(merge_item(of, live.get(our).copied(), &right[r]));
+                (l, r) = (l + 1, r + 1);
+                shared.next();
+                continue;
+            }
+            if wanted.contains(our) && shared.peek().is_some_and(|next| *next != our) {
+                l += 1;
+                continue;
+            }
         }
-    }
-    for pair in wanted.iter().skip(next) {
-        push_item(of, &live, pair, &mut emitted, &mut out);
+        if let Some(our) = ours.get(l) {
+            if !wanted.contains(our) {
+                out.push(left[l].clone());
+                l += 1;
+                continue;
+            }
+            if done.contains(our) {
+                l += 1;
+            }
+        }
+        if let Some(their) = theirs.get(r) {
+            done.insert(their);
+            out.push(merge_item(of, live.get(their).copied(), &right[r]));
+            r += 1;
+            if shared.peek() == Some(&their) {
+                shared.next();
+            }
+        }
     }
     out
 }
 
-fn push_item(
-    of: &'static Node,
-    live: &BTreeMap<Step, &Value>,
-    (step, item): &(Step, &Value),
-    emitted: &mut std::collections::BTreeSet<Step>,
-    out: &mut Vec<Value>,
-) {
-    if emitted.insert(step.clone()) {
-        out.push(live.get(step).map_or_else(|| (*item).clone(), |old| merge(of, old, item)));
-    }
+fn merge_item(of: &'static Node, old: Option<&Value>, item: &Value) -> Value {
+    old.map_or_else(|| item.clone(), |old| merge(of, old, item))
 }
 
-/// Takes out the fields in `gone`; a container that this empties goes too,
-/// unless somebody keeps it.
-fn prune(node: &'static Node, value: &Value, gone: &FieldSet, keep: &FieldSet) -> Value {
+/// Takes out what the manager owned until now and nobody owns any more, with
+/// what the server itself put into it. In the steps of the real server: take
+/// out all that was owned, put back what somebody owns, and of the rest put
+/// back the items that were never this manager's.
+fn prune(node: &'static Node, merged: &Value, last: &FieldSet, managed: &FieldSet) -> Value {
+    let last = last.with_named(node);
+    let whole = all_of(node, merged);
+    let pruned = all_of(node, &without(node, merged, &last));
+    let gone = whole.difference(&pruned.union(&managed.with_named(node)));
+    let owned = all_of(node, &without(node, merged, &gone));
+    without(node, merged, &whole.difference(&owned).intersection(&last))
+}
+
+fn all_of(node: &'static Node, value: &Value) -> FieldSet {
+    let mut set = FieldSet::new();
+    walk(node, value, &mut set);
+    set.with_named(node)
+}
+
+/// A value without the fields of a set; a container that this empties goes too.
+fn without(node: &'static Node, value: &Value, gone: &FieldSet) -> Value {
     match value {
         Value::Object(map) => {
-            let mut out = Map::new();
-            for (name, value) in map {
-                let step = [Step::field(name)];
-                let kept = prune_one(node.field(name).0, value, &step, gone, keep);
-                if let Some(kept) = kept {
-                    out.insert(name.clone(), kept);
-                }
-            }
-            Value::Object(out)
+            let kept = map.iter().filter_map(|(name, value)| {
+                let inner = gone.at(&[Step::field(name)]);
+                Some((name.clone(), without_one(node.field(name).0, value, inner)?))
+            });
+            Value::Object(kept.collect())
         }
         Value::Array(items) => match node {
             Node::List { of, kind } if *kind != ListKind::Atomic => items
                 .iter()
-                .filter_map(|item| prune_one(of, item, &[item_step(kind, item)], gone, keep))
+                .filter_map(|item| without_one(of, item, gone.at(&[item_step(kind, item)])))
                 .collect(),
             _ => value.clone(),
         },
@@ -273,28 +325,14 @@ fn prune(node: &'static Node, value: &Value, gone: &FieldSet, keep: &FieldSet) -
     }
 }
 
-fn prune_one(
-    node: &'static Node,
-    value: &Value,
-    step: &[Step],
-    gone: &FieldSet,
-    keep: &FieldSet,
-) -> Option<Value> {
-    let Some(inner) = gone.at(step) else { return Some(value.clone()) };
-    let none = FieldSet::new();
-    let keep = keep.at(step).unwrap_or(&none);
-    // A map's field stays for what anybody owns within it; a list's item only
-    // for those who own the item itself, as on the real server.
-    let held = match step {
-        [Step::Field(_)] => !keep.is_empty(),
-        _ => keep.is_member(),
-    };
-    if inner.is_member() && !held {
+fn without_one(node: &'static Node, value: &Value, gone: Option<&FieldSet>) -> Option<Value> {
+    let Some(gone) = gone else { return Some(value.clone()) };
+    if gone.is_member() {
         return None;
     }
-    let left = prune(node, value, inner, keep);
+    let left = without(node, value, gone);
     let emptied = is_empty_container(&left) && !is_empty_container(value);
-    (!emptied || held).then_some(left)
+    (!emptied).then_some(left)
 }
 
 fn is_empty_container(value: &Value) -> bool {

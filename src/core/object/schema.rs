@@ -4,8 +4,9 @@
 //! guess: a kind without a schema has granular maps and atomic lists.
 
 use super::KindRef;
+use super::fields::{item_step, path_text};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 /// The shape of one value.
@@ -234,27 +235,106 @@ fn check(node: &'static Node, value: &Value, path: &mut String, found: &mut Vec<
             check_fields(node, map, path, found);
             return;
         }
-        (Node::List { of, .. }, Value::Array(items)) => {
-            let length = path.len();
-            for (index, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{index}]"));
-                check(of, item, path, found);
-                path.truncate(length);
-            }
+        (Node::List { of, kind }, Value::Array(items)) => {
+            check_items(of, kind, items, path, found);
             return;
         }
         (Node::Text, Value::String(_))
         | (Node::Boolean, Value::Bool(_))
         | (Node::Number, Value::Number(_))
         | (Node::Quantity | Node::IntOrString, Value::String(_) | Value::Number(_)) => return,
-        (Node::Integer, Value::Number(number)) if !number.is_f64() => return,
-        (Node::Struct(_) | Node::Map { .. }, _) => "map",
-        (Node::List { .. }, _) => "list",
-        (Node::Text, _) => "string",
-        (Node::Boolean, _) => "boolean",
-        _ => "numeric",
+        // A part of a number is another error, of the conversion.
+        (Node::Integer, Value::Number(_)) => return,
+        (Node::Struct(_) | Node::Map { .. }, _) => format!("map, got &{{{}}}", go_words(value)),
+        (Node::List { .. }, _) => format!("list, got &{{{}}}", go_words(value)),
+        (Node::Text, _) => {
+            format!("string, got &value.valueUnstructured{{Value:{}}}", go_literal(value))
+        }
+        (Node::Boolean, _) => format!("boolean, got &{{{}}}", go_words(value)),
+        _ => format!("numeric (int or float), got {}", go_type(value)),
     };
-    found.push((path.clone(), format!("expected {expected}, got &{{{value}}}")));
+    found.push((path.clone(), format!("expected {expected}")));
+}
+
+/// A value as the real server prints it in its refusals.
+fn go_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".to_owned(),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(go_words).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(map) => {
+            let mut pairs: Vec<String> =
+                map.iter().map(|(name, value)| format!("{name}:{}", go_words(value))).collect();
+            pairs.sort();
+            format!("map[{}]", pairs.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn go_literal(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_literal).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(map) => {
+            let mut pairs: Vec<String> =
+                map.iter().map(|(name, v)| format!("{name:?}:{}", go_literal(v))).collect();
+            pairs.sort();
+            format!("map[string]interface {{}}{{{}}}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+        _ => "<nil>",
+    }
+}
+
+fn check_items(
+    of: &'static Node,
+    kind: &ListKind,
+    items: &[Value],
+    path: &mut String,
+    found: &mut Vec<(String, String)>,
+) {
+    let length = path.len();
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter().enumerate() {
+        let by_index = || format!("[{index}]");
+        let step = match (kind, item) {
+            (ListKind::Atomic, _) => by_index(),
+            (ListKind::Map(_), Value::Null) => {
+                let why = "associative list with keys may not have a null element";
+                found.push((path.clone(), format!("element {index}: {why}")));
+                continue;
+            }
+            (ListKind::Map(_), Value::Object(_)) | (ListKind::Set, _) => {
+                path_text(&[item_step(kind, item)])
+            }
+            (ListKind::Map(_), _) => {
+                let why = "associative list with keys may not have non-map elements";
+                found.push((path.clone(), format!("element {index}: {why}")));
+                continue;
+            }
+        };
+        if *kind != ListKind::Atomic && !seen.insert(step.clone()) {
+            found.push((path.clone(), format!("duplicate entries for key {step}")));
+        }
+        path.push_str(&step);
+        check(of, item, path, found);
+        path.truncate(length);
+    }
 }
 
 fn check_fields(
@@ -274,6 +354,25 @@ fn check_fields(
             found.push((path.clone(), "field not declared in schema".to_owned()));
         }
         path.truncate(length);
+    }
+}
+
+/// Takes out the fields that the schema does not know, as a server does with
+/// what it was not asked to be strict about.
+pub fn prune(kind: &KindRef, object: &mut Value) {
+    cut(shape_of(kind), object);
+}
+
+fn cut(node: &'static Node, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if matches!(node, Node::Struct(_)) {
+                map.retain(|name, _| node.field(name).1);
+            }
+            map.iter_mut().for_each(|(name, value)| cut(node.field(name).0, value));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| cut(node.item(), item)),
+        _ => {}
     }
 }
 

@@ -10,8 +10,10 @@ use serde_json::Value;
 const LIMIT: usize = 2048;
 
 /// How an API server begins when a body has fields of a wrong type, doubled
-/// keys, or fields that are not declared.
-const NOT_OF_THE_TYPE: &str = "failed to create typed patch object";
+/// keys, or fields that are not declared; and when its values cannot be read,
+/// such as a quantity or a number with a fraction.
+const NOT_OF_THE_TYPE: [&str; 2] =
+    ["failed to create typed patch object", "failed to convert new object"];
 
 impl Sent {
     /// The answer's JSON, or why there is none.
@@ -53,7 +55,8 @@ impl Answer {
     /// which is safe.
     pub(super) fn is_not_of_the_type(&self) -> bool {
         let about_the_body = |status: Status| {
-            status.reason.is_empty() && status.message.starts_with(NOT_OF_THE_TYPE)
+            status.reason.is_empty()
+                && NOT_OF_THE_TYPE.iter().any(|beginning| status.message.starts_with(beginning))
         };
         self.code == 500 && self.status().is_some_and(about_the_body)
     }

@@ -56,16 +56,12 @@ fn group_entry(group: &str) -> Value {
 
 pub(super) fn group(group: &str) -> Answer {
     if !group_names().contains(&group) {
-        return Err(unknown());
+        return Err(Refusal::unknown());
     }
     let mut entry = group_entry(group);
     entry["kind"] = json!("APIGroup");
     entry["apiVersion"] = json!("v1");
     Ok((200, entry))
-}
-
-fn unknown() -> Refusal {
-    Refusal::new(404, "NotFound", "the server could not find the requested resource")
 }
 
 pub(super) fn resources(group: &str, version: &str) -> Answer {
@@ -84,7 +80,7 @@ pub(super) fn resources(group: &str, version: &str) -> Answer {
         }
     }
     if list.is_empty() {
-        return Err(unknown());
+        return Err(Refusal::unknown());
     }
     let group_version =
         if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };

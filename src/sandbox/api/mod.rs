@@ -5,9 +5,11 @@ pub(super) mod delete;
 mod discovery;
 pub(super) mod read;
 pub(super) mod route;
+mod update;
 pub(super) mod write;
 
 use super::Sandbox;
+use super::kinds;
 use super::status::Refusal;
 use super::world::World;
 use crate::core::model::Limits;
@@ -82,6 +84,7 @@ impl Call {
             .map_err(|error| Refusal::bad_request(format!("error decoding the body: {error}")))?;
         match documents.as_slice() {
             [document] => Ok(document.root.to_value()),
+            [] => Ok(Value::Null),
             other => {
                 let count = other.len();
                 Err(Refusal::bad_request(format!("the body holds {count} documents, not one")))
@@ -153,41 +156,69 @@ fn dispatch(world: &mut World, call: &Call, aggregated: bool) -> Answer {
             write::create(world, resource, namespace.as_deref(), call.object()?, &query)
         }
         (Route::Object(resource, place, sub), &Method::GET) => match sub.as_deref() {
-            None | Some("status") => read::get(world, resource, &place),
-            Some(other) => Err(Refusal::not_modelled(&format!("the subresource {other}"))),
+            None => read::get(world, resource, &place),
+            Some("status") if resource.status => read::get(world, resource, &place),
+            Some("scale") => update::scale(world, resource, &place),
+            Some("log" | "eviction" | "exec") => Err(Refusal::not_modelled("that subresource")),
+            Some(_) => Err(Refusal::unknown()),
         },
-        (Route::Object(resource, place, None), &Method::PATCH) => {
-            let media = call.header(header::CONTENT_TYPE);
-            match media.split(';').next().unwrap_or("").trim() {
-                "application/apply-patch+yaml" | "application/apply-patch+json" => {
-                    write::apply(world, resource, &place, call.object()?, &query)
-                }
-                other => Err(Refusal::not_modelled(&format!(
-                    "patches of type {other:?}, only server-side apply"
-                ))),
-            }
+        (Route::Object(resource, place, sub), &(Method::PATCH | Method::PUT)) => {
+            change(world, resource, &place, sub.as_deref(), call)
         }
         (Route::Object(resource, place, None), &Method::DELETE) => {
             let options = if call.body.is_empty() { Value::Null } else { call.object()? };
             delete::delete(world, resource, &place, &options, &query)
         }
         (Route::Object(_, _, Some(sub)), _) => {
-            Err(Refusal::not_modelled(&format!("writes of the subresource {sub}")))
-        }
-        (Route::Object(..), &Method::PUT) => {
-            Err(Refusal::not_modelled("PUT, only server-side apply"))
+            Err(Refusal::not_modelled(&format!("that of the subresource {sub}")))
         }
         (Route::Collection(..), &Method::DELETE) => {
             Err(Refusal::not_modelled("the deletion of whole collections"))
         }
-        (Route::Unknown, _) => {
-            Err(Refusal::new(404, "NotFound", "the server could not find the requested resource"))
+        (Route::Unknown, _) => Err(Refusal::unknown()),
+        _ => Err(Refusal::not_allowed()),
+    }
+}
+
+/// A write of one object or of a part of it.
+fn change(
+    world: &mut World,
+    resource: &kinds::Resource,
+    place: &route::Place,
+    sub: Option<&str>,
+    call: &Call,
+) -> Answer {
+    use update::Part;
+    let query = call.query();
+    let media = call.header(header::CONTENT_TYPE);
+    let media = media.split(';').next().unwrap_or("").trim();
+    let part = match sub {
+        None => Part::Whole,
+        Some("status") if resource.status => Part::Status,
+        Some("scale") if media != "application/apply-patch+yaml" => {
+            return update::rescale(world, resource, place, &call.object()?, &query);
         }
-        _ => Err(Refusal::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )),
+        Some(other) => {
+            return Err(Refusal::not_modelled(&format!("writes of the subresource {other}")));
+        }
+    };
+    if call.parts.method == Method::PUT {
+        return update::replace(world, resource, place, call.object()?, (part, &query));
+    }
+    match (media, part) {
+        ("application/apply-patch+yaml" | "application/apply-patch+json", Part::Whole) => {
+            write::apply(world, resource, place, call.object()?, &query)
+        }
+        ("application/merge-patch+json", _) => {
+            update::patch(world, resource, place, &call.object()?, (part, &query))
+        }
+        (
+            "application/apply-patch+yaml"
+            | "application/strategic-merge-patch+json"
+            | "application/json-patch+json",
+            _,
+        ) => Err(Refusal::not_modelled(&format!("patches of the type {media} here"))),
+        _ => Err(Refusal::unsupported_media()),
     }
 }
 

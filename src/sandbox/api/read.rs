@@ -4,7 +4,7 @@ use super::Answer;
 use super::route::{Place, Query};
 use crate::core::object::{ObjectRef, schema};
 use crate::sandbox::kinds::Resource;
-use crate::sandbox::selector::{Selector, fields_match};
+use crate::sandbox::selector::{FieldSelector, Selector};
 use crate::sandbox::status::Refusal;
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
@@ -25,23 +25,20 @@ pub(in crate::sandbox) fn list(
         return Err(Refusal::not_modelled("watches; list again instead"));
     }
     let selector = Selector::parse(query.get("labelSelector"))?;
-    let fields = query.get("fieldSelector");
+    let fields = FieldSelector::parse(query.get("fieldSelector"), resource.kind)?;
     let limit = match query.get("limit") {
         "" | "0" => usize::MAX,
-        text => text
-            .parse()
-            .map_err(|_| Refusal::bad_request(format!("limit: {text:?} is not a number")))?,
+        text => text.parse().map_err(|_| {
+            let why = format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
+            Refusal::bad_request(why)
+        })?,
     };
-    let from = query.get("continue");
+    let from = place_of(query.get("continue"))?;
     let kind = resource.kind_ref();
     let mut chosen: Vec<(&ObjectRef, &Value)> = Vec::new();
     for (name, object) in world.of_kind(&kind) {
         let here = namespace.is_none() || name.namespace.as_deref() == namespace;
-        if here
-            && token(name).as_str() > from
-            && selector.matches(object)
-            && fields_match(fields, object)?
-        {
+        if here && token(name) > from && selector.matches(object) && fields.matches(object) {
             chosen.push((name, object));
         }
     }
@@ -51,8 +48,11 @@ pub(in crate::sandbox) fn list(
     if left > 0
         && let Some((last, _)) = chosen.last()
     {
-        metadata["continue"] = json!(token(last));
-        metadata["remainingItemCount"] = json!(left);
+        metadata["continue"] = json!(hex(&token(last)));
+        // Nobody has counted what a selector would leave.
+        if query.get("labelSelector").is_empty() && query.get("fieldSelector").is_empty() {
+            metadata["remainingItemCount"] = json!(left);
+        }
     }
     // Like the real server: items of built-in kinds do not name their kind.
     let bare = schema::has_schema(&kind);
@@ -68,6 +68,19 @@ pub(in crate::sandbox) fn list(
 /// contain, so tokens are in the order of the state.
 fn token(name: &ObjectRef) -> String {
     format!("{}\u{1}{}", name.namespace.as_deref().unwrap_or(""), name.name)
+}
+
+/// A token as it goes over the wire.
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn place_of(given: &str) -> Result<String, Refusal> {
+    let byte = |index: usize| u8::from_str_radix(given.get(index..index + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..given.len()).step_by(2).map(byte).collect();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| Refusal::bad_request("continue key is not valid: it is not of this server"))
 }
 
 fn item(object: &Value, bare: bool) -> Value {

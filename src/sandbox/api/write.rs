@@ -3,12 +3,14 @@
 
 use super::Answer;
 use super::route::{Place, Query};
-use crate::core::object::{self, Applier, Conflict, ObjectRef, schema, write_managed};
+use crate::core::object::{
+    self, Applier, Conflict, ManagedEntry, ObjectRef, schema, write_managed,
+};
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::{Model, Resource};
 use crate::sandbox::status::Refusal;
 use crate::sandbox::world::World;
-use crate::sandbox::{defaults, validate};
+use crate::sandbox::{base64, defaults, encoding, validate};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -19,9 +21,10 @@ pub(in crate::sandbox) fn create(
     mut body: Value,
     query: &Query,
 ) -> Answer {
+    let dry_run = dry_run(query, "CreateOptions")?;
     refuse_unmodelled(resource, &body)?;
+    let prefix = text(&body, "/metadata/generateName").to_owned();
     if text(&body, "/metadata/name").is_empty() {
-        let prefix = text(&body, "/metadata/generateName").to_owned();
         if prefix.is_empty() {
             let cause = (
                 "metadata.name".to_owned(),
@@ -38,27 +41,32 @@ pub(in crate::sandbox) fn create(
     };
     let name = address(resource, &place, &mut body)?;
     if query.get("fieldValidation") == "Strict" {
-        undeclared(&name, &body, "strict decoding error").map_err(Refusal::bad_request)?;
+        refuse_unknown(&name, &body)?;
     }
     if !text(&body, "/metadata/resourceVersion").is_empty() {
         let message = "resourceVersion should not be set on objects to be created";
-        return Err(Refusal::bad_request(message));
+        return Err(Refusal::new(500, "", message));
     }
     namespace_exists(world, &place)?;
     if world.get(&name).is_some() {
         return Err(Refusal::exists(resource, &place.name));
     }
+    schema::prune(&name.kind_ref(), &mut body);
     drop_server_fields(resource, &mut body);
-    defaults::fill(world, resource.kind, None, &mut body);
-    validate::check(resource, None, &body)?;
-    let manager = match query.get("fieldManager") {
+    fill(resource, &mut body);
+    let (kind, now) = (name.kind_ref(), world.now().to_string());
+    let blank = encoding::blank(&kind);
+    let owned = without_status(resource, &body);
+    let managed = object::update(&kind, Some(&blank), &owned, manager(query), None, &now);
+    store(world, resource, None, body, &managed, dry_run)
+}
+
+/// The field manager of a write that is no apply.
+pub(super) fn manager(query: &Query) -> &str {
+    match query.get("fieldManager") {
         "" => "unknown",
         manager => manager,
-    };
-    let now = world.now().to_string();
-    let managed = object::update(&name.kind_ref(), None, &body, manager, None, &now);
-    set(&mut body, &["metadata", "managedFields"], write_managed(&managed));
-    Ok((201, store(world, body, query.get("dryRun") == "All")))
+    }
 }
 
 pub(in crate::sandbox) fn apply(
@@ -68,23 +76,29 @@ pub(in crate::sandbox) fn apply(
     mut body: Value,
     query: &Query,
 ) -> Answer {
+    let dry_run = dry_run(query, "PatchOptions")?;
     refuse_unmodelled(resource, &body)?;
     let manager = query.get("fieldManager");
-    if manager.is_empty() {
-        let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
-                       required for apply patch";
-        return Err(Refusal::new(422, "Invalid", message));
+    refuse_manager(manager)?;
+    if text(&body, "/metadata/name").is_empty() && body.get("kind").is_some() {
+        return Err(Refusal::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            place.name
+        )));
     }
+    let as_given = given(&body);
     let name = address(resource, place, &mut body)?;
     if body.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    // A real server says this with a 500 and no reason (measured, 1.36).
-    undeclared(&name, &body, "failed to create typed patch object")
-        .map_err(|message| Refusal::new(500, "", message))?;
+    refuse_undeclared(&name, &as_given, &body)?;
     let live = world.get(&name).cloned();
     let uid = text(&body, "/metadata/uid").to_owned();
     let version = text(&body, "/metadata/resourceVersion").to_owned();
+    if version.parse::<u64>().is_err() && !version.is_empty() {
+        let message = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        return Err(Refusal::new(500, "", message));
+    }
     if live.is_none() {
         if !uid.is_empty() {
             let why = format!(
@@ -97,34 +111,124 @@ pub(in crate::sandbox) fn apply(
     drop_server_fields(resource, &mut body);
     let now = world.now().to_string();
     let applier = Applier { manager, force: query.yes("force"), time: &now };
-    let done = object::apply(&name.kind_ref(), live.as_ref(), &body, &applier)
+    let known = live.as_ref().map(|live| before_first_apply(resource, live, &now));
+    let done = object::apply(&name.kind_ref(), known.as_ref(), &body, &applier)
         .map_err(|conflicts| ownership(&conflicts))?;
     if let Some(live) = &live {
         if !version.is_empty() && version != text(live, "/metadata/resourceVersion") {
             return Err(Refusal::modified(resource, &place.name));
         }
         if !uid.is_empty() && uid != text(live, "/metadata/uid") {
-            let cause = format!("Invalid value: {uid:?}: field is immutable");
-            let causes = [("metadata.uid".to_owned(), cause)];
-            return Err(Refusal::invalid(resource, &place.name, &causes));
+            let why = format!("Invalid value: {uid:?}: field is immutable");
+            let cause = ("metadata.uid".to_owned(), why);
+            return Err(Refusal::invalid(resource, &place.name, &[cause]));
         }
         if !done.changed {
             return Ok((200, live.clone()));
         }
     }
     let mut object = done.object;
-    defaults::fill(world, resource.kind, live.as_ref(), &mut object);
-    validate::check(resource, live.as_ref(), &object)?;
-    set(&mut object, &["metadata", "managedFields"], write_managed(&done.managed));
+    fill(resource, &mut object);
+    store(world, resource, live.as_ref(), object, &done.managed, dry_run)
+}
+
+/// Brings an object into the form that is stored, with its defaults.
+pub(super) fn fill(resource: &Resource, object: &mut Value) {
+    if resource.kind == "Secret" {
+        plain(object);
+    }
+    encoding::settle(&resource.kind_ref(), object);
+    defaults::fill(resource.kind, object);
+}
+
+/// A Secret's plain data are kept like the others.
+fn plain(secret: &mut Value) {
+    let plain = secret.as_object_mut().and_then(|secret| secret.remove("stringData"));
+    for (name, value) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        let value = base64::encode(value.as_str().unwrap_or_default().as_bytes());
+        set(secret, &["data", name], json!(value));
+    }
+}
+
+fn without_status(resource: &Resource, object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(object) = object.as_object_mut().filter(|_| resource.status) {
+        object.remove("status");
+    }
+    object
+}
+
+/// An object that nobody applied belongs, at the first apply, to whoever was
+/// there before.
+fn before_first_apply(resource: &Resource, live: &Value, now: &str) -> Value {
+    let mut live = live.clone();
+    if object::managed_of(&live).is_empty() {
+        let kind = resource.kind_ref();
+        let (blank, owned) = (encoding::blank(&kind), without_status(resource, &live));
+        let first = object::update(&kind, Some(&blank), &owned, "before-first-apply", None, now);
+        set(&mut live, &["metadata", "managedFields"], write_managed(&first));
+    }
+    live
+}
+
+/// Checks and stores; what differs from the live object in nothing but the
+/// instants of its managers is no change.
+pub(super) fn store(
+    world: &mut World,
+    resource: &Resource,
+    live: Option<&Value>,
+    mut object: Value,
+    managed: &[ManagedEntry],
+    dry_run: bool,
+) -> Answer {
+    defaults::assign(world, resource.kind, live, &mut object);
+    validate::check(resource, live, &object)?;
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        if !managed.is_empty() {
+            metadata.insert("managedFields".to_owned(), write_managed(managed));
+        }
+    }
+    if let Some(live) = live.filter(|live| without_instants(live) == without_instants(&object)) {
+        return Ok((200, live.clone()));
+    }
     let code = if live.is_some() { 200 } else { 201 };
-    Ok((code, store(world, object, query.get("dryRun") == "All")))
+    Ok((code, if dry_run { world.preview(object) } else { world.put(object) }))
 }
 
-fn store(world: &mut World, object: Value, dry_run: bool) -> Value {
-    if dry_run { world.preview(object) } else { world.put(object) }
+fn without_instants(object: &Value) -> Value {
+    let mut object = object.clone();
+    let entries = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+        entry.remove("time");
+    }
+    object
 }
 
-fn refuse_unmodelled(resource: &Resource, body: &Value) -> Result<(), Refusal> {
+/// Whether nothing is to be written.
+pub(super) fn dry_run(query: &Query, options: &str) -> Result<bool, Refusal> {
+    match query.get("dryRun") {
+        "" => Ok(false),
+        "All" => Ok(true),
+        other => {
+            let why = format!("Unsupported value: [{other:?}]: supported values: \"All\"");
+            let cause = ("dryRun".to_owned(), why);
+            Err(Refusal::invalid_as("meta.k8s.io", options, "", &[cause]))
+        }
+    }
+}
+
+fn refuse_manager(manager: &str) -> Result<(), Refusal> {
+    let why = match manager.len() {
+        0 => "Required value: is required for apply patch",
+        1..=128 => return Ok(()),
+        _ => "Too long: may not be more than 128 bytes",
+    };
+    let cause = ("fieldManager".to_owned(), why.to_owned());
+    Err(Refusal::invalid_as("meta.k8s.io", "PatchOptions", "", &[cause]))
+}
+
+pub(super) fn refuse_unmodelled(resource: &Resource, body: &Value) -> Result<(), Refusal> {
     if resource.model == Model::Refused {
         return Err(Refusal::not_modelled(&format!("the kind {}", resource.qualified_kind())));
     }
@@ -134,17 +238,40 @@ fn refuse_unmodelled(resource: &Resource, body: &Value) -> Result<(), Refusal> {
     {
         return Err(Refusal::not_modelled("metadata.finalizers"));
     }
+    if resource.kind == "Service"
+        && ["NodePort", "LoadBalancer"].contains(&text(body, "/spec/type"))
+    {
+        let kind = text(body, "/spec/type");
+        return Err(Refusal::not_modelled(&format!("Services of the type {kind}")));
+    }
     Ok(())
 }
 
+/// An object's version, kind and name as it gives them itself.
+struct Given {
+    namespace: String,
+    name: String,
+}
+
+fn given(body: &Value) -> Given {
+    Given {
+        namespace: text(body, "/metadata/namespace").to_owned(),
+        name: text(body, "/metadata/name").to_owned(),
+    }
+}
+
 /// The object's full name, checked against the URL and put into the body.
-fn address(resource: &Resource, place: &Place, body: &mut Value) -> Result<ObjectRef, Refusal> {
+pub(super) fn address(
+    resource: &Resource,
+    place: &Place,
+    body: &mut Value,
+) -> Result<ObjectRef, Refusal> {
     let kind = resource.kind_ref();
-    let given = (text(body, "/apiVersion"), text(body, "/kind"));
-    if given != (kind.api_version.as_str(), kind.kind.as_str()) {
+    let (version, given) = (text(body, "/apiVersion"), text(body, "/kind"));
+    if (version, given) != (kind.api_version.as_str(), kind.kind.as_str()) {
+        let slash = if version.contains('/') { "" } else { "/" };
         return Err(Refusal::bad_request(format!(
-            "the object's kind {} ({}) does not match the URL's {kind}",
-            given.1, given.0,
+            "invalid object type: {slash}{version}, Kind={given}"
         )));
     }
     let named = text(body, "/metadata/name");
@@ -167,22 +294,46 @@ fn address(resource: &Resource, place: &Place, body: &mut Value) -> Result<Objec
     Ok(ObjectRef::new(&kind, place.namespace.as_deref(), &place.name))
 }
 
-fn undeclared(name: &ObjectRef, body: &Value, what: &str) -> Result<(), String> {
+/// A real server says this with a 500 and no reason, and tells the first
+/// field only (measured, 1.36).
+fn refuse_undeclared(name: &ObjectRef, given: &Given, body: &Value) -> Result<(), Refusal> {
+    let slash = if name.api_version.contains('/') { "" } else { "/" };
+    let kind = format!("{slash}{}, Kind={}", name.api_version, name.kind);
+    let about = format!("({}/{}; {kind})", given.namespace, given.name);
+    let message = match schema::undeclared(&name.kind_ref(), body).first() {
+        Some((path, why)) => {
+            format!("failed to create typed patch object {about}: {path}: {why}")
+        }
+        None => match encoding::misfit(&name.kind_ref(), body) {
+            Some(why) => format!(
+                "failed to convert new object {about} to proper version: unable to convert \
+                 unstructured object to {kind}: {why}"
+            ),
+            None => return Ok(()),
+        },
+    };
+    Err(Refusal::new(500, "", message))
+}
+
+/// The strict reading of a body that is no apply.
+fn refuse_unknown(name: &ObjectRef, body: &Value) -> Result<(), Refusal> {
     let found = schema::undeclared(&name.kind_ref(), body);
     if found.is_empty() {
         return Ok(());
     }
-    let place = match &name.namespace {
-        Some(namespace) => format!("{namespace}/{}", name.name),
-        None => format!("/{}", name.name),
-    };
-    let lines: Vec<String> = found.iter().map(|(path, why)| format!("{path}: {why}")).collect();
-    Err(
-        format!("{what} ({place}; {}, Kind={}): {}", name.api_version, name.kind, lines.join("\n"),),
-    )
+    let fields: Vec<String> = found
+        .iter()
+        .map(|(path, _)| format!("unknown field {:?}", path.trim_start_matches('.')))
+        .collect();
+    let version = name.api_version.rsplit('/').next().unwrap_or_default();
+    Err(Refusal::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
+        fields.join(", "),
+        kind = name.kind,
+    )))
 }
 
-fn namespace_exists(world: &World, place: &Place) -> Result<(), Refusal> {
+pub(super) fn namespace_exists(world: &World, place: &Place) -> Result<(), Refusal> {
     let Some(namespace) = &place.namespace else { return Ok(()) };
     let Some(resource) = crate::sandbox::kinds::find("", "v1", "namespaces") else { return Ok(()) };
     let name = ObjectRef::new(&resource.kind_ref(), None, namespace);
@@ -190,7 +341,7 @@ fn namespace_exists(world: &World, place: &Place) -> Result<(), Refusal> {
 }
 
 /// Takes out what only the server writes. (Status is another subresource.)
-fn drop_server_fields(resource: &Resource, body: &mut Value) {
+pub(super) fn drop_server_fields(resource: &Resource, body: &mut Value) {
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in [
             "uid",

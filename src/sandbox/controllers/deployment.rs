@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 const MANAGER: &str = "kube-controller-manager";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 const MAXIMUM: &str = "deployment.kubernetes.io/max-replicas";
 const HASH: &str = "pod-template-hash";
@@ -122,18 +123,24 @@ fn ensure_new(world: &mut World, rollout: &mut Rollout) {
         Some(set) if revision(set) == number => Arc::clone(set),
         Some(set) => {
             let mut set = Value::clone(set);
+            let was = revision(&set);
+            let history = match annotation(&set, HISTORY) {
+                Some(history) => format!("{history},{was}"),
+                None => was.to_string(),
+            };
             crate::sandbox::fields::set(
                 &mut set,
-                &["metadata", "annotations", REVISION],
-                json!(number.to_string()),
+                &["metadata", "annotations", HISTORY],
+                json!(history),
             );
+            set_annotation(&mut set, REVISION, number);
             Arc::new(world.write(set, MANAGER, None))
         }
         None => Arc::new(create_set(world, rollout, number)),
     };
     let mut marked = deployment.clone();
     set_annotation(&mut marked, REVISION, number);
-    rollout.deployment = world.write(marked, MANAGER, None);
+    rollout.deployment = world.write(marked, MANAGER, Some("status"));
     rollout.new = Some(set);
 }
 
@@ -321,7 +328,10 @@ fn status(world: &mut World, rollout: &Rollout, paused: bool) {
     let available = rollout.sum("/status/availableReplicas");
     let total = rollout.sum("/status/replicas");
     let updated = rollout.new.as_ref().map_or(0, |set| int(set, "/status/replicas", 0));
-    let mut status = json!({"observedGeneration": deployment["metadata"]["generation"]});
+    let mut status = json!({
+        "observedGeneration": deployment["metadata"]["generation"],
+        "terminatingReplicas": rollout.sum("/status/terminatingReplicas"),
+    });
     let missing = (rollout.total() - available).max(0);
     for (name, count) in [
         ("replicas", total),
@@ -379,6 +389,11 @@ fn progress(rollout: &Rollout, new: &Value, paused: bool, now: Timestamp) -> Opt
     let deadline = deployment.pointer("/spec/progressDeadlineSeconds")?.as_i64()?;
     let old = find(deployment, "Progressing");
     let reason = old.map_or("", |old| text(old, "/reason"));
+    let set = rollout.new.as_ref().map_or("", |set| text(set, "/metadata/name"));
+    let who = match set {
+        "" => format!("Deployment {:?}", text(deployment, "/metadata/name")),
+        set => format!("ReplicaSet {set:?}"),
+    };
     if paused {
         let what = ("Unknown", "DeploymentPaused", "Deployment is paused");
         return Some(condition(deployment, "Progressing", what, false, now));
@@ -388,8 +403,8 @@ fn progress(rollout: &Rollout, new: &Value, paused: bool, now: Timestamp) -> Opt
         return Some(condition(deployment, "Progressing", what, true, now));
     }
     if complete(rollout) {
-        let what =
-            ("True", "NewReplicaSetAvailable", "The new replica set has successfully progressed.");
+        let message = format!("{who} has successfully progressed.");
+        let what = ("True", "NewReplicaSetAvailable", message.as_str());
         return Some(condition(deployment, "Progressing", what, false, now));
     }
     let count = |status: &Value, name: &str| int(status, &format!("/{name}"), 0);
@@ -408,12 +423,15 @@ fn progress(rollout: &Rollout, new: &Value, paused: bool, now: Timestamp) -> Opt
         && old
             .and_then(|old| instant(old, "/lastUpdateTime"))
             .is_some_and(|since| after(since, deadline) <= now);
+    let progressing = format!("{who} is progressing.");
+    let timed_out = format!("{who} has timed out progressing.");
+    let created = format!("Created new replica set {set:?}");
     let what = if moved || old.is_none() {
-        ("True", "ReplicaSetUpdated", "The replica set is progressing.")
+        ("True", "ReplicaSetUpdated", progressing.as_str())
     } else if late || reason == "ProgressDeadlineExceeded" {
-        ("False", "ProgressDeadlineExceeded", "The replica set has timed out progressing.")
+        ("False", "ProgressDeadlineExceeded", timed_out.as_str())
     } else if reason == "NewReplicaSetAvailable" {
-        ("True", "NewReplicaSetCreated", "Created a new replica set.")
+        ("True", "NewReplicaSetCreated", created.as_str())
     } else {
         return old.cloned();
     };

@@ -3,7 +3,7 @@
 use super::pod::terminate;
 use super::template::{active_pods, available, create_pod, ready_since, worst_first};
 use crate::core::object::ObjectRef;
-use crate::sandbox::fields::int;
+use crate::sandbox::fields::{int, text};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
@@ -33,9 +33,19 @@ fn status(world: &mut World, set: &Value) {
     let pods = active_pods(world, &set);
     let ready = pods.iter().filter(|pod| ready_since(pod).is_some()).count();
     let usable = pods.iter().filter(|pod| available(world, &set, pod)).count();
-    set["status"] = json!({
+    let all = world.owned(text(&set, "/metadata/uid"), "Pod").len();
+    let mut status = json!({
         "observedGeneration": set["metadata"]["generation"], "replicas": pods.len(),
-        "fullyLabeledReplicas": pods.len(), "readyReplicas": ready, "availableReplicas": usable,
+        "terminatingReplicas": all - pods.len(),
     });
+    let counts = [
+        ("fullyLabeledReplicas", pods.len()),
+        ("readyReplicas", ready),
+        ("availableReplicas", usable),
+    ];
+    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        status[name] = json!(count);
+    }
+    set["status"] = status;
     world.write(set, MANAGER, Some("status"));
 }

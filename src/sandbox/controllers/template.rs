@@ -69,6 +69,8 @@ pub(super) fn new_pod(
         "status": {"phase": "Pending"},
     });
     set(&mut pod, &["metadata", "name"], json!(name));
+    let prefix = format!("{}-", text(owner, "/metadata/name"));
+    set(&mut pod, &["metadata", "generateName"], json!(prefix));
     set(&mut pod, &["metadata", "namespace"], owner["metadata"]["namespace"].clone());
     set(&mut pod, &["metadata", "ownerReferences"], controller_of(owner));
     for (label, value) in labels {
@@ -100,7 +102,7 @@ pub(super) fn fail_first(world: &mut World, owner: &Value, template: &Value, pod
         let mut owner = current;
         let count = json!(format!("{hash}:{}", failed + 1));
         set(&mut owner, &["metadata", "annotations", FAILED_PODS], count);
-        world.write(owner, "sandbox", None);
+        world.write(owner, "sandbox", Some("status"));
     }
 }
 
