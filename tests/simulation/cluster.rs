@@ -122,7 +122,7 @@ fn read_words(found: Option<&Value>) -> String {
 pub struct SimCluster(pub Handle);
 
 impl SimCluster {
-    fn failed(subject: impl ToString, problem: ClusterProblem) -> ClusterError {
+    fn failed(subject: &impl ToString, problem: ClusterProblem) -> ClusterError {
         ClusterError { subject: subject.to_string(), problem }
     }
 
@@ -141,7 +141,7 @@ impl SimCluster {
         } else {
             return Ok(());
         };
-        Err(Self::failed(subject.to_string(), problem))
+        Err(Self::failed(subject, problem))
     }
 
     async fn send(&self, write: Write) -> Result<Value, ClusterError> {
@@ -166,6 +166,7 @@ impl SimCluster {
             let later = sim.now.get() + sim.between(200, 300_000);
             let write = write.clone();
             sim.at(later, Event::Land(Flying { run: name.clone(), write }));
+            sim.meanwhile();
             Some(ClusterProblem::Unknown(text()))
         } else {
             None

@@ -34,12 +34,12 @@ macro_rules! faults {
 }
 
 faults! {
-    KillBefore "A" 12 "killed before an effect",
-    KillDuring "A" 12 "killed after an effect, before its answer",
-    KillAfter "A" 12 "killed with the answer of an effect",
+    KillBefore "A" 25 "killed before an effect",
+    KillDuring "A" 25 "killed after an effect, before its answer",
+    KillAfter "A" 25 "killed with the answer of an effect",
     KillReading "A" 2 "killed at a read",
-    SuspendBefore "D4" 20 "suspended past the lease before an effect",
-    SuspendAfter "D4" 20 "suspended past the lease after an effect",
+    SuspendBefore "D4" 60 "suspended past the lease before an effect",
+    SuspendAfter "D4" 50 "suspended past the lease after an effect",
     Signal "A14" 150 "a signal asks the run to stop",
     ReadForbidden "B1" 4 "a read is a 401 or 403",
     MayNot "B2" 40 "an access review says no",
@@ -51,7 +51,7 @@ faults! {
     WriteNotSent "B12" 25 "a write is not processed",
     AckLost "B13" 40 "a write is applied and its answer lost",
     WriteLost "B13" 25 "a write is lost and so is its answer",
-    InFlight "B13" 40 "a write times out and lands later",
+    InFlight "B13" 70 "a write times out and lands later",
     Stale "B17" 40 "a read answers an older state",
     Odd "B19" 4 "an answer that makes no sense",
     FetchFails "C4" 15 "a fetch fails",

@@ -35,6 +35,9 @@ mod verdict;
 
 use arguments::{Arguments, NAME};
 use clap::Parser;
+use coverage::{COMMON, RARE};
+use faults::Fault;
+use shards::Outcome;
 use std::ops::Range;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -45,6 +48,8 @@ use verdict::{Mode, judge};
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// The bounded set of a plain `cargo test`.
 const BOUNDED: Range<u64> = 0..150;
+/// From so many seeds on everything that can be reached must have been.
+const LONG: u64 = 10_000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -130,5 +135,30 @@ fn many(range: &Range<u64>, arguments: &Arguments, threads: usize) -> ExitCode {
             println!("{line}");
         }
     }
-    if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let missing = missing(range, arguments, &outcome);
+    for what in &missing {
+        println!("NEVER REACHED: {what}");
+    }
+    if outcome.violations.is_empty() && missing.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What this range should have reached and did not.
+fn missing(range: &Range<u64>, arguments: &Arguments, outcome: &Outcome) -> Vec<&'static str> {
+    let bounded = *range == BOUNDED && arguments.mode == Mode::Both;
+    if outcome.seeds >= LONG {
+        let faults = Fault::ALL.iter().map(|fault| fault.fired());
+        let all = COMMON.iter().chain(RARE).copied().chain(faults);
+        let calm = |what: &&str| {
+            arguments.mode != Mode::Safety || !(what.starts_with("rest:") || *what == "calm")
+        };
+        outcome.coverage.missing(all.filter(calm))
+    } else if bounded {
+        outcome.coverage.missing(COMMON.iter().copied())
+    } else {
+        Vec::new()
+    }
 }

@@ -22,7 +22,7 @@ pub fn target() -> Target {
 }
 
 /// How a run is started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Start {
     pub wait: Option<u64>,
     pub accept_rewind: bool,

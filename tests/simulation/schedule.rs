@@ -154,6 +154,21 @@ impl Sim {
         fires
     }
 
+    /// While something is late people often change their mind: what arrives then
+    /// arrives in another world.
+    pub fn meanwhile(&self) {
+        if self.below(2) == 0 {
+            let apps = self.plans.borrow().model.apps.len() as u64;
+            let app = usize::try_from(self.below(apps)).unwrap_or(0);
+            let deed = match self.below(4) {
+                0 => Deed::NewTarget(app),
+                1 => Deed::Revert(app),
+                _ => Deed::Order(app, tranche::core::decide::Command::Abort),
+            };
+            self.at(self.now.get() + self.between(1_000, 260_000), Event::Deed(deed));
+        }
+    }
+
     /// A new actor, which begins at once.
     pub fn spawn(
         self: &Rc<Self>,
@@ -279,6 +294,7 @@ impl Handle {
     async fn suspend(&self) {
         let until = self.sim.now.get() + self.sim.between(110_000, 420_000);
         self.sim.actors.borrow_mut()[self.actor].suspended = until;
+        self.sim.meanwhile();
         self.pause(0).await;
         self.say(|| "awake again".to_owned());
     }
@@ -287,7 +303,7 @@ impl Handle {
     pub async fn die(&self) {
         self.sim.actors.borrow_mut()[self.actor].dying = true;
         self.say(|| "killed".to_owned());
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// A read on its way there.

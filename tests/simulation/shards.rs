@@ -15,8 +15,11 @@ pub struct Outcome {
     pub seeds: u64,
     pub coverage: Coverage,
     /// How often each invariant was broken, and the first seeds.
-    pub violations: BTreeMap<&'static str, (u64, Vec<(u64, Violation)>)>,
+    pub violations: BTreeMap<&'static str, Broken>,
 }
+
+/// How often an invariant was broken, and the first seeds that did.
+pub type Broken = (u64, Vec<(u64, Violation)>);
 
 /// Examples that are kept of each broken invariant.
 const EXAMPLES: usize = 5;
