@@ -38,7 +38,7 @@ impl Tally {
             CommitPhase::Intent => round.intents += 1,
             CommitPhase::Waiting => round.waits += 1,
             CommitPhase::Result | CommitPhase::Decision | CommitPhase::Rebuild => {
-                round.results += 1
+                round.results += 1;
             }
             CommitPhase::Publish => round.published += 1,
         });
