@@ -18,6 +18,7 @@ use crate::core::record::{
 use crate::core::strategy::StepKind;
 use crate::port::{Clock, Ports};
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// What is to be said of a step.
 #[derive(Clone, Debug)]
@@ -127,13 +128,15 @@ impl<P: Ports> Engine<'_, P> {
     async fn existing(&self, work: &Work) -> Result<Vec<NamedObject>, RunError> {
         let mut live = self.live_of(&work.act).await?;
         let mut all = named(&work.act, &live, &work.record);
-        // What the intent named and is gone has no uid any more.
+        // What was created under the intent has a uid by now, what is gone has
+        // none any more.
         for named in &mut all {
             self.look_at(&named.object, &mut live).await?;
-            if !live.contains_key(&named.object) {
-                named.uid = None;
-                named.generation = None;
-            }
+            let found = live.get(&named.object);
+            let uid = found.and_then(|l| l.pointer("/metadata/uid")).and_then(Value::as_str);
+            named.uid = uid.map(str::to_owned);
+            let generation = found.and_then(|l| l.pointer("/metadata/generation"));
+            named.generation = generation.and_then(Value::as_u64);
         }
         Ok(all)
     }

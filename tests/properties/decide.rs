@@ -396,7 +396,7 @@ fn an_open_step_goes_on_from_the_plan_it_began_with() {
     assert_eq!(case.act().step.id, act.step.id);
     // Without that plan the step cannot be compiled again, and nothing moves.
     case.step_plan = None;
-    assert_eq!(case.refused().0, RefusalKind::Safety);
+    assert_eq!(case.refused().0, RefusalKind::Record);
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn a_recorded_revision_that_renders_otherwise_is_refused() {
     case.step();
     case.revisions.get_mut("web-v1").unwrap().digest = Digest::of_bytes(b"rewritten");
     let (kind, message) = case.refused();
-    assert_eq!(kind, RefusalKind::Safety);
+    assert_eq!(kind, RefusalKind::Record);
     assert!(message.contains("but the record says"), "{message}");
 }
 

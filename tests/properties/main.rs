@@ -12,5 +12,6 @@ mod decide;
 mod machine;
 mod model;
 mod plan;
+mod replay;
 mod steps;
 mod traffic;

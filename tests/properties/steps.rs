@@ -11,22 +11,22 @@ use tranche::core::strategy::{
 };
 
 #[derive(Clone, Debug)]
-struct Plan {
-    shape: Shape,
-    strategy: RolloutStrategy,
-    movement: Movement,
-    sizes: Sizes,
-    batches: Batches,
+pub struct Plan {
+    pub shape: Shape,
+    pub strategy: RolloutStrategy,
+    pub movement: Movement,
+    pub sizes: Sizes,
+    pub batches: Batches,
 }
 
 impl Plan {
-    fn bodies(&self) -> Bodies {
+    pub fn bodies(&self) -> Bodies {
         let source = (self.movement == Movement::Upgrade)
             .then(|| revision(self.shape, 1, self.sizes.original));
         Bodies { source, target: revision(self.shape, 2, self.sizes.target) }
     }
 
-    fn compiled(&self, bodies: &Bodies) -> Option<Compiled> {
+    pub fn compiled(&self, bodies: &Bodies) -> Option<Compiled> {
         let rollout = rollout(self.strategy, self.batches.clone());
         let context = context(bodies.source.as_ref(), &bodies.target);
         let (movement, sizes) = (self.movement, self.sizes);
@@ -35,7 +35,7 @@ impl Plan {
     }
 
     /// The cluster as the rollout finds it.
-    fn cluster(&self, bodies: &Bodies) -> Cluster {
+    pub fn cluster(&self, bodies: &Bodies) -> Cluster {
         let original = self.sizes.original;
         match (&bodies.source, self.movement) {
             (Some(source), _) => Cluster::with(&source.workload, Side::Source, original),
@@ -65,7 +65,7 @@ fn batches() -> impl Strategy<Value = Batches> {
     prop_oneof![3 => listed, 1 => (1_u32..8).prop_map(Batches::Even)]
 }
 
-fn plans() -> impl Strategy<Value = Plan> {
+pub fn plans() -> impl Strategy<Value = Plan> {
     let shape = prop_oneof![Just(Shape::Pair), Just(Shape::InPlace)];
     let strategy =
         prop_oneof![Just(RolloutStrategy::IncreaseFirst), Just(RolloutStrategy::DecreaseFirst)];

@@ -92,7 +92,7 @@ impl Ground<'_> {
         let context = self.context(bodies, 0);
         let input = RolloutInput { rollout, context: &context, movement, sizes, bodies };
         let compiled = compile(&input).ok()?;
-        let replays = replays(&input, &compiled);
+        let replays = replays(&input, &compiled, mark);
         let own = compiled.steps.iter().chain([&compiled.abort]).map(|step| (step, 0));
         let all = own.chain(replays.iter().map(|(step, round)| (step, *round)));
         for (step, round) in all.filter(|(step, _)| could_have_left(step, mark)) {
@@ -142,17 +142,12 @@ fn movements(rollout: &Rollout, bodies: &Bodies, originals: &[u32]) -> Vec<(Move
     std::iter::once(deploy).chain(from(Movement::Scale)).collect()
 }
 
-fn replays(input: &RolloutInput<'_>, compiled: &Compiled) -> Vec<(Step, u32)> {
+fn replays(input: &RolloutInput<'_>, compiled: &Compiled, mark: &Mark) -> Vec<(Step, u32)> {
     let batches = u32::try_from(compiled.steps.len()).unwrap_or(u32::MAX);
     let standings = (0..=batches).map(Standing::After).chain([Standing::Finished(batches)]);
-    let mut all = Vec::new();
-    for standing in standings {
-        for round in 0..MOST_REPLAYS {
-            let step = compile_replay(input, standing, round).ok().flatten();
-            all.extend(step.map(|step| (step, round)));
-        }
-    }
-    all
+    let steps = standings.filter_map(|standing| compile_replay(input, standing, 0).ok().flatten());
+    let fitting = steps.filter(|step| could_have_left(step, mark));
+    fitting.flat_map(|step| (0..MOST_REPLAYS).map(move |round| (step.clone(), round))).collect()
 }
 
 /// Whether a step writes at the marked effect what stands there; a missing

@@ -160,7 +160,7 @@ fn find(
     let replicas = (one.revision.kind.read)(one.live).wanted;
     let object = one.revision.workload.clone();
     let mark = Mark { step, effect, object, replicas };
-    let originals = originals(traces, standing);
+    let (some, all) = (originals(traces, standing, false), originals(traces, standing, true));
     let is_live = |r: &RevisionBodies| standing.iter().any(|s| s.revision.revision == r.revision);
     // Nothing else may be live beside the two sides of the step.
     let covers = |source: Option<&RevisionBodies>, target: &RevisionBodies| {
@@ -173,7 +173,10 @@ fn find(
         let others = traces.revisions.iter().rev().filter(|r| r.revision != target.revision);
         let sources = others.map(Some).chain([None]);
         for source in sources.filter(|source| covers(*source, target)) {
-            if let Some(found) = ground.find(&mark, source, target, &originals) {
+            // Of an upgrade with one side gone, the other has a size that the
+            // plan names, or had from the start.
+            let sizes = if standing.len() == 1 && source.is_some() { &some } else { &all };
+            if let Some(found) = ground.find(&mark, source, target, sizes) {
                 return Some(found);
             }
         }
@@ -183,12 +186,13 @@ fn find(
 
 /// Sizes that an attempt may have begun with: those that the plan's history
 /// names, and those between what one side and both sides have.
-fn originals(traces: &Traces<'_>, standing: &[Standing<'_>]) -> Vec<u32> {
+fn originals(traces: &Traces<'_>, standing: &[Standing<'_>], between: bool) -> Vec<u32> {
     let wanted = standing.iter().map(|one| (one.revision.kind.read)(one.live).wanted);
     let sum = wanted.fold(0_u32, u32::saturating_add);
+    let lowest = if between { 0 } else { sum.min(MOST_SIZES) };
     let mut all: Vec<u32> = traces.plans.iter().filter_map(|(_, r)| r.plan.target_size).collect();
     all.extend(traces.revisions.iter().map(|revision| revision.replicas));
-    all.extend((0..=sum.min(MOST_SIZES)).rev());
+    all.extend((lowest..=sum.min(MOST_SIZES)).rev());
     let mut once = Vec::with_capacity(all.len());
     for size in all {
         if !once.contains(&size) {
