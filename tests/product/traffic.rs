@@ -477,3 +477,38 @@ fn what_cannot_be_done_is_refused_by_lint() {
         "is updated in place",
     );
 }
+
+#[test]
+fn a_rebuilt_cluster_gets_the_weight_of_the_recorded_step() {
+    let stage = serving();
+    hold_after(&stage, "0");
+    assert_eq!(told(&live(&stage)), "v1 75, v2 25");
+    let (before, ready) = (endpoints(&stage.world()), stage.world().ready_pods());
+    stage.wipe();
+    stage.apply_wait().ends(77).says("tranche adopt --rebuilt");
+    stage.run(&["adopt", "--rebuilt"]).ends(0);
+    stage.apply_wait().ends(3).says("bringing back batch 1/3 done");
+    assert_eq!(told(&live(&stage)), "v1 75, v2 25");
+    assert_eq!(way(&stage), ["v1 75, v2 25"], "no weight before the pods that serve it");
+    assert_eq!(stage.world().ready_pods(), ready);
+    assert_eq!(endpoints(&stage.world()), before);
+    traffic_is_served(&stage, 0);
+    upgrade(&stage, &[]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]));
+    stage.record_is_whole();
+}
+
+#[test]
+fn an_aborting_canary_brings_its_route_back_on_a_rebuilt_cluster() {
+    let stage = serving();
+    let before = live(&stage);
+    hold_after(&stage, "1");
+    stage.run(&["abort", "web"]).ends(0);
+    stage.wipe();
+    stage.run(&["adopt", "--rebuilt"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!(backends(&live(&stage)), backends(&before));
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 4)]));
+    stage.record_is_whole();
+}
