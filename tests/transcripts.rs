@@ -147,6 +147,14 @@ fn normal_word(word: &str) -> String {
     if word.len() >= 16 && digits(0..8) && word.contains("Z-") {
         return "RUN".to_owned();
     }
+    // An object's uid, or a commit that is pushed to a branch.
+    let parts: Vec<usize> = word.split('-').map(str::len).collect();
+    if parts == [8, 4, 4, 4, 12] {
+        return "UID".to_owned();
+    }
+    if let Some((commit, to)) = word.split_once(':').filter(|(commit, _)| commit.len() == 40) {
+        return format!("{}:{to}", normal_word(commit));
+    }
     let trimmed = word.trim_end_matches(['.', ':']);
     let hex = trimmed.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if hex && (7..=64).contains(&trimmed.len()) {
