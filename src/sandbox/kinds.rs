@@ -33,6 +33,11 @@ impl Resource {
         }
     }
 
+    /// Whether it has the subresource `scale`.
+    pub(super) fn is_scaled(&self) -> bool {
+        ["CloneSet", "Deployment", "ReplicaSet", "StatefulSet"].contains(&self.kind)
+    }
+
     pub(super) fn kind_ref(&self) -> KindRef {
         KindRef::new(&self.api_version(), self.kind)
     }

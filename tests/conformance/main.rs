@@ -13,6 +13,7 @@
 
 mod case;
 mod difference;
+mod discovery;
 mod normal;
 mod observed;
 mod requests;

@@ -135,9 +135,12 @@ fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap()
 }
 
-/// Never more pods than replicas and surge.
+/// Never more pods than replicas and surge. A Deployment's bound is on what its
+/// ReplicaSets are to have: each of them creates and removes at its own pace.
 fn at_most(sample: &Sample, most: i64) -> Result<(), String> {
-    let there = count(sample.pods.iter().filter(|pod| !is_leaving(pod)).count());
+    let pods = count(sample.pods.iter().filter(|pod| !is_leaving(pod)).count());
+    let sets = sample.sets.iter().filter_map(|set| set["spec"]["replicas"].as_i64()).sum();
+    let there = if sample.sets.is_empty() { pods } else { sets };
     if there <= most { Ok(()) } else { Err(format!("{there} pods, at most {most}")) }
 }
 
@@ -395,4 +398,104 @@ fn a_statefulset_goes_by_ordinals_and_partitions() {
         Step { name: "delete", action: Action::Delete("db"), done: gone, rules: vec![] },
     ];
     agree("ordinals", "statefulsets", &steps);
+}
+
+#[test]
+fn pods_in_parallel_and_updates_on_delete() {
+    let parallel =
+        json!({"podManagementPolicy": "Parallel", "updateStrategy": {"type": "OnDelete"}});
+    let body = |n, image| stateful(n, image, &parallel);
+    let apply = Action::Apply;
+    let waits = |sample: &Sample| {
+        is_current(sample)
+            && status(sample, "updatedReplicas") == 0
+            && status(sample, "readyReplicas") == wanted(sample)
+    };
+    let one = |sample: &Sample| {
+        is_current(sample)
+            && status(sample, "updatedReplicas") == 1
+            && status(sample, "readyReplicas") == wanted(sample)
+    };
+    let steps = [
+        Step {
+            name: "create",
+            action: apply(body(3, "db:1")),
+            done: complete,
+            rules: rules![|s| at_most(s, 3)],
+        },
+        Step {
+            name: "new template",
+            action: apply(body(3, "db:2")),
+            done: waits,
+            rules: rules![|s| at_least(s, 3)],
+        },
+        Step {
+            name: "by hand",
+            action: Action::DeletePod("db-1"),
+            done: one,
+            rules: rules![|s| at_least(s, 2)],
+        },
+        Step { name: "to none", action: apply(body(0, "db:2")), done: is_empty, rules: vec![] },
+    ];
+    agree("parallel", "statefulsets", &steps);
+}
+
+fn is_empty(sample: &Sample) -> bool {
+    is_current(sample) && sample.pods.is_empty() && status(sample, "replicas") == 0
+}
+
+#[test]
+fn a_statefulset_whose_update_never_gets_ready_stops_at_one() {
+    let apply = Action::Apply;
+    let stuck = |sample: &Sample| {
+        is_current(sample)
+            && status(sample, "updatedReplicas") == 1
+            && status(sample, "readyReplicas") == 2
+    };
+    let steps = [
+        Step {
+            name: "create",
+            action: apply(stateful(3, "db:1", &json!({}))),
+            done: stateful_complete,
+            rules: rules![in_order],
+        },
+        Step {
+            name: "never ready",
+            action: apply(never_ready(stateful(3, "db:2", &json!({})))),
+            done: stuck,
+            rules: rules![from_the_top, |s| at_least(s, 2)],
+        },
+    ];
+    agree("stuck", "statefulsets", &steps);
+}
+
+#[test]
+fn a_replicaset_of_its_own_scales_and_goes() {
+    let body = |replicas: i64| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+                },
+            },
+        })
+    };
+    let full = |sample: &Sample| {
+        is_current(sample)
+            && status(sample, "availableReplicas") == wanted(sample)
+            && sample.pods.len() == usize::try_from(wanted(sample)).unwrap()
+    };
+    let step = |name, action, rules| Step { name, action, done: full, rules };
+    let apply = Action::Apply;
+    let steps = [
+        step("create", apply(body(3)), rules![|s| at_most(s, 3)]),
+        step("scale up", apply(body(5)), rules![|s| at_most(s, 5), |s| at_least(s, 3)]),
+        step("scale down", apply(body(2)), rules![|s| at_least(s, 2)]),
+        Step { name: "delete", action: Action::Delete("web"), done: gone, rules: vec![] },
+    ];
+    agree("alone", "replicasets", &steps);
 }

@@ -72,11 +72,25 @@ impl Server {
     /// Sends one request; the answer's code and body. A body that is no JSON
     /// is its text.
     pub fn send(&self, call: &Call) -> (u16, Value) {
+        self.ask(call, "application/json")
+    }
+
+    /// The aggregated discovery document at `/api` or `/apis`.
+    pub fn discover(&self, path: &str) -> Value {
+        let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        let (method, media) = ("GET".to_owned(), "application/json".to_owned());
+        let call = Call { method, path: path.to_owned(), media, body: String::new() };
+        let (code, body) = self.ask(&call, accept);
+        assert_eq!(code, 200, "{path}: {body}");
+        body
+    }
+
+    fn ask(&self, call: &Call, accept: &str) -> (u16, Value) {
         let request = Request::builder()
             .method(call.method.as_str())
             .uri(&call.path)
             .header("content-type", &call.media)
-            .header("accept", "application/json")
+            .header("accept", accept)
             .body(Body::from(call.body.clone().into_bytes()))
             .unwrap_or_else(|error| panic!("{call:?}: {error}"));
         self.runtime.block_on(async {

@@ -6,7 +6,8 @@ use crate::sandbox::kinds::{RESOURCES, Resource};
 use crate::sandbox::status::Refusal;
 use serde_json::{Value, json};
 
-const VERBS: [&str; 5] = ["create", "delete", "get", "list", "patch"];
+const VERBS: [&str; 6] = ["create", "delete", "get", "list", "patch", "update"];
+const SUBVERBS: [&str; 3] = ["get", "patch", "update"];
 
 pub(super) fn version() -> Value {
     json!({
@@ -75,7 +76,14 @@ pub(super) fn resources(group: &str, version: &str) -> Answer {
         if resource.status {
             list.push(json!({
                 "name": format!("{}/status", resource.plural), "singularName": "",
-                "namespaced": resource.namespaced, "kind": resource.kind, "verbs": ["get"],
+                "namespaced": resource.namespaced, "kind": resource.kind, "verbs": SUBVERBS,
+            }));
+        }
+        if resource.is_scaled() {
+            list.push(json!({
+                "name": format!("{}/scale", resource.plural), "singularName": "",
+                "namespaced": resource.namespaced, "group": "autoscaling", "version": "v1",
+                "kind": "Scale", "verbs": SUBVERBS,
             }));
         }
     }
@@ -120,9 +128,20 @@ fn aggregated_resource(resource: &'static Resource) -> Value {
         "singularResource": resource.kind.to_lowercase(), "verbs": VERBS,
         "shortNames": short_names(resource),
     });
+    let mut subresources = Vec::new();
+    if resource.is_scaled() {
+        let scale = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
+        subresources.push(json!({
+            "subresource": "scale", "responseKind": scale, "verbs": SUBVERBS,
+        }));
+    }
     if resource.status {
-        out["subresources"] =
-            json!([{"subresource": "status", "responseKind": kind, "verbs": ["get"]}]);
+        subresources.push(json!({
+            "subresource": "status", "responseKind": kind, "verbs": SUBVERBS,
+        }));
+    }
+    if !subresources.is_empty() {
+        out["subresources"] = json!(subresources);
     }
     out
 }

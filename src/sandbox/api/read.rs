@@ -33,7 +33,7 @@ pub(in crate::sandbox) fn list(
             Refusal::bad_request(why)
         })?,
     };
-    let from = place_of(query.get("continue"))?;
+    let from = resume(query.get("continue"), world.rv())?;
     let kind = resource.kind_ref();
     let mut chosen: Vec<(&ObjectRef, &Value)> = Vec::new();
     for (name, object) in world.of_kind(&kind) {
@@ -48,7 +48,8 @@ pub(in crate::sandbox) fn list(
     if left > 0
         && let Some((last, _)) = chosen.last()
     {
-        metadata["continue"] = json!(hex(&token(last)));
+        let token = format!("{}\u{1}{}", world.rv(), token(last));
+        metadata["continue"] = json!(hex(&token));
         // Nobody has counted what a selector would leave.
         if query.get("labelSelector").is_empty() && query.get("fieldSelector").is_empty() {
             metadata["remainingItemCount"] = json!(left);
@@ -75,12 +76,33 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn place_of(given: &str) -> Result<String, Refusal> {
+/// Where a token goes on. Only the newest state is kept, so a list that was
+/// begun on another one has to begin again.
+fn resume(given: &str, version: u64) -> Result<String, Refusal> {
+    if given.is_empty() {
+        return Ok(String::new());
+    }
+    let text = unhex(given)?;
+    match text.split_once('\u{1}') {
+        Some((of, place)) if of == version.to_string() => Ok(place.to_owned()),
+        Some(_) => Err(Refusal::new(
+            410,
+            "Expired",
+            "The provided continue parameter is too old to display a consistent list result. You \
+             can start a new list without the continue parameter.",
+        )),
+        None => Err(foreign()),
+    }
+}
+
+fn foreign() -> Refusal {
+    Refusal::bad_request("continue key is not valid: it is not of this server")
+}
+
+fn unhex(given: &str) -> Result<String, Refusal> {
     let byte = |index: usize| u8::from_str_radix(given.get(index..index + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..given.len()).step_by(2).map(byte).collect();
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| Refusal::bad_request("continue key is not valid: it is not of this server"))
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(foreign)
 }
 
 fn item(object: &Value, bare: bool) -> Value {

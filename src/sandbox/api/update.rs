@@ -20,9 +20,6 @@ pub(super) enum Part {
     Status,
 }
 
-/// Kinds that have the subresource `scale`.
-const SCALED: [&str; 4] = ["CloneSet", "Deployment", "ReplicaSet", "StatefulSet"];
-
 fn find(world: &World, resource: &Resource, place: &Place) -> Result<Value, Refusal> {
     let name = ObjectRef::new(&resource.kind_ref(), place.namespace.as_deref(), &place.name);
     world.get(&name).cloned().ok_or_else(|| Refusal::not_found(resource, &place.name))
@@ -151,7 +148,7 @@ pub(super) fn scale(world: &World, resource: &Resource, place: &Place) -> Answer
 }
 
 fn scaled(resource: &Resource) -> Result<(), Refusal> {
-    if SCALED.contains(&resource.kind) { Ok(()) } else { Err(Refusal::unknown()) }
+    if resource.is_scaled() { Ok(()) } else { Err(Refusal::unknown()) }
 }
 
 fn scale_of(object: &Value) -> Value {

@@ -192,16 +192,20 @@ fn status(world: &mut World, ordinals: &Ordinals) {
     let complete =
         ordinals.rolls() && [replicas, ready, updated].iter().all(|n| *n == ordinals.replicas());
     let current = if complete { &ordinals.update } else { &ordinals.current };
-    let status = json!({
+    let mut status = json!({
         "observedGeneration": owner["metadata"]["generation"],
         "replicas": replicas,
-        "readyReplicas": ready,
         "availableReplicas": count(&|pod| available(world, owner, pod)),
-        "currentReplicas": of(current),
-        "updatedReplicas": updated,
         "currentRevision": current,
         "updateRevision": ordinals.update,
     });
+    for (name, count) in
+        [("readyReplicas", ready), ("currentReplicas", of(current)), ("updatedReplicas", updated)]
+    {
+        if count > 0 {
+            status[name] = json!(count);
+        }
+    }
     let mut new = owner.clone();
     new["status"] = status;
     world.write(new, MANAGER, Some("status"));

@@ -58,7 +58,7 @@ fn counts(bench: &Bench) -> ([i64; 4], bool) {
     let same = live["status"]["currentRevision"] == live["status"]["updateRevision"];
     assert_eq!(live["status"]["observedGeneration"], live["metadata"]["generation"]);
     assert_eq!(live["status"].get("collisionCount"), None);
-    (fields.map(|field| int(&live, &format!("/status/{field}"), -1)), same)
+    (fields.map(|field| int(&live, &format!("/status/{field}"), 0)), same)
 }
 
 #[test]
