@@ -145,7 +145,10 @@ impl Course {
         if let Some(seen) = &want.set_back {
             self.set_backs += 1;
             if self.set_backs > MAX_SET_BACKS {
-                self.rest = Some(Rest::awaiting(format!("{}: waiting, {seen}", self.key)));
+                // Somebody undoes it each time: to look again in this run would
+                // only fill the record with intents.
+                let message = format!("{}: waiting, {seen}", self.key);
+                self.rest = Some(Rest::of(Class::Waiting, message));
                 return true;
             }
         }
@@ -159,7 +162,6 @@ impl Course {
         let awaiting = self.rest.as_ref().is_some_and(|rest| rest.awaiting);
         if awaiting {
             self.rest = None;
-            self.set_backs = 0;
         }
         awaiting
     }

@@ -13,6 +13,7 @@ mod direct;
 mod edits;
 mod hold;
 mod idle;
+mod locks;
 mod midway;
 mod pair;
 mod people;
