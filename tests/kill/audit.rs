@@ -1,5 +1,6 @@
 //! What all runs of one case did to the cluster, as the cluster saw it.
 
+use crate::trap::Witness;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::{ANNOTATION_PREFIX, ANNOTATION_STEP, workload};
 use tranche::core::traffic;
 use tranche::edge::cluster::KubeCluster;
-use tranche::port::Cluster as _;
+use tranche::port::{Cluster as _, ClusterError, WriteMode};
 
 pub struct Audit {
     /// How often each effect changed the state of its object.
@@ -26,7 +27,7 @@ impl Audit {
     }
 
     /// An apply, with the object before and after it.
-    pub fn applied(
+    fn applied(
         &self,
         object: &ObjectRef,
         body: &Value,
@@ -42,24 +43,12 @@ impl Audit {
     }
 
     /// A delete that the cluster took.
-    pub fn deleted(&self, object: &ObjectRef) {
+    fn deleted(&self, object: &ObjectRef) {
         self.count(format!("delete {object}"));
     }
 
     fn count(&self, effect: String) {
         *self.changes.borrow_mut().entry(effect).or_default() += 1;
-    }
-
-    /// Looks at the ready pods.
-    pub async fn look(&self, cluster: &KubeCluster) {
-        let mut ready = 0;
-        for kind in workload::KINDS {
-            let name = KindRef::new(kind.api_version, kind.kind);
-            let live = cluster.list(&name, Some("default"), &[]).await.unwrap();
-            ready += live.iter().map(|object| (kind.read)(object).ready).sum::<u32>();
-        }
-        self.lowest.set(self.lowest.get().min(ready));
-        self.follow(cluster).await;
     }
 
     /// Wherever a route sends traffic, there are the pods that it needs.
@@ -100,6 +89,49 @@ impl Audit {
     /// How many effects changed something.
     pub fn changes(&self) -> usize {
         self.changes.borrow().len()
+    }
+}
+
+impl Witness<KubeCluster> for Audit {
+    async fn apply(
+        &self,
+        cluster: &KubeCluster,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+    ) -> Result<Value, ClusterError> {
+        let before = cluster.get(object).await?;
+        let answer = cluster.apply(object, body, mode, false).await;
+        let after = cluster.get(object).await?;
+        self.applied(object, body, before.as_ref(), after.as_ref());
+        self.look(cluster).await;
+        answer
+    }
+
+    async fn delete(
+        &self,
+        cluster: &KubeCluster,
+        object: &ObjectRef,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ClusterError> {
+        let answer = cluster.delete(object, uid, resource_version).await;
+        if answer.is_ok() {
+            self.deleted(object);
+        }
+        self.look(cluster).await;
+        answer
+    }
+
+    async fn look(&self, cluster: &KubeCluster) {
+        let mut ready = 0;
+        for kind in workload::KINDS {
+            let name = KindRef::new(kind.api_version, kind.kind);
+            let live = cluster.list(&name, Some("default"), &[]).await.unwrap();
+            ready += live.iter().map(|object| (kind.read)(object).ready).sum::<u32>();
+        }
+        self.lowest.set(self.lowest.get().min(ready));
+        self.follow(cluster).await;
     }
 }
 

@@ -13,16 +13,16 @@
 )]
 
 mod audit;
-mod log;
-mod ports;
 mod scenario;
+#[path = "../trap/mod.rs"]
+mod trap;
 mod world;
 
 use audit::Audit;
-use ports::{Kill, Moment, Sort};
 use scenario::{CANARY, CLONESET, DEPLOY, PAIR, Scenario};
 use std::rc::Rc;
 use tranche::engine::Class;
+use trap::{Aim, Sort};
 use world::{Ended, World};
 
 /// What the next run knows of a killed one.
@@ -32,6 +32,36 @@ enum Corpse {
     Dead,
     /// It may be alive: only the end of its write lease frees the step.
     Gone,
+}
+
+/// When, around an effect, a run is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Before,
+    /// It is being written out when the machine's process ends: half a line is
+    /// on the disk. What half a line says never happened: nobody counts it.
+    Flush,
+    During,
+    After,
+}
+
+/// Which effect kills a run, counted from 0.
+#[derive(Clone, Copy, Debug)]
+struct Kill {
+    at: usize,
+    moment: Moment,
+}
+
+impl Kill {
+    fn aim(self) -> Aim {
+        let moment = match self.moment {
+            Moment::Before => trap::Moment::Before,
+            Moment::Flush => trap::Moment::During { seen: false },
+            Moment::During => trap::Moment::During { seen: true },
+            Moment::After => trap::Moment::After,
+        };
+        Box::new(move |at, _, _| (at == self.at).then_some(moment))
+    }
 }
 
 /// More runs than any recovery takes.

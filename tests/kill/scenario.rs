@@ -1,7 +1,8 @@
 //! The rollouts that runs are killed in, and how each must end.
 
 use crate::audit::Audit;
-use crate::log;
+use crate::trap::log;
+use crate::trap::plans::{CANARY_V1, CANARY_V2, GATEWAY, ROLL_V1, ROLL_V2, WEB_V1, WEB_V2};
 use crate::world::World;
 use serde_json::Value;
 use tranche::core::decide::RollingState;
@@ -69,66 +70,6 @@ pub static CLONESET: Scenario = Scenario {
     end: ("metrics-provider", 5, "stefanprodan/podinfo:5.0.2"),
 };
 
-const WEB_V1: &str = "\
-apiVersion: core.oam.dev/v1beta1
-kind: Application
-metadata:
-  name: web
-  annotations:
-    app.oam.dev/rollout-template: \"true\"
-spec:
-  components:
-    - name: web
-      type: webservice
-      properties: {image: 'podinfo:1', ports: [{port: 80, expose: true}]}
-      traits:
-        - type: scaler
-          properties: {replicas: 4}
-";
-const WEB_V2: &str = "\
-apiVersion: core.oam.dev/v1beta1
-kind: Application
-metadata:
-  name: web
-  annotations:
-    app.oam.dev/rollout-template: \"true\"
-spec:
-  components:
-    - name: web
-      type: webservice
-      properties: {image: 'podinfo:2', ports: [{port: 80, expose: true}]}
-      traits:
-        - type: scaler
-          properties: {replicas: 4}
-";
-const ROLL_V1: &str = "\
-apiVersion: core.oam.dev/v1beta1
-kind: AppRollout
-metadata:
-  name: web
-spec:
-  targetAppRevisionName: web-v1
-  rolloutPlan:
-    rolloutStrategy: IncreaseFirst
-    rolloutBatches:
-      - replicas: 100%
-";
-const ROLL_V2: &str = "\
-apiVersion: core.oam.dev/v1beta1
-kind: AppRollout
-metadata:
-  name: web
-spec:
-  sourceAppRevisionName: web-v1
-  targetAppRevisionName: web-v2
-  rolloutPlan:
-    rolloutStrategy: IncreaseFirst
-    rolloutBatches:
-      - replicas: 25%
-      - replicas: 25%
-      - replicas: 50%
-";
-
 /// An upgrade over a pair of Deployments, published and rolled by one commit.
 pub static PAIR: Scenario = Scenario {
     name: "a pair upgrade",
@@ -140,44 +81,6 @@ pub static PAIR: Scenario = Scenario {
     floor: 4,
     end: ("web-v2", 4, "podinfo:2"),
 };
-
-const GATEWAY: &str = "\
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec:
-  gatewayClassName: sandbox
-  listeners: [{name: http, protocol: HTTP, port: 80}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: web}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{backendRefs: [{name: web, port: 80}]}]
-";
-const CANARY_V1: &str = "\
-apiVersion: tranche.dev/v1alpha1
-kind: AppRollout
-metadata: {name: web}
-spec:
-  targetAppRevisionName: web-v1
-  strategy:
-    canary:
-      traffic: {httpRoute: {name: web}, drainSeconds: 2}
-      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
-";
-const CANARY_V2: &str = "\
-apiVersion: tranche.dev/v1alpha1
-kind: AppRollout
-metadata: {name: web}
-spec:
-  targetAppRevisionName: web-v2
-  strategy:
-    canary:
-      traffic: {httpRoute: {name: web}, drainSeconds: 2}
-      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
-";
 
 /// The same with traffic that follows by weight.
 pub static CANARY: Scenario = Scenario {

@@ -1,21 +1,20 @@
 //! One plan repository and one embedded cluster in a directory that can be
 //! copied, so that every case begins where the last one did.
 
+use crate::Kill;
 use crate::audit::Audit;
-use crate::ports::{
-    Kill, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
-};
 use crate::scenario::Scenario;
+use crate::trap::{
+    Aim, Graveyard, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
+};
 use git2::{Oid, Repository, RepositoryInitOptions};
 use jiff::{SignedDuration, Timestamp};
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tranche::core::model::{Project, Target};
-use tranche::core::record::{EntityRecord, Holder, Phase};
+use tranche::core::record::{EntityRecord, Phase};
 use tranche::core::strategy::{EntityKey, EntityKind};
 use tranche::edge::cluster::KubeCluster;
 use tranche::edge::git::{GitRemote, GitStore, RemoteUrl};
@@ -30,7 +29,7 @@ fn wall() -> Timestamp {
 
 pub struct World {
     dir: TempDir,
-    buried: Rc<RefCell<BTreeSet<String>>>,
+    buried: Graveyard,
 }
 
 /// How a run ended: without a report if it was killed.
@@ -118,30 +117,23 @@ impl World {
 
     /// One run, killed where `kill` says.
     pub async fn run(&self, number: u32, kill: Option<Kill>, audit: &Rc<Audit>) -> Ended {
-        let (trap, death) = Trap::new(kill);
+        let (trap, death) = Trap::new(kill.map_or_else(nowhere, Kill::aim));
         let sandbox = self.sandbox();
         let client = kube::Client::new(sandbox.service(), "default");
-        let holder = Holder {
-            run: run_name(number),
-            boot: "one".to_owned(),
-            pid_namespace: "one".to_owned(),
-            pid: number,
-            started: 1,
-        };
         let ports = Trapped {
             cluster: TrappedCluster {
                 inner: KubeCluster::new(client.clone()),
                 trap: Rc::clone(&trap),
-                audit: Rc::clone(audit),
+                witness: Rc::clone(audit),
             },
             remote: TrappedRemote { inner: self.remote(), trap: Rc::clone(&trap) },
             clock: TrappedClock {
                 inner: SandboxClock::new(sandbox),
                 cluster: KubeCluster::new(client),
                 trap: Rc::clone(&trap),
-                audit: Rc::clone(audit),
+                witness: Rc::clone(audit),
             },
-            process: NamedProcess { holder, buried: Rc::clone(&self.buried) },
+            process: NamedProcess::new(run_name(number), number, &self.buried),
         };
         let target = Self::target();
         let options = Options { wait: Some(Duration::from_secs(600)), accept_rewind: false };
@@ -179,6 +171,10 @@ impl World {
         let open = record.and_then(|(record, _, _)| record.open);
         open.is_some_and(|open| open.phase == Phase::Intent)
     }
+}
+
+fn nowhere() -> Aim {
+    Box::new(|_, _, _| None)
 }
 
 fn run_name(number: u32) -> String {

@@ -9,6 +9,8 @@
 )]
 
 mod care;
+#[path = "../trap/dice.rs"]
+mod dice;
 mod direct;
 mod edits;
 mod hold;

@@ -1,5 +1,6 @@
 //! The program is killed again and again, and the next run goes on.
 
+use crate::dice::{Dice, seeded};
 use crate::pair::{lowest, serving};
 use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
 use crate::stage::{Ran, Stage};
@@ -11,18 +12,6 @@ use std::time::Duration;
 const ROUNDS: usize = 25;
 /// No run lives longer than this many milliseconds.
 const LONGEST: u64 = 700;
-
-/// Pseudo-random numbers (xorshift): the same seed, the same delays.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
-}
 
 /// Starts a run and kills it, unless it ends by itself before.
 fn run_and_kill(stage: &Stage, dice: &mut Dice) -> Option<Ran> {
@@ -57,13 +46,8 @@ fn finished(stage: &Stage, number: usize, tag: &str, sizes: usize) {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a failure is replayed by its seed")]
 fn a_killed_run_is_finished_by_the_next() {
-    let seed: Option<u64> = std::env::var("TRANCHE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed =
-        seed.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into());
-    println!("TRANCHE_SEED={seed}");
-    let mut dice = Dice(seed | 1);
+    let mut dice = seeded();
     let stage = serving();
     // Room for a kill in the middle of a push.
     stage.hook("pre-receive", "sleep 0.02; cat > /dev/null");

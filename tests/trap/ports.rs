@@ -1,43 +1,33 @@
 //! The ports of a run, decorated: effects are counted, and one of them may
 //! kill the run.
 
-use crate::audit::Audit;
+use super::process::{NamedProcess, Nobody};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tranche::core::object::{KindRef, ObjectRef};
-use tranche::core::record::Holder;
-use tranche::edge::cluster::KubeCluster;
-use tranche::edge::git::{GitRemote, GitStore};
+use tranche::core::record::Trailers;
 use tranche::port::{
-    Access, Audience, Clock, Cluster, ClusterError, CommitId, Ports, Process, Progress,
+    Access, Audience, Clock, Cluster, ClusterError, CommitId, Objects as _, Ports, Process,
     PushOutcome, Remote, RemoteError, Tips, WriteMode,
 };
-use tranche::sandbox::SandboxClock;
 
 /// When, around an effect, a run is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// It does not happen.
     Before,
-    /// It is being written out when the machine's process ends: half a line is
-    /// on the disk.
-    Flush,
     /// It happens, and its answer never comes.
-    During,
+    During {
+        /// Whether the witness is told; else what is done is about to be
+        /// undone behind everybody's back.
+        seen: bool,
+    },
     /// Its answer comes, and nothing else is done.
     After,
-}
-
-/// Which effect kills a run, counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kill {
-    pub at: usize,
-    pub moment: Moment,
 }
 
 /// What sort of effect.
@@ -48,20 +38,52 @@ pub enum Sort {
     Fetch,
 }
 
+/// Asked before each effect whether it kills the run: how many this run has
+/// had before it, its sort, and what it is.
+pub type Aim = Box<dyn Fn(usize, Sort, &str) -> Option<Moment>>;
+
+/// Sees a run's writes and lets time pass with it.
+pub trait Witness<C: Cluster> {
+    /// Does an apply, and sees what comes of it.
+    async fn apply(
+        &self,
+        cluster: &C,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+    ) -> Result<Value, ClusterError> {
+        cluster.apply(object, body, mode, false).await
+    }
+
+    /// Does a delete, and sees what comes of it.
+    async fn delete(
+        &self,
+        cluster: &C,
+        object: &ObjectRef,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ClusterError> {
+        cluster.delete(object, uid, resource_version).await
+    }
+
+    /// Time has passed.
+    async fn look(&self, _cluster: &C) {}
+}
+
 /// Counts effects; at the fatal one no future resolves any more and the
 /// receiver hears of it.
 pub struct Trap {
-    kill: Option<Kill>,
+    aim: Aim,
     effects: RefCell<Vec<(Sort, String)>>,
     dying: Cell<bool>,
     dead: Cell<Option<oneshot::Sender<()>>>,
 }
 
 impl Trap {
-    pub fn new(kill: Option<Kill>) -> (Rc<Self>, oneshot::Receiver<()>) {
+    pub fn new(aim: Aim) -> (Rc<Self>, oneshot::Receiver<()>) {
         let (dead, death) = oneshot::channel();
         let trap = Self {
-            kill,
+            aim,
             effects: RefCell::default(),
             dying: Cell::new(false),
             dead: Cell::new(Some(dead)),
@@ -73,29 +95,30 @@ impl Trap {
         self.effects.borrow().clone()
     }
 
-    async fn effect<T>(&self, sort: Sort, what: String, work: impl Future<Output = T>) -> T {
+    /// Does the work, of which the witness is told or not.
+    async fn effect<T, W: Future<Output = T>>(
+        &self,
+        sort: Sort,
+        what: String,
+        work: impl FnOnce(bool) -> W,
+    ) -> T {
         self.alive().await;
         let at = self.effects.borrow().len();
+        let fatal = (self.aim)(at, sort, &what);
         self.effects.borrow_mut().push((sort, what));
-        match self.kill.filter(|kill| kill.at == at).map(|kill| kill.moment) {
-            None => work.await,
+        match fatal {
+            None => work(true).await,
             Some(Moment::Before) => self.die().await,
-            Some(Moment::During | Moment::Flush) => {
-                work.await;
+            Some(Moment::During { seen }) => {
+                work(seen).await;
                 self.die().await
             }
             Some(Moment::After) => {
-                let answer = work.await;
+                let answer = work(true).await;
                 self.dying.set(true);
                 answer
             }
         }
-    }
-
-    /// Whether the next effect is one whose flush is cut short.
-    fn is_torn(&self) -> bool {
-        let at = self.effects.borrow().len();
-        self.kill.is_some_and(|kill| kill.at == at && kill.moment == Moment::Flush)
     }
 
     /// Every call of any port comes through here.
@@ -113,13 +136,13 @@ impl Trap {
     }
 }
 
-pub struct TrappedCluster {
-    pub inner: KubeCluster,
+pub struct TrappedCluster<C, W> {
+    pub inner: C,
     pub trap: Rc<Trap>,
-    pub audit: Rc<Audit>,
+    pub witness: Rc<W>,
 }
 
-impl Cluster for TrappedCluster {
+impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
     async fn namespaced(&self, kind: &KindRef) -> Result<bool, ClusterError> {
         self.trap.alive().await;
         self.inner.namespaced(kind).await
@@ -151,18 +174,12 @@ impl Cluster for TrappedCluster {
             self.trap.alive().await;
             return self.inner.apply(object, body, mode, true).await;
         }
-        // What half a line says never happened: nobody counts it.
-        let torn = self.trap.is_torn();
-        let work = async {
-            let before = self.inner.get(object).await?;
-            let answer = self.inner.apply(object, body, mode, false).await;
-            if torn {
-                return answer;
+        let work = async |seen: bool| {
+            if seen {
+                self.witness.apply(&self.inner, object, body, mode).await
+            } else {
+                self.inner.apply(object, body, mode, false).await
             }
-            let after = self.inner.get(object).await?;
-            self.audit.applied(object, body, before.as_ref(), after.as_ref());
-            self.audit.look(&self.inner).await;
-            answer
         };
         self.trap.effect(Sort::Write, format!("apply {object}"), work).await
     }
@@ -173,17 +190,12 @@ impl Cluster for TrappedCluster {
         uid: &str,
         resource_version: &str,
     ) -> Result<(), ClusterError> {
-        let torn = self.trap.is_torn();
-        let work = async {
-            let answer = self.inner.delete(object, uid, resource_version).await;
-            if torn {
-                return answer;
+        let work = async |seen: bool| {
+            if seen {
+                self.witness.delete(&self.inner, object, uid, resource_version).await
+            } else {
+                self.inner.delete(object, uid, resource_version).await
             }
-            if answer.is_ok() {
-                self.audit.deleted(object);
-            }
-            self.audit.look(&self.inner).await;
-            answer
         };
         self.trap.effect(Sort::Write, format!("delete {object}"), work).await
     }
@@ -194,21 +206,21 @@ impl Cluster for TrappedCluster {
     }
 }
 
-pub struct TrappedRemote {
-    pub inner: GitRemote,
+pub struct TrappedRemote<R> {
+    pub inner: R,
     pub trap: Rc<Trap>,
 }
 
-impl Remote for TrappedRemote {
-    type Objects = GitStore;
+impl<R: Remote> Remote for TrappedRemote<R> {
+    type Objects = R::Objects;
 
     async fn fetch(&self, record_branch: &str) -> Result<Tips, RemoteError> {
-        let work = self.inner.fetch(record_branch);
+        let work = |_| self.inner.fetch(record_branch);
         self.trap.effect(Sort::Fetch, "plan and record".to_owned(), work).await
     }
 
     async fn fetch_record(&self, record_branch: &str) -> Result<Option<CommitId>, RemoteError> {
-        let work = self.inner.fetch_record(record_branch);
+        let work = |_| self.inner.fetch_record(record_branch);
         self.trap.effect(Sort::Fetch, "record".to_owned(), work).await
     }
 
@@ -218,26 +230,27 @@ impl Remote for TrappedRemote {
         expected: Option<&CommitId>,
         new: &CommitId,
     ) -> Result<PushOutcome, RemoteError> {
-        use tranche::port::Objects as _;
         let message = self.inner.objects().info(new)?.message;
-        let subject = message.lines().next().unwrap_or_default().to_owned();
-        let work = self.inner.push(record_branch, expected, new);
-        self.trap.effect(Sort::Push, subject, work).await
+        let subject = message.lines().next().unwrap_or_default();
+        let phase = Trailers::parse(&message).map(|trailers| trailers.phase.to_string());
+        let what = format!("{}: {subject}", phase.unwrap_or_default());
+        let work = |_| self.inner.push(record_branch, expected, new);
+        self.trap.effect(Sort::Push, what, work).await
     }
 
-    fn objects(&self) -> &GitStore {
+    fn objects(&self) -> &R::Objects {
         self.inner.objects()
     }
 }
 
-pub struct TrappedClock {
-    pub inner: SandboxClock,
-    pub cluster: KubeCluster,
+pub struct TrappedClock<K, C, W> {
+    pub inner: K,
+    pub cluster: C,
     pub trap: Rc<Trap>,
-    pub audit: Rc<Audit>,
+    pub witness: Rc<W>,
 }
 
-impl Clock for TrappedClock {
+impl<K: Clock, C: Cluster, W: Witness<C>> Clock for TrappedClock<K, C, W> {
     async fn now(&self) -> Result<Timestamp, ClusterError> {
         self.trap.alive().await;
         self.inner.now().await
@@ -246,58 +259,33 @@ impl Clock for TrappedClock {
     async fn wait(&self, at_most: Duration, may_jump: bool) -> Result<Timestamp, ClusterError> {
         self.trap.alive().await;
         let now = self.inner.wait(at_most, may_jump).await;
-        self.audit.look(&self.cluster).await;
+        self.witness.look(&self.cluster).await;
         now
     }
 }
 
-/// A run that is a process in name only.
-pub struct NamedProcess {
-    pub holder: Holder,
-    pub buried: Rc<RefCell<BTreeSet<String>>>,
-}
-
-impl Process for NamedProcess {
-    fn holder(&self) -> &Holder {
-        &self.holder
-    }
-
-    fn provably_dead(&self, holder: &Holder) -> bool {
-        self.buried.borrow().contains(&holder.run)
-    }
-
-    fn stopping(&self) -> bool {
-        false
-    }
-}
-
-struct Nobody;
-
-impl Audience for Nobody {
-    fn hear(&self, _: &Progress) {}
-}
-
-pub struct Trapped {
-    pub cluster: TrappedCluster,
-    pub remote: TrappedRemote,
-    pub clock: TrappedClock,
+/// The ports of a run that may die.
+pub struct Trapped<C, R, K, W> {
+    pub cluster: TrappedCluster<C, W>,
+    pub remote: TrappedRemote<R>,
+    pub clock: TrappedClock<K, C, W>,
     pub process: NamedProcess,
 }
 
-impl Ports for Trapped {
-    type Cluster = TrappedCluster;
-    type Remote = TrappedRemote;
-    type Clock = TrappedClock;
+impl<C: Cluster, R: Remote, K: Clock, W: Witness<C>> Ports for Trapped<C, R, K, W> {
+    type Cluster = TrappedCluster<C, W>;
+    type Remote = TrappedRemote<R>;
+    type Clock = TrappedClock<K, C, W>;
 
-    fn cluster(&self) -> &TrappedCluster {
+    fn cluster(&self) -> &Self::Cluster {
         &self.cluster
     }
 
-    fn remote(&self) -> &TrappedRemote {
+    fn remote(&self) -> &Self::Remote {
         &self.remote
     }
 
-    fn clock(&self) -> &TrappedClock {
+    fn clock(&self) -> &Self::Clock {
         &self.clock
     }
 
