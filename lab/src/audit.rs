@@ -25,6 +25,11 @@ pub struct Request {
     pub uri: String,
     /// The status code of the answer.
     pub code: u16,
+    /// The body; null for what is not a write of Tranche's.
+    pub sent: Value,
+    /// The object in the answer to a write of Tranche's, without its managed
+    /// fields.
+    pub answer: Value,
 }
 
 impl Request {
@@ -66,6 +71,8 @@ impl Request {
             name: text("/objectRef/name"),
             uri: text("/requestURI"),
             code: code.and_then(|code| code.try_into().ok()).unwrap_or(0),
+            sent: line.get("requestObject").cloned().unwrap_or_default(),
+            answer: line.get("responseObject").cloned().unwrap_or_default(),
         }
     }
 }
