@@ -10,8 +10,22 @@
 )]
 
 mod audit;
+mod changes;
+#[path = "../trap/dice.rs"]
+mod dice;
 mod faults;
+mod forge;
+mod gateway;
+mod kills;
+mod late;
+mod race;
 mod rebuilt;
 mod record;
+mod runs;
+mod shots;
+mod sigkill;
 mod site;
+#[path = "../trap/mod.rs"]
+mod trap;
+mod watched;
 mod webservice;

@@ -4,8 +4,8 @@
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Repository, Signature};
 use serde_json::Value;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 use tranche_lab::{ControlPlane, Namespace, User};
 
@@ -16,6 +16,12 @@ const PLAN: &str = "refs/heads/main";
 /// One plan repository, one namespace, and who runs the program.
 pub struct Site<'p> {
     dir: TempDir,
+    /// The bare repository, past any server.
+    plan: PathBuf,
+    /// Where the program finds it.
+    pub url: String,
+    /// What opens it, as the operator's environment says it.
+    pub opened_by: Vec<(&'static str, String)>,
     pub plane: &'p ControlPlane,
     pub namespace: Namespace,
     pub user: User,
@@ -29,6 +35,15 @@ pub struct Ran {
 }
 
 impl Ran {
+    pub fn of(output: &Output) -> Self {
+        Self {
+            // A process that a signal ended has no code.
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The run ended as it should; else everything it said is shown.
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
@@ -60,12 +75,38 @@ impl Site<'static> {
 impl<'p> Site<'p> {
     /// A new namespace, and a plan repository that rolls out to it.
     pub fn on(plane: &'p ControlPlane, prefix: &str) -> Self {
-        let namespace = plane.namespace(prefix).unwrap();
         let dir = tempfile::tempdir().unwrap();
+        let plan = dir.path().join("plan.git");
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).mkdir(true).initial_head("main").external_template(false);
-        Repository::init_opts(dir.path().join("plan.git"), &options).unwrap();
-        let site = Self { dir, plane, namespace, user: User::Tranche };
+        Repository::init_opts(&plan, &options).unwrap();
+        let url = plan.to_str().unwrap().to_owned();
+        Self::with(plane, prefix, dir, plan, url, Vec::new())
+    }
+
+    /// The same for a plan repository that a server has.
+    pub fn at(
+        plane: &'p ControlPlane,
+        prefix: &str,
+        plan: &Path,
+        url: String,
+        opened_by: Vec<(&'static str, String)>,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::with(plane, prefix, dir, plan.to_owned(), url, opened_by)
+    }
+
+    fn with(
+        plane: &'p ControlPlane,
+        prefix: &str,
+        dir: TempDir,
+        plan: PathBuf,
+        url: String,
+        opened_by: Vec<(&'static str, String)>,
+    ) -> Self {
+        let namespace = plane.namespace(prefix).unwrap();
+        let user = User::Tranche;
+        let site = Self { dir, plan, url, opened_by, plane, namespace, user };
         site.commit(&[("tranche.yaml", &site.project())]);
         site
     }
@@ -85,12 +126,13 @@ spec:
         )
     }
 
-    pub fn plan(&self) -> PathBuf {
-        self.dir.path().join("plan.git")
+    /// A path of this site's own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     pub fn repository(&self) -> Repository {
-        Repository::open_bare(self.plan()).unwrap()
+        Repository::open_bare(&self.plan).unwrap()
     }
 
     /// Commits files to the plan branch.
@@ -127,12 +169,13 @@ spec:
         command
             .args(arguments)
             .arg("--repo")
-            .arg(self.plan())
+            .arg(&self.url)
             .current_dir(self.dir.path())
             .env("KUBECONFIG", self.plane.kubeconfig_for(self.user))
             .env("HOME", self.dir.path())
             .env("XDG_STATE_HOME", self.dir.path().join("state"))
             .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
+            .envs(self.opened_by.iter().map(|(name, value)| (*name, value)))
             .env("GIT_AUTHOR_NAME", "Ada")
             .env("GIT_AUTHOR_EMAIL", "ada@users.noreply.invalid")
             .stdin(Stdio::null());
@@ -141,13 +184,12 @@ spec:
 
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
-        Ran {
-            // A process that a signal ended has no code.
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// Starts the program; what it says is kept for `Child::wait_with_output`.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// To the end or a gate, as CI runs it.
