@@ -64,8 +64,14 @@ impl<P: Ports> Engine<'_, P> {
             });
         }
         keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
-        let recorded = self.snapshot(reading).entities()?;
-        keys.extend(recorded.into_iter().filter(|key| key.kind == EntityKind::Rollout));
+        let snapshot = self.snapshot(reading);
+        for key in snapshot.entities()? {
+            let open =
+                || Ok::<_, RunError>(snapshot.entity(&key)?.is_some_and(|r| r.open.is_some()));
+            if key.kind == EntityKind::Rollout || open()? {
+                keys.insert(key);
+            }
+        }
         let mut keys: Vec<EntityKey> = keys.into_iter().collect();
         // Namespaces before what lives in them.
         keys.sort_by_key(|key| !self.brings_namespaces(loaded, key));

@@ -4,8 +4,8 @@ use super::anchor::exactly;
 use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::{
-    Decision, DirectView, Entry, Idle, RolloutView, application_of, decide_direct, decide_rollout,
-    wanted_revisions,
+    Decision, DirectView, Entry, Idle, RolloutView, application_of, decide_direct, decide_gone,
+    decide_rollout, wanted_revisions,
 };
 use crate::core::diff::cleaned;
 use crate::core::model::{Application, Rollout};
@@ -110,7 +110,8 @@ impl<P: Ports> Engine<'_, P> {
         // longer says so.
         let driven = self.driven_routes(reading)?;
         let Some(content) = self.content(loaded, key, &|o| !driven.contains(o)).await? else {
-            return Ok(Decision::Idle(Idle::Done));
+            let now = self.ports.clock().now().await?;
+            return Ok(decide_gone(record.as_ref(), now, self.holder_dead(record.as_ref())));
         };
         let open = record.as_ref().and_then(|r| r.open.as_ref());
         let mut step_content = None;

@@ -78,6 +78,47 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
     }))
 }
 
+/// Decides about directly applied objects that the plan has no more. What
+/// stands stays; only a step that is open is brought to its end, because an
+/// open step keeps its objects from every other owner.
+#[must_use]
+pub fn decide_gone(record: Option<&EntityRecord>, now: Timestamp, holder_dead: bool) -> Decision {
+    let Some((record, open)) = record.and_then(|record| Some((record, record.open.as_ref()?)))
+    else {
+        return Decision::Idle(Idle::Done);
+    };
+    match open.phase {
+        Phase::Intent if !holder_dead && now < open.lease_until => Decision::Idle(Idle::Busy {
+            step: open.id.clone(),
+            holder: open.holder.clone(),
+            until: open.lease_until,
+        }),
+        // Its late writes are fenced off, and nothing of it is done again.
+        Phase::Intent => {
+            let step = Step { id: open.id.clone(), kind: open.kind, effects: Vec::new(), goal: 0 };
+            Decision::Act(Box::new(Act {
+                entry: Entry::Takeover,
+                step,
+                cursor: 0,
+                record: record.clone(),
+                table: BodyTable::default(),
+                upcoming: Vec::new(),
+                floor: None,
+                step_plan: open.step_plan.clone(),
+                warnings: Vec::new(),
+            }))
+        }
+        Phase::Waiting => {
+            let mut buried = record.clone();
+            buried.open = None;
+            buried.removed = true;
+            let subject =
+                format!("{}: gone from the plan, its open step is closed", record.entity.name);
+            Decision::Amend(Box::new(buried), subject)
+        }
+    }
+}
+
 /// The open step, unless it waits for something that the plan has replaced.
 fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Option<Decision> {
     let entry = match open.phase {

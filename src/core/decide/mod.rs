@@ -27,7 +27,7 @@ pub use after::{
 };
 pub use command::{Answer, Command};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
-pub use direct::{DirectContent, DirectView, decide_direct};
+pub use direct::{DirectContent, DirectView, decide_direct, decide_gone};
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
 pub use orphan::{OrphanView, decide_orphans, inert};
 pub use recognise::{Recognised, Traces, recognise};
