@@ -8,10 +8,12 @@ use super::watch::Watch;
 use super::write::Written;
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
+use crate::core::object::ObjectRef;
 use crate::core::record::EntityRecord;
-use crate::core::strategy::{Effect, EntityKey, Look, Sight, look};
+use crate::core::strategy::{Effect, EntityKey, Look, Sight, look, mark_of, revision_of};
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A step under way.
@@ -178,6 +180,22 @@ impl Work {
         since.checked_add(seconds).ok()
     }
 
+    /// Whether this step has written an object again after the wait at the
+    /// cursor. What was waited for had come then, and what a later write says
+    /// never comes back to it; that write is compared by its fields, and waits
+    /// of its own follow it.
+    fn went_on(&self, object: &ObjectRef, live: &Value) -> bool {
+        let Some((step, done)) = mark_of(live).filter(|(_, done)| *done > self.cursor) else {
+            return false;
+        };
+        let Some(Effect::Write { side, object: written, .. }) = self.act.step.effects.get(done)
+        else {
+            return false;
+        };
+        let revision = self.act.table.get(*side, written).map(|(_, revision)| revision.short());
+        step == self.act.step.id && written == object && revision_of(live) == revision
+    }
+
     /// Where an intent has to begin to go on: whatever was awaited is seen
     /// again under the lock.
     pub(super) fn from(&self) -> usize {
@@ -260,7 +278,7 @@ impl<P: Ports> Engine<'_, P> {
     /// One look at what is awaited; it has to hold at two.
     async fn look_at_wait(&self, work: &mut Work, effect: &Effect) -> Result<Pace, Halt> {
         let since = work.known_since(self.ports.clock().now().await?);
-        let seen = self.look(effect, since).await?;
+        let seen = self.look(work, effect, since).await?;
         if seen.ready.is_some() {
             work.ready = seen.ready;
         }
@@ -290,18 +308,22 @@ impl<P: Ports> Engine<'_, P> {
         let mut next = work.cursor + 1;
         let now = self.ports.clock().now().await?;
         while let Some(effect @ Effect::Await { .. }) = work.act.step.effects.get(next)
-            && self.look(effect, now).await?.met
+            && self.look(work, effect, now).await?.met
         {
             next += 1;
         }
         Ok(next)
     }
 
-    async fn look(&self, effect: &Effect, since: Timestamp) -> Result<Look, Halt> {
+    async fn look(&self, work: &Work, effect: &Effect, since: Timestamp) -> Result<Look, Halt> {
         let Effect::Await { object, condition, .. } = effect else {
             return Ok(Look { met: true, set_back: false, seen: String::new(), ready: None });
         };
         let live = self.ports.cluster().get(object).await?;
+        if condition.is_of_route() && live.as_ref().is_some_and(|live| work.went_on(object, live)) {
+            let seen = format!("{object} was written again since");
+            return Ok(Look { met: true, set_back: false, seen, ready: None });
+        }
         let beside = match condition.beside(object) {
             Some((kind, labels)) => {
                 self.ports.cluster().list(&kind, object.namespace.as_deref(), &labels).await?
@@ -337,7 +359,7 @@ fn nearest_await(effects: &[Effect], cursor: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::object::{KindRef, ObjectRef};
+    use crate::core::object::KindRef;
     use crate::core::strategy::Condition;
 
     #[test]

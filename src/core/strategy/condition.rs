@@ -49,6 +49,12 @@ impl Condition {
         Some((KindRef::new(api_version, kind), vec![label]))
     }
 
+    /// Whether it is about what a route says.
+    #[must_use]
+    pub fn is_of_route(&self) -> bool {
+        matches!(self, Self::RouteAccepted { .. } | Self::Drained { .. })
+    }
+
     /// How long what came before must have been known to be done, in seconds.
     #[must_use]
     pub fn holds_for(&self) -> Option<u32> {
