@@ -35,16 +35,27 @@ impl<P: Ports> Engine<'_, P> {
         let mut stale = false;
         let (mut links, mut linked_to) = (Vec::new(), Vec::new());
         let mut works: Vec<(usize, Work)> = Vec::new();
+        let mut held_back = Vec::new();
         for (i, due) in active.into_iter().zip(surveyed) {
             let Some(course) = courses.get_mut(i) else { continue };
             match due {
                 Ok(Due::Nothing(rest)) => stale |= course.note(Ok(Turn::Rest(rest))),
+                Ok(Due::Held(holder, rest)) => held_back.push((i, holder, rest)),
                 Ok(Due::Look(act)) => works.push((i, Work::new(course.key.clone(), *act))),
                 Ok(Due::Decision(link)) => {
                     links.push(*link);
                     linked_to.push(i);
                 }
                 Err(halt) => stale |= course.note(Err(halt)),
+            }
+        }
+        for (i, holder, rest) in held_back {
+            // Whatever this round does about the holder comes first.
+            let of_holder = |place: &usize| courses.get(*place).is_some_and(|c| c.key == holder);
+            let moves = linked_to.iter().chain(works.iter().map(|(i, _)| i)).any(of_holder);
+            let turn = if moves { Err(Halt::Again) } else { Ok(Turn::Rest(rest)) };
+            if let Some(course) = courses.get_mut(i) {
+                stale |= course.note(turn);
             }
         }
         for (i, linked) in linked_to.into_iter().zip(self.locked(reading, links).await?) {

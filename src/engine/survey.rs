@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub(super) enum Due {
     /// Nothing now.
     Nothing(Rest),
+    /// Nothing as long as another entity's step is open over its objects.
+    Held(EntityKey, Rest),
     /// A commit about it, won by a push, before anything else.
     Decision(Box<Link>),
     /// An open step is looked at, without the lock.
@@ -105,7 +107,7 @@ impl<P: Ports> Engine<'_, P> {
         let before = snapshot.entity(key)?;
         let link = Link { key: key.clone(), content, before, reads: snapshot.read_set() };
         if let Some((holder, open)) = held.by_other(&link) {
-            return Ok(Due::Nothing(held_by(key, holder, open)));
+            return Ok(Due::Held(holder.clone(), held_by(key, holder, open)));
         }
         // A takeover is not asked about: what its holder left half done has
         // to be brought to a boundary first.
