@@ -158,6 +158,11 @@ fn fact(work: &Work, end: &End) -> Option<Fact> {
         End::Succeeded => result(StepVerdict::Succeeded, ""),
         End::Failed(seen) => result(StepVerdict::Failed, seen),
         End::Stopped => result(StepVerdict::Stopped, ""),
+        // Another wait than the recorded one: its time begins now, or no round
+        // would ever be long enough for it.
+        End::Waiting(seen) if work.lock.is_none() && work.has_moved_on() => {
+            Some(Fact::Waiting(seen.clone()))
+        }
         _ if work.lock.is_none() => None,
         End::Waiting(seen) | End::Paused(seen) | End::SetBack(seen) => {
             Some(Fact::Waiting(seen.clone()))

@@ -133,6 +133,11 @@ impl Work {
         self.stamped
     }
 
+    /// Whether the record stands at an earlier wait than this run does.
+    pub(super) fn has_moved_on(&self) -> bool {
+        self.record.open.as_ref().is_some_and(|open| open.cursor != self.cursor)
+    }
+
     /// The cursor's wait was met at the last look; one more look decides.
     pub(super) fn nearly_met(&self) -> bool {
         self.met_until > self.cursor
