@@ -66,12 +66,14 @@ fn moves(record: &EntityRecord) -> bool {
 }
 
 /// Whether an abort on the record stops a step of this kind: the way back is
-/// never stopped, nor is what has to stand before it.
+/// never stopped, nor is what has to stand before it; nor is the removal of
+/// leftovers, which begins where nothing is due: an aborted attempt stays
+/// aborted, and would stop it for ever.
 #[must_use]
 pub fn heeds_abort(kind: StepKind, record: &EntityRecord) -> bool {
     match kind {
-        StepKind::Abort => false,
+        StepKind::Abort | StepKind::Orphans => false,
         StepKind::Replay(_) => moves(record),
-        StepKind::Batch(_) | StepKind::Settle | StepKind::Orphans => true,
+        StepKind::Batch(_) | StepKind::Settle => true,
     }
 }
