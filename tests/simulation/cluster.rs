@@ -145,7 +145,10 @@ impl SimCluster {
     }
 
     async fn send(&self, write: Write) -> Result<Value, ClusterError> {
-        self.0.before().await;
+        // Where a run stops between a look and its write, or between a
+        // creation and what fills it, its step is taken over under its feet.
+        let creates = matches!(&write, Write::Apply { mode: WriteMode::CreateOnly, .. });
+        self.0.before(write.object().kind != "Lease").await;
         let name = self.0.name();
         let sim = &self.0.sim;
         sim.hit("call: write");
@@ -166,13 +169,13 @@ impl SimCluster {
             let later = sim.now.get() + sim.between(200, 300_000);
             let write = write.clone();
             sim.at(later, Event::Land(Flying { run: name.clone(), write }));
-            sim.meanwhile();
+            sim.meanwhile(later - sim.now.get());
             Some(ClusterProblem::Unknown(text()))
         } else {
             None
         };
         if let Some(problem) = refused {
-            self.0.after().await;
+            self.0.after(creates).await;
             return Err(Self::failed(object, problem));
         }
         let done = sim.land(&name, &write);
@@ -186,7 +189,7 @@ impl SimCluster {
             });
         }
         let lost = self.0.fires(Fault::AckLost);
-        self.0.after().await;
+        self.0.after(creates).await;
         if lost {
             return Err(Self::failed(object, ClusterProblem::Unknown(text())));
         }
@@ -230,6 +233,7 @@ impl Cluster for SimCluster {
         }
         self.0.say(|| format!("   list {kind}: {} objects", found.len()));
         let name = self.0.name();
+        self.0.sim.audit.borrow_mut().endpoints(&name, labels, &found);
         for live in &found {
             if let Some(object) = ObjectRef::of(live) {
                 self.0.sim.audit.borrow_mut().read(&name, &object, Some(live));

@@ -17,11 +17,13 @@
 )]
 
 mod arguments;
+mod branches;
 mod clock;
 mod cluster;
 mod coverage;
 mod faults;
 mod invariants;
+mod meddle;
 mod objects;
 mod people;
 mod plan;

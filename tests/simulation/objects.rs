@@ -1,6 +1,7 @@
 //! Git objects in memory: blobs, trees and commits by content. Owns the store,
 //! which only grows, so all runs of a seed may share it; refs are next door.
 
+use crate::faults::Fault;
 use crate::schedule::Handle;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -280,6 +281,12 @@ impl Objects for SimObjects {
         time: Timestamp,
     ) -> Result<CommitId, RemoteError> {
         let author = self.0.name();
+        if self.0.fires(Fault::StoreFull) {
+            return Err(RemoteError::Store {
+                doing: "write a commit".to_owned(),
+                cause: "no space left on device".to_owned(),
+            });
+        }
         self.0.sim.store.borrow_mut().commit(parent, changes, message, &author, time)
     }
 }

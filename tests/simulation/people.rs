@@ -6,15 +6,12 @@ use crate::remote::SimRemote;
 use crate::run::target;
 use crate::schedule::{Event, Sim};
 use jiff::SignedDuration;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tranche::core::decide::Command;
-use tranche::core::object::{KindRef, ObjectRef};
-use tranche::core::record::{CommitPhase, Trailers};
 use tranche::core::strategy::{EntityKey, EntityKind};
 use tranche::engine::{Commanded, Order, command};
-use tranche::port::{CommitId, Remote, WriteMode};
+use tranche::port::{CommitId, Remote};
 
 /// Something that somebody does; the number is an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +22,7 @@ pub enum Deed {
     Follow(usize),
     Revert(usize),
     EditBatches(usize),
+    Resize(usize, Option<u64>),
     Gate(usize, Option<u64>),
     Hold(usize, bool),
     Remove(usize),
@@ -38,9 +36,23 @@ pub enum Deed {
     Replace(usize),
     Evict(usize),
     DropService(usize),
+    /// A route's weights are edited by hand, and that is taken back.
+    Weigh(usize),
+    Unweigh(usize),
+    DropRoute(usize),
+    /// The Gateway's controller stops, and starts again.
+    GatewayDown(usize),
+    GatewayUp(usize),
+    /// Somebody says that the holder of the open step is gone.
+    Unlock(usize),
     RewindRecord,
     DropRecord,
     ForgeRecord,
+    /// A commit whose number skips some.
+    ForgeSeq,
+    /// The file of a rollout is edited by hand, and put back.
+    ForgeFile(usize),
+    MendFile(usize),
     RewindPlan,
     /// Branches are put back to where they were.
     Mend(Option<CommitId>, Option<CommitId>),
@@ -48,8 +60,11 @@ pub enum Deed {
 }
 
 /// The workload kinds that applications of a seed have.
-pub const WORKLOADS: [(&str, &str); 2] =
-    [("apps/v1", "Deployment"), ("apps.kruise.io/v1alpha1", "CloneSet")];
+pub const WORKLOADS: [(&str, &str); 3] = [
+    ("apps/v1", "Deployment"),
+    ("apps.kruise.io/v1alpha1", "CloneSet"),
+    ("apps/v1", "StatefulSet"),
+];
 
 impl Sim {
     /// The deeds of a seed, over so many milliseconds.
@@ -64,8 +79,10 @@ impl Sim {
         for _ in 0..count {
             let at = self.between(10_000, until);
             let app = pick();
-            let deed = match self.below(if meddlesome < 60 { 56 } else { 100 }) {
-                0..=9 => Deed::NewTarget(app),
+            let deed = match self.below(if meddlesome < 60 { 56 } else { 140 }) {
+                0..=7 => Deed::NewTarget(app),
+                8 => Deed::Resize(app, Some(2 + self.below(4))),
+                9 => Deed::Resize(app, None),
                 10..=13 => Deed::NewContent(app),
                 14..=18 => Deed::Revert(app),
                 19..=22 => Deed::EditBatches(app),
@@ -90,6 +107,12 @@ impl Sim {
                 89 => Deed::DropRecord,
                 90..=91 => Deed::ForgeRecord,
                 92..=93 => Deed::RewindPlan,
+                94..=97 => Deed::ForgeSeq,
+                98..=107 => Deed::ForgeFile(app),
+                108..=114 => Deed::Unlock(app),
+                115..=121 => Deed::Weigh(app),
+                122..=127 => Deed::DropRoute(app),
+                128..=134 => Deed::GatewayDown(app),
                 _ => Deed::Clock(i64::try_from(self.below(400)).unwrap_or(0) - 200),
             };
             match &deed {
@@ -101,6 +124,15 @@ impl Sim {
                 }
                 Deed::Break(_) => {
                     self.at(at + self.between(1_000, 120_000), Event::Deed(Deed::Break(false)));
+                }
+                Deed::Weigh(app) => {
+                    self.at(at + self.between(30_000, 300_000), Event::Deed(Deed::Unweigh(*app)));
+                }
+                Deed::GatewayDown(app) => {
+                    self.at(at + self.between(5_000, 200_000), Event::Deed(Deed::GatewayUp(*app)));
+                }
+                Deed::ForgeFile(app) => {
+                    self.at(at + self.between(30_000, 240_000), Event::Deed(Deed::MendFile(*app)));
                 }
                 _ => {}
             }
@@ -121,13 +153,25 @@ impl Sim {
             | Deed::Unplug(app)
             | Deed::Replace(app)
             | Deed::Evict(app)
-            | Deed::DropService(app) => self.meddle(&deed, app),
+            | Deed::DropService(app)
+            | Deed::Weigh(app)
+            | Deed::Unweigh(app)
+            | Deed::DropRoute(app)
+            | Deed::GatewayDown(app)
+            | Deed::GatewayUp(app) => self.meddle(&deed, app),
+            Deed::Unlock(app) => self.unlock(&self.entity(app)),
+            Deed::ForgeFile(app) => self.forge_file(&self.entity(app)),
+            Deed::MendFile(app) => self.mend_file(&self.entity(app)),
             Deed::RewindRecord
             | Deed::DropRecord
             | Deed::ForgeRecord
+            | Deed::ForgeSeq
             | Deed::RewindPlan
             | Deed::Mend(..) => self.rewrite(&deed),
-            Deed::Clock(by) => self.clock_off.set(self.clock_off.get() + by),
+            Deed::Clock(by) => {
+                self.audit.borrow_mut().clocked = true;
+                self.clock_off.set(self.clock_off.get() + by);
+            }
             edit => self.edit(&edit),
         }
     }
@@ -170,6 +214,11 @@ impl Sim {
                 let batches = other_batches(&mut random);
                 if let Some(roll) = &mut apps[i].roll {
                     roll.batches = batches;
+                }
+            }
+            Deed::Resize(i, size) => {
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.size = size;
                 }
             }
             Deed::Gate(i, partition) => {
@@ -282,183 +331,5 @@ impl Sim {
                 }
             })
         });
-    }
-
-    /// The live workloads of an application.
-    pub fn workloads(&self, app: &str) -> Vec<ObjectRef> {
-        let mut found = Vec::new();
-        for (api_version, kind) in WORKLOADS {
-            let kind = KindRef::new(api_version, kind);
-            let _ = self.sandbox.visit(&kind, &mut |name, _| {
-                let rest = name.name.strip_prefix(app);
-                if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-v")) {
-                    found.push(name.clone());
-                }
-            });
-        }
-        found
-    }
-
-    fn meddle(&self, deed: &Deed, app: usize) {
-        let app = self.plans.borrow().model.apps[app].name;
-        let people = self.sandbox.cluster_of("kubectl");
-        let workloads = self.workloads(app);
-        if workloads.is_empty() {
-            return;
-        }
-        let object = self.random.borrow_mut().pick(&workloads).clone();
-        self.audit.borrow_mut().disturbed(
-            self.now.get(),
-            app,
-            &object,
-            !matches!(deed, Deed::Touch(_)),
-        );
-        let head = json!({
-            "apiVersion": object.api_version, "kind": object.kind,
-            "metadata": {"name": object.name, "namespace": object.namespace},
-        });
-        match deed {
-            Deed::Scale(_) => {
-                let mut body = head;
-                body["spec"] = json!({"replicas": self.below(6)});
-                let _ = people.write(&object, &body, &WriteMode::Any, false);
-            }
-            Deed::Touch(_) => self.bump(&object),
-            Deed::Unplug(_) => {
-                let _ = people.remove(&object, None);
-            }
-            Deed::Replace(_) => {
-                let Ok(Some(mut live)) = people.read(&object) else { return };
-                let _ = people.remove(&object, None);
-                if let Some(fields) = live.as_object_mut() {
-                    fields.remove("status");
-                }
-                live["metadata"] = head["metadata"].clone();
-                let _ = people.write(&object, &live, &WriteMode::CreateOnly, false);
-            }
-            Deed::Evict(_) => {
-                let pods = KindRef::new("v1", "Pod");
-                let mut victims = Vec::new();
-                let _ = self.sandbox.visit(&pods, &mut |name, pod| {
-                    let label = pod.pointer("/metadata/labels/app.oam.dev~1component");
-                    if label.and_then(Value::as_str) == Some(app) {
-                        victims.push(name.clone());
-                    }
-                });
-                if !victims.is_empty() {
-                    let victim = self.random.borrow_mut().pick(&victims).clone();
-                    let _ = people.remove(&victim, None);
-                }
-            }
-            Deed::DropService(_) => {
-                let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
-                self.audit.borrow_mut().disturbed(self.now.get(), app, &service, true);
-                let _ = people.remove(&service, None);
-            }
-            _ => {}
-        }
-    }
-
-    /// Somebody changes a field that nobody of us owns.
-    pub fn bump(&self, object: &ObjectRef) {
-        let people = self.sandbox.cluster_of("another-controller");
-        if !matches!(people.read(object), Ok(Some(_))) {
-            return;
-        }
-        let order = self.below(1_000_000).to_string();
-        let body = json!({
-            "apiVersion": object.api_version, "kind": object.kind,
-            "metadata": {
-                "name": object.name, "namespace": object.namespace,
-                "annotations": {"example.com/touched": order},
-            },
-        });
-        let _ = people.write(object, &body, &WriteMode::Any, false);
-    }
-
-    /// A commit on the record that is about nothing of ours.
-    pub fn someone_pushes(&self) {
-        let tip = self.refs.borrow().record.clone();
-        let Some(tip) = tip else { return };
-        let Some(message) = self.store.borrow().message(&tip) else { return };
-        let Some(before) = Trailers::parse(&message) else { return };
-        let trailers = Trailers::after(Some(&before), CommitPhase::Decision, &before.plan_commit);
-        let message = trailers.message("a note about something else", "");
-        let done = self.store.borrow_mut().commit(Some(&tip), &[], &message, "people", self.time());
-        if let Ok(new) = done {
-            self.land_push("people", Some(&tip), &new);
-        }
-    }
-
-    /// Whether the anchor tells that the record was rewound to a commit.
-    fn shows(&self, to: Option<&CommitId>) -> bool {
-        let lease = KindRef::new("coordination.k8s.io/v1", "Lease");
-        let anchor = ObjectRef::new(&lease, Some("default"), &format!("tranche-{}", target().name));
-        let live = self.sandbox.cluster().read(&anchor).ok().flatten();
-        let seq = live.as_ref().and_then(|live| {
-            live.pointer("/metadata/annotations/tranche.dev~1seq")?.as_str()?.parse::<u64>().ok()
-        });
-        let message = to.and_then(|to| self.store.borrow().message(to));
-        let tip = message.and_then(|m| Trailers::parse(&m)).map_or(0, |trailers| trailers.seq);
-        seq.is_some_and(|seq| seq > tip)
-    }
-
-    fn rewrite(&self, deed: &Deed) {
-        let refs = self.refs.borrow().clone();
-        if let Deed::Mend(plan, record) = deed {
-            let mut now = self.refs.borrow_mut();
-            // What was pushed onto a rewound branch is lost with it.
-            if plan.is_some() {
-                now.plan.clone_from(plan);
-                self.plans.borrow_mut().rewound = false;
-            }
-            if record.is_some() {
-                now.record.clone_from(record);
-            }
-            drop(now);
-            self.audit.borrow_mut().mended(self);
-            return;
-        }
-        let back = |from: &Option<CommitId>, steps: u64| {
-            let store = self.store.borrow();
-            let mut at = from.clone()?;
-            for _ in 0..steps {
-                at = store.parent(&at)?;
-            }
-            Some(at)
-        };
-        let later = self.now.get() + self.between(30_000, 240_000);
-        if *deed == Deed::RewindPlan {
-            let Some(to) = back(&refs.plan, 1) else { return };
-            self.refs.borrow_mut().plan = Some(to);
-            self.plans.borrow_mut().rewound = true;
-            self.at(later, Event::Deed(Deed::Mend(refs.plan, None)));
-            return;
-        }
-        let Some(tip) = refs.record.clone() else { return };
-        let to = match deed {
-            Deed::DropRecord => None,
-            Deed::RewindRecord => match back(&refs.record, 1 + self.below(4)) {
-                Some(to) => Some(to),
-                None => return,
-            },
-            _ => {
-                let done = self.store.borrow_mut().commit(
-                    Some(&tip),
-                    &[],
-                    "forged\n",
-                    "mallory",
-                    self.time(),
-                );
-                done.ok()
-            }
-        };
-        // A rewind that nothing shows is nobody's fault here.
-        if *deed != Deed::ForgeRecord && !self.shows(to.as_ref()) {
-            return;
-        }
-        self.refs.borrow_mut().record = to;
-        self.audit.borrow_mut().tampered(self);
-        self.at(later, Event::Deed(Deed::Mend(None, Some(tip))));
     }
 }

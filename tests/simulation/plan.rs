@@ -28,8 +28,12 @@ pub struct Content {
 pub enum Kind {
     /// A webservice with a Service: a pair of Deployments while it rolls.
     Pair,
+    /// The same behind an HTTPRoute, whose weight moves with the pods.
+    Canary,
     /// A CloneSet behind a partition.
     CloneSet,
+    /// A StatefulSet, which goes from the highest ordinal down.
+    StatefulSet,
     /// A webservice that is applied directly.
     Direct,
 }
@@ -45,6 +49,10 @@ pub struct Roll {
     pub paused: bool,
     pub deadline: u64,
     pub on_delete: usize,
+    /// How many pods it asks for, if it does.
+    pub size: Option<u64>,
+    /// How long old pods serve on after a shift, in seconds.
+    pub drain: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +64,8 @@ pub struct App {
     pub contents: Vec<Content>,
     pub now: usize,
     pub roll: Option<Roll>,
+    /// How long the Gateway takes to take a change of the route over.
+    pub accept: u64,
 }
 
 /// One plan.
@@ -68,6 +78,23 @@ pub struct Model {
     pub broken: bool,
 }
 
+/// What applications are, most of them pairs and canaries.
+const KINDS: [Kind; 9] = [
+    Kind::Pair,
+    Kind::Pair,
+    Kind::Pair,
+    Kind::Canary,
+    Kind::Canary,
+    Kind::Canary,
+    Kind::CloneSet,
+    Kind::StatefulSet,
+    Kind::Direct,
+];
+
+const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata:\n  \
+                       name: edge\nspec:\n  gatewayClassName: sandbox\n  listeners:\n    \
+                       - {name: http, protocol: HTTP, port: 80}\n";
+
 /// Batches as written: amounts in percent, and `maxUnavailable` of each.
 const BATCHES: [(&[u32], u32); 6] = [
     (&[100], 0),
@@ -76,6 +103,16 @@ const BATCHES: [(&[u32], u32); 6] = [
     (&[40, 60], 0),
     (&[34, 33, 33], 1),
     (&[50, 50], 1),
+];
+
+/// The steps of canaries as written: weight and pods.
+const STEPS: [&[(u32, Option<&str>)]; 6] = [
+    &[(100, None)],
+    &[(50, None), (100, None)],
+    &[(20, None), (60, None), (100, None)],
+    &[(0, Some("50%")), (100, None)],
+    &[(10, Some("100%")), (50, Some("100%")), (100, None)],
+    &[(25, Some("50%")), (50, Some("75%")), (100, Some("100%"))],
 ];
 
 /// What happens to a rollout that vanishes.
@@ -110,14 +147,20 @@ pub fn any_ready(random: &mut Random) -> Ready {
     }
 }
 
+impl Kind {
+    /// A workload for each revision, and a Service.
+    pub fn pair(self) -> bool {
+        matches!(self, Self::Pair | Self::Canary)
+    }
+}
+
 impl Model {
     /// The first plan of a seed.
     pub fn generate(random: &mut Random) -> Self {
         let count = *random.pick(&[1, 1, 1, 2, 2, 3]);
         let names = ["web", "api", "shop"];
         let apps = names.iter().take(count).map(|name| {
-            let kind =
-                *random.pick(&[Kind::Pair, Kind::Pair, Kind::Pair, Kind::CloneSet, Kind::Direct]);
+            let kind = *random.pick(&KINDS);
             let roll = Roll {
                 target: 0,
                 batches: other_batches(random),
@@ -126,6 +169,8 @@ impl Model {
                 paused: false,
                 deadline: *random.pick(&[60, 120, 300]),
                 on_delete: usize::try_from(random.below(3)).unwrap_or(0),
+                size: random.chance(150).then(|| random.between(2, 5)),
+                drain: *random.pick(&[0, 5, 5, 20]),
             };
             App {
                 name,
@@ -134,6 +179,7 @@ impl Model {
                 contents: vec![Content { image: 1, ready: Ready::After(2) }],
                 now: 0,
                 roll: (kind != Kind::Direct).then_some(roll),
+                accept: *random.pick(&[1, 1, 3, 15]),
             }
         });
         let apps = apps.collect();
@@ -148,6 +194,11 @@ impl Model {
             if let Some(roll) = &app.roll {
                 files.insert(format!("roll-{}.yaml", app.name), app.rollout(roll));
             }
+        }
+        let routed = self.apps.iter().filter(|app| app.kind == Kind::Canary);
+        for app in routed {
+            files.insert(format!("route-{}.yaml", app.name), app.route());
+            files.insert("gateway.yaml".to_owned(), GATEWAY.to_owned());
         }
         if let Some(note) = self.note {
             let text = format!(
@@ -176,12 +227,16 @@ impl App {
         if self.kind != Kind::Direct {
             text.push_str("  annotations:\n    app.oam.dev/rollout-template: \"true\"\n");
         }
-        let kind = if self.kind == Kind::CloneSet { "clonesetservice" } else { "webservice" };
+        let kind = match self.kind {
+            Kind::CloneSet => "clonesetservice",
+            Kind::StatefulSet => "statefulset",
+            Kind::Pair | Kind::Canary | Kind::Direct => "webservice",
+        };
         let _ = writeln!(text, "spec:\n  components:\n    - name: {name}\n      type: {kind}");
         let _ = writeln!(text, "      properties:\n        image: \"{name}:{}\"", content.image);
         if self.kind == Kind::CloneSet {
             let _ = writeln!(text, "        replicas: {}", self.replicas);
-        } else {
+        } else if self.kind != Kind::StatefulSet {
             text.push_str("        ports: [{port: 80, expose: true}]\n");
         }
         text.push_str("      traits:\n");
@@ -199,8 +254,26 @@ impl App {
         text
     }
 
+    /// How long old pods serve on after a shift, as the plan says.
+    pub fn drain(&self) -> u64 {
+        self.roll.map_or(0, |roll| roll.drain)
+    }
+
+    fn route(&self) -> String {
+        let (name, accept) = (self.name, self.accept);
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: {name}\n  \
+             annotations: {{sandbox.tranche.dev/accept-after: {accept}s}}\nspec:\n  \
+             parentRefs: [{{name: edge}}]\n  rules:\n    - backendRefs: \
+             [{{name: {name}, port: 80}}]\n"
+        )
+    }
+
     fn rollout(&self, roll: &Roll) -> String {
         let name = self.name;
+        if self.kind == Kind::Canary {
+            return self.canary(roll);
+        }
         let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\n");
         let _ = writeln!(
             text,
@@ -221,6 +294,9 @@ impl App {
         if roll.paused {
             text.push_str("    paused: true\n");
         }
+        if let Some(size) = roll.size {
+            let _ = writeln!(text, "    targetSize: {size}");
+        }
         text.push_str("    rolloutBatches:\n");
         let (amounts, unavailable) = BATCHES[roll.batches];
         for percent in amounts {
@@ -228,6 +304,38 @@ impl App {
             if unavailable > 0 {
                 let _ = writeln!(text, "        maxUnavailable: {unavailable}");
             }
+        }
+        text
+    }
+}
+
+impl App {
+    fn canary(&self, roll: &Roll) -> String {
+        let name = self.name;
+        let mut text = String::from("apiVersion: tranche.dev/v1alpha1\nkind: AppRollout\n");
+        let _ = writeln!(
+            text,
+            "metadata:\n  name: {name}\n  annotations:\n    tranche.dev/progress-deadline: {}s\n    \
+             tranche.dev/on-delete: {}",
+            roll.deadline, ON_DELETE[roll.on_delete]
+        );
+        let _ = writeln!(text, "spec:\n  targetAppRevisionName: {name}-v{}", roll.target + 1);
+        let partition = roll.partition.map(|last| format!("batchPartition: {last}"));
+        let paused = roll.paused.then(|| "paused: true".to_owned());
+        let size = roll.size.map(|size| format!("targetSize: {size}"));
+        let gates: Vec<String> = [partition, paused, size].into_iter().flatten().collect();
+        if !gates.is_empty() {
+            let _ = writeln!(text, "  rolloutPlan: {{{}}}", gates.join(", "));
+        }
+        let _ = writeln!(
+            text,
+            "  strategy:\n    canary:\n      traffic: {{httpRoute: {{name: {name}}}, \
+             drainSeconds: {}}}\n      steps:",
+            roll.drain
+        );
+        for (weight, pods) in STEPS[roll.batches] {
+            let pods = pods.map(|pods| format!(", replicas: {pods}")).unwrap_or_default();
+            let _ = writeln!(text, "        - {{weight: {weight}{pods}}}");
         }
         text
     }

@@ -119,7 +119,7 @@ impl Remote for SimRemote {
         expected: Option<&CommitId>,
         new: &CommitId,
     ) -> Result<PushOutcome, RemoteError> {
-        self.handle.before().await;
+        self.handle.before(false).await;
         let sim = &self.handle.sim;
         let name = self.handle.name();
         sim.hit("call: push");
@@ -127,12 +127,12 @@ impl Remote for SimRemote {
             sim.someone_pushes();
         }
         if self.handle.fires(Fault::PushFails) {
-            self.handle.after().await;
+            self.handle.after(false).await;
             return Err(unreachable());
         }
         let moved = sim.refs.borrow().record.as_ref() != expected;
         if !moved && self.handle.fires(Fault::Hook) {
-            self.handle.after().await;
+            self.handle.after(false).await;
             return Ok(PushOutcome::Refused("pre-receive hook declined".to_owned()));
         }
         if !moved && self.handle.fires(Fault::PushLands) {
@@ -140,7 +140,7 @@ impl Remote for SimRemote {
             let (expected, new) = (expected.cloned(), new.clone());
             sim.at(later, Event::LandPush(FlyingPush { run: name, expected, new }));
             let seen = sim.below(2) == 0;
-            self.handle.after().await;
+            self.handle.after(false).await;
             // The branch was looked at again and had not moved, or nothing
             // could be read at all.
             let text = "the transport broke".to_owned();
@@ -153,7 +153,7 @@ impl Remote for SimRemote {
         } else {
             sim.hit("push: lost the race");
         }
-        self.handle.after().await;
+        self.handle.after(false).await;
         if lost {
             return Err(unreachable());
         }

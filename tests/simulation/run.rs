@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use tranche::core::model::{ClusterRef, Project, Target};
 use tranche::core::record::Holder;
-use tranche::engine::{Engine, Memo, Options, Report};
+use tranche::core::strategy::EntityKey;
+use tranche::engine::{Engine, Memo, Options, Report, Word};
 use tranche::port::{Audience, Ports, Process, Progress};
 
 /// The target of every simulation.
@@ -78,6 +79,40 @@ impl Sim {
                 }
                 handle.sim.hit(&format!("run ended: {:?}", report.class()));
                 end(&handle.sim, &name, &report);
+            })
+        });
+    }
+}
+
+impl Sim {
+    /// Somebody says that the holder of a rollout's open step is gone.
+    pub fn unlock(self: &Rc<Self>, key: &EntityKey) {
+        let audit = self.audit.borrow();
+        let open = audit.entities().get(key).and_then(|record| record.open.as_ref());
+        let Some(id) = open.map(|open| open.id.clone()) else { return };
+        drop(audit);
+        let (key, name) = (key.clone(), format!("person-{}", self.now.get()));
+        self.spawn(name.clone(), move |handle| {
+            Box::pin(async move {
+                let holder = Holder {
+                    run: name,
+                    boot: "a laptop".to_owned(),
+                    pid_namespace: "one".to_owned(),
+                    pid: 1,
+                    started: 1,
+                };
+                let target = target();
+                let ports = SimPorts {
+                    cluster: SimCluster(handle.clone()),
+                    remote: SimRemote::new(handle.clone()),
+                    clock: SimClock { handle: handle.clone(), told: Cell::default() },
+                    process: SimProcess { handle: handle.clone(), holder, signal: None },
+                    audience: Listener(handle.clone()),
+                };
+                let word = Word { by: "somebody".to_owned(), reason: None };
+                let engine = Engine::new(&ports, &target, Options::default());
+                let done = engine.unlock(&key, &id, &word).await;
+                handle.say(|| format!("unlock {id}: {done:?}"));
             })
         });
     }

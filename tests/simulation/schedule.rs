@@ -156,8 +156,8 @@ impl Sim {
 
     /// While something is late people often change their mind: what arrives then
     /// arrives in another world.
-    pub fn meanwhile(&self) {
-        if self.below(2) == 0 {
+    pub fn meanwhile(&self, length: u64) {
+        if self.below(4) > 0 && !self.armed.stopped() {
             let apps = self.plans.borrow().model.apps.len() as u64;
             let app = usize::try_from(self.below(apps)).unwrap_or(0);
             let deed = match self.below(4) {
@@ -165,7 +165,7 @@ impl Sim {
                 1 => Deed::Revert(app),
                 _ => Deed::Order(app, tranche::core::decide::Command::Abort),
             };
-            self.at(self.now.get() + self.between(1_000, 260_000), Event::Deed(deed));
+            self.at(self.now.get() + self.between(1_000, length), Event::Deed(deed));
         }
     }
 
@@ -291,10 +291,21 @@ impl Handle {
         }
     }
 
+    /// Nothing of this run goes on for longer than its lease. Meanwhile others
+    /// take its step over, and people change their mind.
     async fn suspend(&self) {
-        let until = self.sim.now.get() + self.sim.between(110_000, 420_000);
-        self.sim.actors.borrow_mut()[self.actor].suspended = until;
-        self.sim.meanwhile();
+        let now = self.sim.now.get();
+        let length = match self.sim.below(4) {
+            0 => self.sim.between(110_000, 160_000),
+            1 | 2 => self.sim.between(130_000, 420_000),
+            _ => self.sim.between(300_000, 900_000),
+        };
+        self.sim.actors.borrow_mut()[self.actor].suspended = now + length;
+        self.sim.meanwhile(length);
+        for _ in 0..self.sim.between(1, 3) {
+            let later = now + self.sim.between(100_000, 125_000 + length);
+            self.sim.at(later, Event::Start);
+        }
         self.pause(0).await;
         self.say(|| "awake again".to_owned());
     }
@@ -315,12 +326,13 @@ impl Handle {
         self.pause(latency).await;
     }
 
-    /// An effect, not sent yet.
-    pub async fn before(&self) {
+    /// An effect, not sent yet. `hot` is one between whose read and write, or
+    /// after which, most can go wrong.
+    pub async fn before(&self, hot: bool) {
         if self.fires(Fault::KillBefore) {
             self.die().await;
         }
-        if self.fires(Fault::SuspendBefore) {
+        if self.fires(Fault::SuspendBefore) || (hot && self.fires(Fault::SuspendBefore)) {
             self.suspend().await;
         }
         let latency = self.latency();
@@ -328,13 +340,13 @@ impl Handle {
     }
 
     /// An effect that has happened, its answer on the way back.
-    pub async fn after(&self) {
+    pub async fn after(&self, hot: bool) {
         if self.fires(Fault::KillDuring) {
             self.die().await;
         }
         let latency = self.latency() / 4;
         self.pause(latency).await;
-        if self.fires(Fault::SuspendAfter) {
+        if self.fires(Fault::SuspendAfter) || (hot && self.fires(Fault::SuspendAfter)) {
             self.suspend().await;
         }
         if self.fires(Fault::KillAfter) {

@@ -166,6 +166,7 @@ impl Seed<'_> {
         }
         let mut last = None;
         for _ in 0..MOST_RUNS {
+            sim.unstick();
             let report = match self.calm_run() {
                 Ok(report) => report,
                 Err(violation) => return Some(violation),

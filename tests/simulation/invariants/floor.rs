@@ -62,6 +62,9 @@ impl Audit {
             plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
         let app = model.apps.iter().find(|other| other.name == app)?;
         let roll = app.roll?;
+        if app.kind == Kind::Canary {
+            return Some(original.min(total));
+        }
         let goals = goals(&roll.parsed_batches(), total).ok()?.cumulative;
         let mut largest = 0;
         let mut before = 0;
@@ -71,14 +74,15 @@ impl Audit {
         }
         let dip = match app.kind {
             Kind::Pair if roll.decrease => largest,
-            Kind::Pair => 0,
-            Kind::CloneSet | Kind::Direct => largest.max(1),
+            Kind::Pair | Kind::Canary => 0,
+            Kind::CloneSet | Kind::StatefulSet | Kind::Direct => largest.max(1),
         };
         Some(original.min(total).saturating_sub(dip + roll.unavailable()))
     }
 
     /// S1: ready pods never fall below the floor once they have reached it.
     pub fn look(&mut self, sim: &Sim, changed: &[ObjectRef]) {
+        self.followed(sim, changed);
         if !changed.iter().any(|object| object.kind == "Pod") {
             return;
         }

@@ -9,6 +9,7 @@ mod floor;
 mod order;
 mod record;
 mod rest;
+mod traffic;
 mod writes;
 
 pub use rest::settled;
@@ -16,9 +17,10 @@ pub use rest::settled;
 use crate::schedule::Sim;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use tranche::core::object::ObjectRef;
 use tranche::core::record::{EntityRecord, OpenStep};
-use tranche::core::strategy::{EntityKey, workload};
+use tranche::core::strategy::{EntityKey, StepId, workload};
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,16 @@ struct Seen {
     epoch: u64,
 }
 
+/// The file of an entity that was edited by hand.
+#[derive(Clone, Debug)]
+pub struct Forged {
+    pub since: u64,
+    /// The step that nobody may go on with; none where it may be believed.
+    pub id: Option<StepId>,
+    pub before: Rc<[u8]>,
+    pub forged: Vec<u8>,
+}
+
 /// Everything that invariants remember.
 #[derive(Debug, Default)]
 pub struct Audit {
@@ -66,7 +78,13 @@ pub struct Audit {
     started: BTreeMap<String, u64>,
     /// Since when the record is not what it was.
     tampered: Option<u64>,
+    /// Files of rollouts that were edited by hand.
+    forgeries: BTreeMap<EntityKey, Forged>,
     floors: BTreeMap<String, floor::Floor>,
+    traffic: BTreeMap<String, traffic::Traffic>,
+    served: BTreeMap<(String, String), traffic::Served>,
+    /// The target's clock has jumped in this seed.
+    pub clocked: bool,
     /// Applications that people have disturbed on the cluster.
     pub disturbed: BTreeMap<String, u64>,
     /// Somebody rewrote a branch in this seed.
@@ -103,6 +121,7 @@ impl Audit {
             if let Some(floor) = self.floors.get_mut(app) {
                 floor.disarm();
             }
+            self.traffic_disturbed(app);
         }
     }
 
@@ -111,6 +130,35 @@ impl Audit {
     pub fn tampered(&mut self, sim: &Sim) {
         self.tampered = Some(sim.now.get());
         self.rewritten = true;
+    }
+
+    /// Whether a branch or a file is not what it was.
+    pub fn tampered_with(&self) -> bool {
+        self.tampered.is_some() || !self.forgeries.is_empty()
+    }
+
+    /// Somebody has edited the file of an entity.
+    pub fn forged(&mut self, sim: &Sim, key: &EntityKey, forged: Forged) {
+        self.rewritten = true;
+        self.forgeries.insert(key.clone(), forged);
+        self.resync(sim);
+    }
+
+    /// The forgery of an entity's file, which is one no more.
+    pub fn unforged(&mut self, key: &EntityKey) -> Option<Forged> {
+        self.forgeries.remove(key)
+    }
+
+    /// S8: no run that starts on a forged open step goes on with it.
+    fn not_forged(&mut self, run: &str, key: &EntityKey, step: &StepId) {
+        let Some(forged) = self.forgeries.get(key) else { return };
+        let started = self.started.get(run).copied();
+        let (since, forged) = (forged.since, forged.id.as_ref() == Some(step));
+        if forged && started.is_some_and(|started| started >= since) {
+            self.broken("S8 no write on a record that was forged or rewound", || {
+                format!("{run} goes on with step {step} of {key}, which was forged")
+            });
+        }
     }
 
     /// The branch is what it was.

@@ -6,7 +6,7 @@ use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::object::ObjectRef;
 use tranche::core::record::Ending;
-use tranche::core::strategy::StepKind;
+use tranche::core::strategy::{Movement, StepKind};
 
 impl Audit {
     /// S3: no write takes pods of one side away on a readiness of the other
@@ -31,15 +31,19 @@ impl Audit {
         let app = app_of(object).to_owned();
         let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
         self.monotonic(sim, run, object, intent, (old, new));
-        if kind != Some(Kind::Pair) {
+        if !kind.is_some_and(Kind::pair) {
             return;
         }
         let Some(floor) = self.floor_of(sim, &app) else { return };
         let others = sim.workloads(&app).into_iter().filter(|other| other != object);
         let seen: u32 = others
-            .filter_map(|other| self.reads.get(&(run.to_owned(), other)))
-            .filter(|seen| seen.epoch >= intent.open.epoch)
-            .map(|seen| seen.ready)
+            .map(|other| {
+                let read = self.reads.get(&(run.to_owned(), other.clone()));
+                let read = read.filter(|seen| seen.epoch >= intent.open.epoch);
+                // Endpoints of a Service of one revision are pods of that one.
+                let served = self.endpoints_read(run, &other.name, intent.open.epoch);
+                read.map_or(0, |seen| seen.ready).max(served)
+            })
             .sum();
         let left = u64::from(seen) + new;
         if left < u64::from(floor) {
@@ -70,7 +74,8 @@ impl Audit {
         let back = record.ending.is_some_and(|ending| ending != Ending::DeadlineExceeded);
         let disturbed = self.disturbed.contains_key(app_of(object));
         let _ = sim;
-        if of_target && !back && !disturbed && object.kind == "Deployment" {
+        let resized = record.movement == Some(Movement::Scale);
+        if of_target && !resized && !back && !disturbed && object.kind == "Deployment" {
             self.broken("S6 monotonic batches", || {
                 format!("{run} takes {object} from {old} to {new} in {:?}", intent.open.kind)
             });

@@ -87,8 +87,11 @@ impl Audit {
         match pushed.trailers.phase {
             CommitPhase::Intent => self.intent(sim, pushed, before.as_ref(), &next),
             CommitPhase::Waiting => {
+                // Who only looks may say that it waits for something further on.
                 let same = was.zip(next.open.as_ref()).is_some_and(|(was, now)| {
-                    was.id == now.id && was.epoch == now.epoch && was.holder.run == pushed.run
+                    let ours = was.holder.run == pushed.run;
+                    let looks = was.phase == Phase::Waiting && was.cursor < now.cursor;
+                    was.id == now.id && was.epoch == now.epoch && (ours || looks)
                 });
                 if !same && !self.rewritten {
                     self.broken("S5 waiting is said by the one who holds the step", || {
@@ -102,6 +105,9 @@ impl Audit {
                 }
             }
             CommitPhase::Result => self.result(sim, pushed, before.as_ref(), &next),
+            CommitPhase::Decision if unlocks(before.as_ref(), &next) => {
+                sim.hit("people: unlocked a step");
+            }
             CommitPhase::Publish | CommitPhase::Decision | CommitPhase::Rebuild => {
                 self.broken("S12 linear record", || {
                     format!("{} changes {path} in phase {}", pushed.run, pushed.trailers.phase)
@@ -129,6 +135,7 @@ impl Audit {
                 format!("{run}: epoch {} of {} in commit {seq}", open.epoch, open.holder.run)
             });
         }
+        self.not_forged(run, &next.entity, &open.id);
         let was = before.and_then(|record| record.open.as_ref());
         let mut fresh = true;
         if let Some(was) = was {
@@ -238,6 +245,7 @@ impl Audit {
         let run = pushed.run;
         let was = before.and_then(|record| record.open.as_ref());
         if let Some(was) = was {
+            self.not_forged(run, &next.entity, &was.id);
             if was.phase == Phase::Intent && was.holder.run != run && !self.rewritten {
                 self.broken("S5 a result is said by the one who holds the step", || {
                     format!("{run} closes {}", words(Some(was)))
@@ -285,6 +293,16 @@ impl Audit {
     pub fn entities(&self) -> &BTreeMap<EntityKey, EntityRecord> {
         &self.entities
     }
+}
+
+/// Whether all that a commit says is that the lease of the open step is over.
+fn unlocks(before: Option<&EntityRecord>, next: &EntityRecord) -> bool {
+    let Some(mut before) = before.cloned() else { return false };
+    let (Some(was), Some(open)) = (&mut before.open, &next.open) else { return false };
+    let earlier = open.lease_until <= was.lease_until && open.unlocked.is_some();
+    was.lease_until = open.lease_until;
+    was.unlocked.clone_from(&open.unlocked);
+    earlier && before == *next
 }
 
 fn decisions_at(sim: &Sim, commit: &CommitId, key: &EntityKey) -> Decisions {

@@ -104,7 +104,7 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     };
     let name = match (kind, revision) {
         (_, None) => return Ok(()),
-        (Some(Kind::Pair), Some(revision)) => revision.name.clone(),
+        (Some(Kind::Pair | Kind::Canary), Some(revision)) => revision.name.clone(),
         _ => app.to_owned(),
     };
     let fine = match serving.as_slice() {
@@ -121,8 +121,12 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     // What is routed to must be there.
     let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
     let there = sim.sandbox.cluster().read(&service).ok().flatten().is_some();
-    if kind == Some(Kind::Pair) && size > 0 && !there {
+    if kind.is_some_and(Kind::pair) && size > 0 && !there {
         return violation(format!("{app}: its Service is gone"));
+    }
+    if kind == Some(Kind::Canary) && size > 0 {
+        super::traffic::at_rest(sim, app)
+            .map_err(|text| Violation { invariant: "L23 the route is as rendered", text })?;
     }
     Ok(())
 }

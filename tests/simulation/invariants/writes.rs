@@ -50,7 +50,7 @@ impl Audit {
         let epoch = epoch.unwrap_or(0);
         self.fenced(run, object, epoch, before, changed, inert);
         if let Write::Delete { .. } = write {
-            self.ours_to_delete(object, before);
+            self.ours_to_delete(object, before, &intent);
         }
         // A scale of a missing object creates it without pods first, under the
         // same effect.
@@ -63,6 +63,7 @@ impl Audit {
             |(step, effect)| format!("{step}/{effect}"),
         );
         self.once(object, &effect);
+        self.shifted(sim, run, object, &intent, before, after);
         if !matches!(write, Write::Delete { .. }) || before.is_some() {
             self.carried(sim, run, object, &intent, before, after);
         }
@@ -203,12 +204,23 @@ impl Audit {
         }
     }
 
-    /// S17: what is deleted was written by us.
-    fn ours_to_delete(&mut self, object: &ObjectRef, before: Option<&Value>) {
-        if before.is_some_and(|live| epoch_of(live).is_none()) {
-            self.broken("S17 never delete what is not ours", || {
-                format!("{object} carries no mark of ours")
-            });
+    /// S17: what is deleted was written by us, and is the very object that the
+    /// intent names, or that its step has written since.
+    fn ours_to_delete(&mut self, object: &ObjectRef, before: Option<&Value>, intent: &Intent) {
+        const NAME: &str = "S17 never delete what is not ours";
+        let Some(live) = before else { return };
+        if epoch_of(live).is_none() {
+            self.broken(NAME, || format!("{object} carries no mark of ours"));
+        }
+        let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+        let named = intent
+            .open
+            .objects
+            .iter()
+            .any(|named| named.object == *object && named.uid.as_deref() == uid);
+        let written = mark_of(live).is_some_and(|(step, _)| step == intent.open.id);
+        if !named && !written {
+            self.broken(NAME, || format!("{object} with uid {uid:?} is not what its intent names"));
         }
     }
 }
