@@ -2,12 +2,7 @@
 //! that apply to the source as it is, each with a line that says what is wrong,
 //! and each in the table of results.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and asks git"
-)]
+#![expect(clippy::disallowed_methods, reason = "a test fails by panicking, and asks git")]
 
 use std::fs;
 use std::path::Path;
