@@ -2,6 +2,7 @@
 //! before it and how it is written; who is asked, and how often after a lost
 //! push, is the caller's.
 
+use super::forged::credible;
 use super::{Class, RunError, Snapshot};
 use crate::core::decide::{Answer, Command, State};
 use crate::core::model::Target;
@@ -51,6 +52,8 @@ pub async fn command<R: Remote>(
     order: &Order,
 ) -> Result<Commanded, RunError> {
     let objects = remote.objects();
+    // A decision on top of a commit that cannot be true would hide it.
+    credible(objects, &target.record_branch, tip)?;
     let snapshot = Snapshot::new(objects, Some(tip.clone()));
     let wanted = order.wanted;
     let decisions = snapshot.decisions(key)?;
