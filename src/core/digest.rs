@@ -32,7 +32,7 @@ impl Digest {
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
         for byte in hash {
-            text.push_str(&format!("{byte:02x}"));
+            text.extend([hex(byte >> 4), hex(byte & 0xf)]);
         }
         Self(text)
     }
@@ -49,6 +49,10 @@ impl Digest {
         let hex = self.0.strip_prefix("sha256:").unwrap_or(&self.0);
         hex.get(..12).unwrap_or(hex)
     }
+}
+
+fn hex(half: u8) -> char {
+    char::from_digit(u32::from(half), 16).unwrap_or('0')
 }
 
 impl fmt::Display for Digest {
@@ -79,7 +83,7 @@ pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
                 if i > 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(Value::String(key.clone()).to_string().as_bytes());
+                write_text(key, out);
                 out.push(b':');
                 if let Some(inner) = map.get(key) {
                     write_canonical(inner, out);
@@ -87,7 +91,19 @@ pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b'}');
         }
+        Value::String(text) => write_text(text, out),
         scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+}
+
+/// A JSON string; most have nothing to escape.
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(Value::from(text).to_string().as_bytes());
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
     }
 }
 

@@ -18,6 +18,7 @@ mod quantity;
 mod selector;
 mod status;
 mod store;
+mod stored;
 mod validate;
 mod world;
 
@@ -80,7 +81,8 @@ impl Sandbox {
         }
     }
 
-    /// Shows every object of a kind to `look`, uncopied and in order.
+    /// Shows every object of a kind to `look`, uncopied and in order, without
+    /// `managedFields`.
     ///
     /// # Errors
     /// Fails when the journal cannot be read or written.

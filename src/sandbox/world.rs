@@ -4,12 +4,13 @@
 
 use super::controllers;
 use super::encoding;
-use super::fields::{after, text};
+use super::fields::{after, at, text};
+use super::stored::{Stored, add_managed, drop_managed};
 use crate::core::digest::Digest;
-use crate::core::object::{self, KindRef, ObjectRef, write_managed};
+use crate::core::object::{self, KindRef, ManagedEntry, ObjectRef, same_managed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub(super) struct World {
     now: Timestamp,
     moved: bool,
     rv: u64,
-    objects: BTreeMap<ObjectRef, Arc<Value>>,
+    objects: BTreeMap<ObjectRef, Stored>,
     children: BTreeMap<String, BTreeSet<ObjectRef>>,
     timers: BTreeSet<(Timestamp, ObjectRef)>,
     armed: BTreeMap<ObjectRef, Timestamp>,
@@ -67,38 +68,66 @@ impl World {
         self.rv
     }
 
+    /// The whole object, as an answer has it.
     pub(super) fn get(&self, name: &ObjectRef) -> Option<&Value> {
-        self.objects.get(name).map(Arc::as_ref)
+        self.objects.get(name).map(|stored| stored.whole().as_ref())
+    }
+
+    /// The object without `managedFields`: all that a controller needs.
+    pub(super) fn bare(&self, name: &ObjectRef) -> Option<&Arc<Value>> {
+        self.objects.get(name).map(Stored::bare)
+    }
+
+    /// The managers of an object.
+    pub(super) fn managed(&self, name: &ObjectRef) -> &[ManagedEntry] {
+        self.objects.get(name).map(Stored::managed).unwrap_or_default()
+    }
+
+    /// The short hash of a stored object's pod template, made by `hash`.
+    pub(super) fn template_hash(
+        &self,
+        name: &ObjectRef,
+        hash: impl FnOnce(&Value) -> String,
+    ) -> Option<&str> {
+        self.objects.get(name).map(|stored| stored.template_hash(hash))
     }
 
     /// The object as it is stored, to keep beyond the next write.
     pub(super) fn shared(&self, name: &ObjectRef) -> Option<Arc<Value>> {
-        self.objects.get(name).cloned()
+        self.objects.get(name).map(|stored| Arc::clone(stored.whole()))
     }
 
-    /// All objects, in order.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&ObjectRef, &Value)> {
-        self.objects.iter().map(|(name, object)| (name, object.as_ref()))
+    /// The names of all objects, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.objects.keys()
     }
 
-    /// All objects of a kind, by namespace and name.
+    /// All objects of a kind, by namespace and name, without `managedFields`.
     pub(super) fn of_kind<'a>(
         &'a self,
         kind: &'a KindRef,
     ) -> impl Iterator<Item = (&'a ObjectRef, &'a Value)> {
+        self.stored_of_kind(kind).map(|(name, object)| (name, object.bare().as_ref()))
+    }
+
+    /// The same, with their managers.
+    pub(super) fn stored_of_kind<'a>(
+        &'a self,
+        kind: &'a KindRef,
+    ) -> impl Iterator<Item = (&'a ObjectRef, &'a Stored)> {
         let from = ObjectRef::new(kind, None, "");
         self.objects
             .range(from..)
             .take_while(|(name, _)| name.api_version == kind.api_version && name.kind == kind.kind)
-            .map(|(name, object)| (name, object.as_ref()))
     }
 
-    /// The objects of `kind` that the object with this uid owns.
+    /// The objects of `kind` that the object with this uid owns, without
+    /// `managedFields`.
     pub(super) fn owned(&self, uid: &str, kind: &str) -> Vec<Arc<Value>> {
         let children = self.children.get(uid).into_iter().flatten();
         children
             .filter(|name| name.kind == kind)
-            .filter_map(|name| self.objects.get(name).cloned())
+            .filter_map(|name| self.bare(name).cloned())
             .collect()
     }
 
@@ -116,52 +145,68 @@ impl World {
         format!("{a}-{b}-4{c}-8{d}-{e}")
     }
 
-    /// Stores an object whose `managedFields` are settled: fills in what the
-    /// server fills in, and does nothing if nothing differs. Returns what is
-    /// stored.
-    pub(super) fn put(&mut self, object: Value) -> Value {
-        self.put_as(object, true)
+    /// Stores an object and its managers (none: those it has), fills in what
+    /// the server fills in, and does nothing if nothing differs.
+    pub(super) fn put(&mut self, mut object: Value, managed: Option<Vec<ManagedEntry>>) {
+        let Some(name) = ObjectRef::of(&object) else { return };
+        drop_managed(&mut object);
+        let old = self.objects.get(&name);
+        let same = old.is_some_and(|old| {
+            **old.bare() == object
+                && managed.as_ref().is_none_or(|managed| same_managed(managed, old.managed()))
+        });
+        if !same {
+            let managed =
+                managed.or_else(|| old.map(|old| old.managed().to_vec())).unwrap_or_default();
+            self.put_as(name, object, managed, true);
+        }
     }
 
     /// With `counts` a new content is a new generation.
-    fn put_as(&mut self, mut object: Value, counts: bool) -> Value {
-        let Some(name) = ObjectRef::of(&object) else { return object };
-        if self.get(&name) == Some(&object) {
-            return object;
-        }
+    fn put_as(
+        &mut self,
+        name: ObjectRef,
+        mut object: Value,
+        managed: Vec<ManagedEntry>,
+        counts: bool,
+    ) -> Arc<Value> {
         self.rv += 1;
-        let stamped = self.stamp(&name, &mut object, self.rv, counts);
-        self.store(name, Arc::new(stamped.clone()));
-        stamped
+        self.stamp(&name, &mut object, self.rv, counts);
+        let stored = Stored::new(object, managed);
+        let bare = Arc::clone(stored.bare());
+        self.store(name, stored);
+        bare
     }
 
     /// What `put` would store, with the version of what is stored.
-    pub(super) fn preview(&self, mut object: Value) -> Value {
-        match ObjectRef::of(&object) {
-            Some(name) if self.get(&name) != Some(&object) => {
-                let mut shown = self.stamp(&name, &mut object, u64::MAX - self.rv, true);
-                // Nothing was stored, so a new object has no version yet.
-                if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
-                    match self.get(&name) {
-                        Some(live) => {
-                            let version = live["metadata"]["resourceVersion"].clone();
-                            metadata.insert("resourceVersion".to_owned(), version)
-                        }
-                        None => metadata.remove("resourceVersion"),
-                    };
-                }
-                shown
-            }
-            _ => object,
+    pub(super) fn preview(&self, mut object: Value, managed: &[ManagedEntry]) -> Value {
+        let Some(name) = ObjectRef::of(&object) else { return object };
+        let old = self.objects.get(&name);
+        if old.is_some_and(|old| **old.bare() == object && same_managed(managed, old.managed())) {
+            add_managed(&mut object, managed);
+            return object;
         }
+        self.stamp(&name, &mut object, u64::MAX - self.rv, true);
+        // Nothing was stored, so a new object has no version yet.
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            match old {
+                Some(old) => {
+                    let version = old.bare()["metadata"]["resourceVersion"].clone();
+                    metadata.insert("resourceVersion".to_owned(), version)
+                }
+                None => metadata.remove("resourceVersion"),
+            };
+        }
+        add_managed(&mut object, managed);
+        object
     }
 
-    fn stamp(&self, name: &ObjectRef, object: &mut Value, rv: u64, counts: bool) -> Value {
-        let old = self.get(name);
+    fn stamp(&self, name: &ObjectRef, object: &mut Value, rv: u64, counts: bool) {
+        let old = self.bare(name).map(Arc::as_ref);
         let generation = match old {
             None => 1,
             Some(old) => {
-                let generation = old.pointer("/metadata/generation").and_then(Value::as_i64);
+                let generation = at(old, "/metadata/generation").and_then(Value::as_i64);
                 let another = counts && is_another_generation(old, object);
                 generation.unwrap_or(1) + i64::from(another)
             }
@@ -169,61 +214,77 @@ impl World {
         let counted = object.get("spec").is_some() && !UNCOUNTED.contains(&name.kind.as_str());
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             for field in ["uid", "creationTimestamp"] {
-                let fresh = if field == "uid" { json!(self.uid(rv)) } else { json!(self.now) };
                 let kept = old.and_then(|old| old.get("metadata")).and_then(|m| m.get(field));
-                metadata.insert(field.to_owned(), kept.cloned().unwrap_or(fresh));
+                let value = match kept {
+                    Some(kept) => kept.clone(),
+                    None if field == "uid" => json!(self.uid(rv)),
+                    None => json!(self.now),
+                };
+                metadata.insert(field.to_owned(), value);
             }
             if counted {
                 metadata.insert("generation".to_owned(), json!(generation));
             }
             metadata.insert("resourceVersion".to_owned(), json!(rv.to_string()));
         }
-        object.take()
     }
 
-    /// Stores an object as written by a manager that does not apply.
-    pub(super) fn write(&mut self, mut object: Value, manager: &str, sub: Option<&str>) -> Value {
-        let Some(name) = ObjectRef::of(&object) else { return object };
-        let old = self.get(&name);
-        if old == Some(&object) {
-            return object;
-        }
+    /// Stores an object as written by a manager that does not apply. Returns
+    /// what is stored.
+    pub(super) fn write(&mut self, object: Value, manager: &str, sub: Option<&str>) -> Arc<Value> {
+        let Some(name) = ObjectRef::of(&object) else { return Arc::new(object) };
         let time = self.now.to_string();
         let kind = name.kind_ref();
-        let managed = match old {
-            Some(old) => object::update(&kind, Some(old), &object, manager, sub, &time),
+        let managed = match self.objects.get(&name) {
+            Some(old) if **old.bare() == object => return Arc::clone(old.bare()),
+            Some(old) => {
+                let before = old.managed().to_vec();
+                object::update_of(&kind, (old.bare(), before), &object, manager, sub, &time)
+            }
             None => {
                 let blank = encoding::blank(&kind);
-                object::update(&kind, Some(&blank), &object, manager, sub, &time)
+                object::update_of(&kind, (&blank, Vec::new()), &object, manager, sub, &time)
             }
         };
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("managedFields".to_owned(), write_managed(&managed));
-        }
         // A status is no generation, nor what its writer adds to the metadata.
-        self.put_as(object, sub != Some("status"))
+        self.put_as(name, object, managed, sub != Some("status"))
+    }
+
+    /// Stores a new status of an object that was read just now.
+    pub(super) fn write_status(&mut self, object: &Value, status: Value, manager: &str) {
+        if object.get("status") != Some(&status) {
+            let mut new = object.clone();
+            new["status"] = status;
+            self.write(new, manager, Some("status"));
+        }
     }
 
     /// Removes an object at once, whatever it owns.
     pub(super) fn remove(&mut self, name: &ObjectRef) {
         if let Some(old) = self.objects.remove(name) {
             self.rv += 1;
-            self.unlink(name, &old);
-            self.dirty.extend(controllers::watchers(self, name, &old));
+            self.unlink(name, old.bare());
+            self.dirty.extend(controllers::watchers(self, name, old.bare()));
             self.disarm(name);
             self.touched.insert(name.clone());
-            let orphans = self.children.get(text(&old, "/metadata/uid")).cloned();
+            let orphans = self.children.get(text(old.bare(), "/metadata/uid")).cloned();
             self.dirty.extend(orphans.unwrap_or_default());
         }
     }
 
-    fn store(&mut self, name: ObjectRef, object: Arc<Value>) {
+    fn store(&mut self, name: ObjectRef, mut object: Stored) {
+        let mut watched = false;
         if let Some(old) = self.objects.get(&name).cloned() {
-            self.unlink(&name, &old);
-            self.dirty.extend(controllers::watchers(self, &name, &old));
+            self.unlink(&name, old.bare());
+            // Who looks at an object goes by its name and its labels.
+            watched = at(old.bare(), "/metadata/labels") == at(object.bare(), "/metadata/labels");
+            self.dirty.extend(controllers::watchers(self, &name, old.bare()));
+            object = object.after(&old);
         }
-        self.dirty.extend(controllers::watchers(self, &name, &object));
-        for owner in owners(&object) {
+        if !watched {
+            self.dirty.extend(controllers::watchers(self, &name, object.bare()));
+        }
+        for owner in owners(object.bare()) {
             self.children.entry(owner.1).or_default().insert(name.clone());
             self.dirty.insert(owner.0);
         }
@@ -241,7 +302,7 @@ impl World {
                 }
             }
             // A Deployment waits for the last old pod of its ReplicaSets.
-            let above = self.get(&owner).map(owners).unwrap_or_default();
+            let above = self.bare(&owner).map(|owner| owners(owner)).unwrap_or_default();
             self.dirty.extend(above.into_iter().map(|(name, _)| name));
             self.dirty.insert(owner);
         }
@@ -328,7 +389,7 @@ impl World {
         }
         for object in entry.put {
             if let Some(name) = ObjectRef::of(&object) {
-                self.store(name, Arc::new(object));
+                self.store(name, Stored::read(object));
             }
         }
         self.rv = entry.rv;
@@ -342,7 +403,7 @@ impl World {
 
     /// The whole state as one transaction.
     pub(super) fn snapshot(&self) -> Entry {
-        let put = self.objects.values().map(|object| Value::clone(object)).collect();
+        let put = self.objects.values().map(|object| Value::clone(object.whole())).collect();
         Entry { at: self.now, rv: self.rv, put, del: Vec::new() }
     }
 
@@ -361,10 +422,10 @@ const UNCOUNTED: [&str; 4] = ["Lease", "Namespace", "PersistentVolumeClaim", "Se
 
 /// A Deployment's annotations are copied to its ReplicaSets, so they count too.
 fn is_another_generation(old: &Value, new: &Value) -> bool {
-    let annotations = |object: &Value| {
-        let found = object.pointer("/metadata/annotations").and_then(Value::as_object).cloned();
-        found.unwrap_or_default()
-    };
+    fn annotations(object: &Value) -> Option<&Map<String, Value>> {
+        let found = at(object, "/metadata/annotations").and_then(Value::as_object);
+        found.filter(|annotations| !annotations.is_empty())
+    }
     let leaving = |object: &Value| object["metadata"].get("deletionTimestamp").is_some();
     old.get("spec") != new.get("spec")
         || leaving(old) != leaving(new)
@@ -381,8 +442,8 @@ pub(super) fn safe(c: char) -> char {
 
 /// The owners of an object and their uids.
 pub(super) fn owners(object: &Value) -> Vec<(ObjectRef, String)> {
-    let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    let references = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
+    let namespace = at(object, "/metadata/namespace").and_then(Value::as_str);
     let owner = |reference: &Value| {
         let kind = KindRef::new(text(reference, "/apiVersion"), text(reference, "/kind"));
         let uid = text(reference, "/uid").to_owned();

@@ -3,7 +3,7 @@
 //! say "different": a false "unchanged" would hide a change.
 
 use super::fields::{FieldSet, Step, fields_of, item_step, walk};
-use super::managed::{Operation, managed_of};
+use super::managed::applied_by;
 use super::merge::merge;
 use super::schema::{ListKind, Node, shape_of};
 use super::{KindRef, ObjectRef};
@@ -46,11 +46,19 @@ fn differ(
     match (old, new) {
         (Some(old), Some(new)) if old == new => {}
         (Some(Value::Object(a)), Some(Value::Object(b))) if !node.atomic() => {
-            let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for name in names {
+            let mut field = |name: &String, old, new| {
                 path.push(Step::field(name));
-                differ(node.field(name).0, a.get(name), b.get(name), path, change);
+                differ(node.field(name).0, old, new, path, change);
                 path.pop();
+            };
+            for (name, old) in a {
+                let new = b.get(name);
+                if new != Some(old) {
+                    field(name, Some(old), new);
+                }
+            }
+            for (name, new) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
+                field(name, None, Some(new));
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) if !node.atomic() => match node {
@@ -98,10 +106,7 @@ fn differ_items(
 fn whole(node: &'static Node, value: &Value, path: &[Step], set: &mut FieldSet) {
     let mut inner = FieldSet::new();
     walk(node, value, &mut inner);
-    set.insert(path);
-    for rest in inner.paths() {
-        set.insert(&[path, &rest].concat());
-    }
+    set.graft(path, inner);
 }
 
 /// Whether applying `desired` by `manager` would certainly change nothing: the
@@ -109,7 +114,7 @@ fn whole(node: &'static Node, value: &Value, path: &[Step], set: &mut FieldSet) 
 /// apply. An object that cannot be read is simply not provably unchanged.
 #[must_use]
 pub fn unchanged(live: &Value, desired: &Value, manager: &str) -> bool {
-    unchanged_except(live, desired, manager, &|_| false)
+    would_hold(live, desired, manager, None)
 }
 
 /// As [`unchanged`], without the fields for whose path `skip` holds.
@@ -120,6 +125,12 @@ pub fn unchanged_except(
     manager: &str,
     skip: &dyn Fn(&[Step]) -> bool,
 ) -> bool {
+    would_hold(live, desired, manager, Some(skip))
+}
+
+type Skip<'a> = &'a dyn Fn(&[Step]) -> bool;
+
+fn would_hold(live: &Value, desired: &Value, manager: &str, skip: Option<Skip<'_>>) -> bool {
     let (Some(there), Some(wanted)) = (ObjectRef::of(live), ObjectRef::of(desired)) else {
         return false;
     };
@@ -129,19 +140,16 @@ pub fn unchanged_except(
         return false;
     }
     let kind = wanted.kind_ref();
-    let mine: Vec<_> = managed_of(live)
-        .into_iter()
-        .filter(|entry| {
-            entry.manager == manager
-                && entry.operation == Operation::Apply
-                && entry.subresource.is_none()
-        })
-        .collect();
+    let mine = applied_by(live, manager);
     // Two entries are of two API versions: their fields are not comparable.
     let [entry] = mine.as_slice() else { return false };
     if entry.api_version != kind.api_version {
         return false;
     }
+    let node = shape_of(&kind);
+    let Some(skip) = skip else {
+        return entry.fields.same_leaves(&fields_of(&kind, desired)) && holds(node, live, desired);
+    };
     let mut desired = desired.clone();
     drop_skipped(&mut desired, &mut Vec::new(), skip);
     let without = |set: &FieldSet| {
@@ -149,11 +157,20 @@ pub fn unchanged_except(
         set.leaves().paths().iter().filter(|path| !skip(path)).for_each(|path| out.insert(path));
         out
     };
-    if without(&entry.fields) != without(&fields_of(&kind, &desired)) {
-        return false;
+    without(&entry.fields) == without(&fields_of(&kind, &desired)) && holds(node, live, &desired)
+}
+
+/// Whether merging `desired` into `live` gives `live` again.
+fn holds(node: &'static Node, live: &Value, desired: &Value) -> bool {
+    match (live, desired) {
+        (Value::Object(ours), Value::Object(theirs)) if !node.atomic() => {
+            theirs.iter().all(|(name, theirs)| {
+                ours.get(name).is_some_and(|ours| holds(node.field(name).0, ours, theirs))
+            })
+        }
+        (Value::Array(_), Value::Array(_)) => same(node, live, &merge(node, live, desired)),
+        _ => same(node, live, desired),
     }
-    let node = shape_of(&kind);
-    same(node, live, &merge(node, live, &desired))
 }
 
 fn drop_skipped(value: &mut Value, path: &mut Vec<Step>, skip: &dyn Fn(&[Step]) -> bool) {

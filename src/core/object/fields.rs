@@ -122,6 +122,18 @@ impl FieldSet {
         Value::Object(map)
     }
 
+    /// Whether both have the same FieldsV1 JSON.
+    #[must_use]
+    pub fn is_written_as(&self, other: &Self) -> bool {
+        self.inner.len() == other.inner.len()
+            && (self.inner.is_empty() || self.member == other.member)
+            && self
+                .inner
+                .iter()
+                .zip(&other.inner)
+                .all(|((step, ours), (other, theirs))| step == other && ours.is_written_as(theirs))
+    }
+
     /// Whether it is a field without inner fields: all that is below it.
     #[must_use]
     pub fn is_leaf(&self) -> bool {
@@ -137,7 +149,10 @@ impl FieldSet {
     pub fn insert(&mut self, path: &[Step]) {
         match path.split_first() {
             None => self.member = true,
-            Some((first, rest)) => self.inner.entry(first.clone()).or_default().insert(rest),
+            Some((first, rest)) => match self.inner.get_mut(first) {
+                Some(inner) => inner.insert(rest),
+                None => self.inner.entry(first.clone()).or_default().insert(rest),
+            },
         }
     }
 
@@ -208,33 +223,91 @@ impl FieldSet {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut out = self.clone();
-        out.member |= other.member;
-        for (step, theirs) in &other.inner {
-            let ours = out.inner.entry(step.clone()).or_default();
-            *ours = ours.union(theirs);
-        }
+        out.absorb(other);
         out
+    }
+
+    /// Adds the fields of another set.
+    pub fn absorb(&mut self, other: &Self) {
+        self.member |= other.member;
+        for (step, theirs) in &other.inner {
+            match self.inner.get_mut(step) {
+                Some(ours) => ours.absorb(theirs),
+                None => {
+                    self.inner.insert(step.clone(), theirs.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes out the fields of another set.
+    pub fn subtract(&mut self, other: &Self) {
+        self.member &= !other.member;
+        for (step, theirs) in &other.inner {
+            if let Some(ours) = self.inner.get_mut(step) {
+                ours.subtract(theirs);
+                if ours.is_empty() {
+                    self.inner.remove(step);
+                }
+            }
+        }
+    }
+
+    /// Whether any field is in both sets.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.member && other.member
+            || other
+                .inner
+                .iter()
+                .any(|(step, theirs)| self.inner.get(step).is_some_and(|ours| ours.meets(theirs)))
+    }
+
+    /// Adds a field with everything in `inner` below it.
+    pub(super) fn graft(&mut self, path: &[Step], inner: Self) {
+        match path.split_first() {
+            Some((first, rest)) => match self.inner.get_mut(first) {
+                Some(below) => below.graft(rest, inner),
+                None => self.inner.entry(first.clone()).or_default().graft(rest, inner),
+            },
+            None if self.is_empty() => *self = Self { member: true, ..inner },
+            None => {
+                self.absorb(&inner);
+                self.member = true;
+            }
+        }
+    }
+
+    /// Whether both sets have the same leaves: see [`Self::leaves`].
+    #[must_use]
+    pub fn same_leaves(&self, other: &Self) -> bool {
+        if self.inner.is_empty() && other.inner.is_empty() {
+            return self.member == other.member;
+        }
+        self.inner.len() == other.inner.len()
+            && self
+                .inner
+                .iter()
+                .zip(&other.inner)
+                .all(|((step, ours), (other, theirs))| step == other && ours.same_leaves(theirs))
     }
 
     /// The fields of both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.combine(other, |ours, theirs| ours && theirs)
+        let inner = other.inner.iter().filter_map(|(step, theirs)| {
+            let out = self.inner.get(step)?.intersection(theirs);
+            (!out.is_empty()).then(|| (step.clone(), out))
+        });
+        Self { inner: inner.collect(), member: self.member && other.member }
     }
 
     /// The fields of this set that are not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.combine(other, |ours, theirs| ours && !theirs)
-    }
-
-    fn combine(&self, other: &Self, keep: fn(bool, bool) -> bool) -> Self {
-        let none = Self::default();
-        let inner = self.inner.iter().filter_map(|(step, ours)| {
-            let out = ours.combine(other.inner.get(step).unwrap_or(&none), keep);
-            (!out.is_empty()).then(|| (step.clone(), out))
-        });
-        Self { member: keep(self.member, other.member), inner: inner.collect() }
+        let mut out = self.clone();
+        out.subtract(other);
+        out
     }
 
     /// The set without members that have fields of their own within: what the
@@ -303,7 +376,9 @@ pub(super) fn strip(set: &mut FieldSet) {
     for name in ["apiVersion", "kind"] {
         set.remove_within(&[Step::field(name)]);
     }
-    set.remove(&[Step::field("metadata")]);
+    let metadata = Step::field("metadata");
+    let Some(within) = set.inner.get_mut(&metadata) else { return };
+    within.member = false;
     for name in [
         "name",
         "namespace",
@@ -314,7 +389,10 @@ pub(super) fn strip(set: &mut FieldSet) {
         "managedFields",
         "resourceVersion",
     ] {
-        set.remove_within(&[Step::field("metadata"), Step::field(name)]);
+        within.inner.remove(&Step::field(name));
+    }
+    if within.is_empty() {
+        set.inner.remove(&metadata);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::fields::FieldSet;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// How a manager came by its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,10 +28,17 @@ pub struct ManagedEntry {
     /// When, RFC 3339.
     pub time: Option<String>,
     /// The fields.
-    pub fields: FieldSet,
+    pub fields: Arc<FieldSet>,
 }
 
 impl ManagedEntry {
+    /// Takes fields from the manager; what it keeps whole stays shared.
+    pub(super) fn lose(&mut self, fields: &FieldSet) {
+        if self.fields.meets(fields) {
+            Arc::make_mut(&mut self.fields).subtract(fields);
+        }
+    }
+
     /// Whether both are of one manager, operation, version and subresource.
     #[must_use]
     pub fn same_manager(&self, other: &Self) -> bool {
@@ -52,7 +60,7 @@ impl ManagedEntry {
             api_version: text("apiVersion").unwrap_or_default(),
             subresource: text("subresource").filter(|name| !name.is_empty()),
             time: text("time"),
-            fields: FieldSet::parse(value.get("fieldsV1")?)?,
+            fields: Arc::new(FieldSet::parse(value.get("fieldsV1")?)?),
         })
     }
 
@@ -102,20 +110,63 @@ pub fn managed_of(object: &Value) -> Vec<ManagedEntry> {
 /// updates, then by time, then by manager.
 #[must_use]
 pub fn write_managed(entries: &[ManagedEntry]) -> Value {
+    sorted(entries).into_iter().map(ManagedEntry::write).collect()
+}
+
+fn sorted(entries: &[ManagedEntry]) -> Vec<&ManagedEntry> {
     let mut sorted: Vec<&ManagedEntry> = entries.iter().collect();
-    sorted.sort_by_key(|entry| {
-        (entry.operation, entry.time.clone(), entry.manager.clone(), entry.subresource.clone())
-    });
-    sorted.into_iter().map(ManagedEntry::write).collect()
+    sorted.sort_by(|a, b| order(a).cmp(&order(b)));
+    sorted
+}
+
+type Order<'a> = (Operation, &'a Option<String>, &'a str, &'a Option<String>);
+
+fn order(entry: &ManagedEntry) -> Order<'_> {
+    (entry.operation, &entry.time, &entry.manager, &entry.subresource)
+}
+
+/// Whether both are written as the same `metadata.managedFields`.
+#[must_use]
+pub fn same_managed(a: &[ManagedEntry], b: &[ManagedEntry]) -> bool {
+    same_but(a, b, |a, b| a.time == b.time)
+}
+
+/// As [`same_managed`], whatever the instants say.
+#[must_use]
+pub fn same_owners(a: &[ManagedEntry], b: &[ManagedEntry]) -> bool {
+    same_but(a, b, |_, _| true)
+}
+
+fn same_but(
+    a: &[ManagedEntry],
+    b: &[ManagedEntry],
+    and: fn(&ManagedEntry, &ManagedEntry) -> bool,
+) -> bool {
+    a.len() == b.len()
+        && sorted(a)
+            .into_iter()
+            .zip(sorted(b))
+            .all(|(a, b)| a.same_manager(b) && and(a, b) && a.fields.is_written_as(&b.fields))
 }
 
 /// What `manager` owns on `live` by server-side apply.
 #[must_use]
 pub fn owned_by(live: &Value, manager: &str) -> FieldSet {
-    let mine = managed_of(live).into_iter().filter(|entry| {
-        entry.manager == manager
-            && entry.operation == Operation::Apply
-            && entry.subresource.is_none()
+    let mut all = FieldSet::new();
+    applied_by(live, manager).iter().for_each(|entry| all.absorb(&entry.fields));
+    all
+}
+
+/// The entries of `manager` for its applies; the others are not even read.
+pub(super) fn applied_by(live: &Value, manager: &str) -> Vec<ManagedEntry> {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let is = |entry: &Value, field: &str, text: &str| {
+        entry.get(field).and_then(Value::as_str).unwrap_or_default() == text
+    };
+    let mine = entries.into_iter().flatten().filter(|entry| {
+        is(entry, "manager", manager)
+            && is(entry, "operation", "Apply")
+            && is(entry, "subresource", "")
     });
-    mine.fold(FieldSet::new(), |set, entry| set.union(&entry.fields))
+    mine.filter_map(ManagedEntry::read).collect()
 }

@@ -9,6 +9,7 @@ use super::schema::{ListKind, Node, shape_of};
 use super::{KindRef, managed};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The metadata that only the server writes.
 const IDENTITY: [&str; 9] = [
@@ -86,7 +87,7 @@ pub fn apply(
         api_version: kind.api_version.clone(),
         subresource: None,
         time: Some(applier.time.to_owned()),
-        fields: wanted.clone(),
+        fields: Arc::new(wanted.clone()),
     };
     let (previous, mut others): (Vec<_>, Vec<_>) =
         before.iter().cloned().partition(|entry| entry.same_manager(&ours));
@@ -95,7 +96,8 @@ pub fn apply(
     let mut object = merge(node, &base, applied);
     take_managed(&mut object);
     if let Some(previous) = &previous {
-        let managed = others.iter().fold(wanted.clone(), |set, other| set.union(&other.fields));
+        let mut managed = wanted.clone();
+        others.iter().for_each(|other| managed.absorb(&other.fields));
         object = prune(node, &object, &previous.fields, &managed);
         keep_identity(&base, &mut object);
     }
@@ -113,9 +115,7 @@ pub fn apply(
     if !wanted.is_empty() {
         managed.push(ours);
     }
-    let changed = live.is_none()
-        || !same_values
-        || managed::write_managed(&managed) != managed::write_managed(&before);
+    let changed = live.is_none() || !same_values || !managed::same_managed(&managed, &before);
     Ok(Applied { object, managed, changed })
 }
 
@@ -136,7 +136,8 @@ fn settle(
                 both.paths().into_iter().map(|path| Conflict { path, owner: owner.clone() }),
             );
         }
-        other.fields = other.fields.difference(&both).difference(removed);
+        other.lose(&both);
+        other.lose(removed);
     }
     if !conflicts.is_empty() {
         return Err(conflicts);
@@ -157,27 +158,42 @@ pub fn update(
     time: &str,
 ) -> Vec<ManagedEntry> {
     let empty = Value::Object(Map::new());
-    let mut change = compare(kind, live.unwrap_or(&empty), new);
+    let before = live.map(managed_of).unwrap_or_default();
+    update_of(kind, (live.unwrap_or(&empty), before), new, manager, subresource, time)
+}
+
+/// As [`update`], with the managers until now apart from the object.
+#[must_use]
+pub fn update_of(
+    kind: &KindRef,
+    (live, mut managed): (&Value, Vec<ManagedEntry>),
+    new: &Value,
+    manager: &str,
+    subresource: Option<&str>,
+    time: &str,
+) -> Vec<ManagedEntry> {
+    let mut change = compare(kind, live, new);
     strip(&mut change.written);
-    let mut managed = live.map(managed_of).unwrap_or_default();
     let mut ours = ManagedEntry {
         manager: manager.to_owned(),
         operation: Operation::Update,
         api_version: kind.api_version.clone(),
         subresource: subresource.map(str::to_owned),
         time: Some(time.to_owned()),
-        fields: FieldSet::new(),
+        fields: Arc::default(),
     };
     for entry in &mut managed {
         if entry.same_manager(&ours) {
             ours.time = entry.time.clone();
-            ours.fields = entry.fields.difference(&change.removed);
+            ours.fields = Arc::clone(&entry.fields);
+            ours.lose(&change.removed);
         } else {
-            entry.fields = entry.fields.difference(&change.written).difference(&change.removed);
+            entry.lose(&change.written);
+            entry.lose(&change.removed);
         }
     }
     if !change.written.is_empty() {
-        ours.fields = ours.fields.union(&change.written);
+        Arc::make_mut(&mut ours.fields).absorb(&change.written);
         ours.time = Some(time.to_owned());
     }
     managed.retain(|entry| !entry.same_manager(&ours) && !entry.fields.is_empty());

@@ -13,6 +13,8 @@ pub mod schema;
 pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use extract::extract;
 pub use fields::{FieldSet, Step, fields_of, path_text};
-pub use managed::{ManagedEntry, Operation, managed_of, owned_by, write_managed};
-pub use merge::{Applied, Applier, Conflict, apply, update};
+pub use managed::{
+    ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,
+};
+pub use merge::{Applied, Applier, Conflict, apply, update, update_of};
 pub use reference::{KindRef, ObjectRef};

@@ -126,7 +126,7 @@ fn precondition(
 
 fn remove_with_content(world: &mut World, resource: &Resource, name: &ObjectRef) {
     if resource.kind == "Namespace" {
-        let within = world.all().map(|(name, _)| name);
+        let within = world.names();
         let within: Vec<ObjectRef> =
             within.filter(|o| o.namespace.as_ref() == Some(&name.name)).cloned().collect();
         within.iter().for_each(|object| world.remove(object));

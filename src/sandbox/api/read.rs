@@ -6,6 +6,7 @@ use crate::core::object::{ObjectRef, schema};
 use crate::sandbox::kinds::Resource;
 use crate::sandbox::selector::{FieldSelector, Selector};
 use crate::sandbox::status::Refusal;
+use crate::sandbox::stored::Stored;
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
@@ -35,11 +36,12 @@ pub(in crate::sandbox) fn list(
     };
     let from = resume(query.get("continue"), world.rv())?;
     let kind = resource.kind_ref();
-    let mut chosen: Vec<(&ObjectRef, &Value)> = Vec::new();
-    for (name, object) in world.of_kind(&kind) {
+    let mut chosen: Vec<(&ObjectRef, &Stored)> = Vec::new();
+    for (name, stored) in world.stored_of_kind(&kind) {
+        let object = stored.bare();
         let here = namespace.is_none() || name.namespace.as_deref() == namespace;
         if here && token(name) > from && selector.matches(object) && fields.matches(object) {
-            chosen.push((name, object));
+            chosen.push((name, stored));
         }
     }
     let left = chosen.len().saturating_sub(limit);
@@ -57,7 +59,7 @@ pub(in crate::sandbox) fn list(
     }
     // Like the real server: items of built-in kinds do not name their kind.
     let bare = schema::has_schema(&kind);
-    let items: Vec<Value> = chosen.into_iter().map(|(_, object)| item(object, bare)).collect();
+    let items: Vec<Value> = chosen.into_iter().map(|(_, s)| item(s.whole(), bare)).collect();
     let body = json!({
         "kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(),
         "metadata": metadata, "items": items,

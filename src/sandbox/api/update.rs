@@ -138,7 +138,7 @@ fn write(
     }
     let kind = resource.kind_ref();
     let managed = object::update(&kind, Some(live), &object, manager(query), subresource, &now);
-    store(world, resource, Some(live), object, &managed, dry_run)
+    store(world, resource, Some(live), object, managed, dry_run)
 }
 
 /// The scale of a workload.
@@ -204,6 +204,6 @@ pub(super) fn rescale(
             entry.time = None;
         }
     }
-    let (code, stored) = store(world, resource, Some(&live), object, &managed, dry_run)?;
+    let (code, stored) = store(world, resource, Some(&live), object, managed, dry_run)?;
     Ok((code, scale_of(&stored)))
 }

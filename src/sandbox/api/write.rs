@@ -4,14 +4,16 @@
 use super::Answer;
 use super::route::{Place, Query};
 use crate::core::object::{
-    self, Applier, Conflict, ManagedEntry, ObjectRef, schema, write_managed,
+    self, Applier, Conflict, ManagedEntry, ObjectRef, same_owners, schema, write_managed,
 };
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::{Model, Resource};
 use crate::sandbox::status::Refusal;
+use crate::sandbox::stored::drop_managed;
 use crate::sandbox::world::World;
 use crate::sandbox::{base64, defaults, encoding, validate};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub(in crate::sandbox) fn create(
@@ -58,7 +60,7 @@ pub(in crate::sandbox) fn create(
     let blank = encoding::blank(&kind);
     let owned = without_status(resource, &body);
     let managed = object::update(&kind, Some(&blank), &owned, manager(query), None, &now);
-    store(world, resource, None, body, &managed, dry_run)
+    store(world, resource, None, body, managed, dry_run)
 }
 
 /// The field manager of a write that is no apply.
@@ -92,7 +94,8 @@ pub(in crate::sandbox) fn apply(
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
     refuse_undeclared(&name, &as_given, &body)?;
-    let live = world.get(&name).cloned();
+    let live = world.shared(&name);
+    let live = live.as_deref();
     let uid = text(&body, "/metadata/uid").to_owned();
     let version = text(&body, "/metadata/resourceVersion").to_owned();
     if version.parse::<u64>().is_err() && !version.is_empty() {
@@ -111,10 +114,10 @@ pub(in crate::sandbox) fn apply(
     drop_server_fields(resource, &mut body);
     let now = world.now().to_string();
     let applier = Applier { manager, force: query.yes("force"), time: &now };
-    let known = live.as_ref().map(|live| before_first_apply(resource, live, &now));
-    let done = object::apply(&name.kind_ref(), known.as_ref(), &body, &applier)
+    let known = live.map(|live| before_first_apply(resource, live, &now));
+    let done = object::apply(&name.kind_ref(), known.as_deref(), &body, &applier)
         .map_err(|conflicts| ownership(&conflicts))?;
-    if let Some(live) = &live {
+    if let Some(live) = live {
         if !version.is_empty() && version != text(live, "/metadata/resourceVersion") {
             return Err(Refusal::modified(resource, &place.name));
         }
@@ -129,7 +132,7 @@ pub(in crate::sandbox) fn apply(
     }
     let mut object = done.object;
     fill(resource, &mut object);
-    store(world, resource, live.as_ref(), object, &done.managed, dry_run)
+    store(world, resource, live, object, done.managed, dry_run)
 }
 
 /// Brings an object into the form that is stored, with its defaults.
@@ -160,15 +163,15 @@ fn without_status(resource: &Resource, object: &Value) -> Value {
 
 /// An object that nobody applied belongs, at the first apply, to whoever was
 /// there before.
-fn before_first_apply(resource: &Resource, live: &Value, now: &str) -> Value {
-    let mut live = live.clone();
-    if object::managed_of(&live).is_empty() {
+fn before_first_apply<'a>(resource: &Resource, live: &'a Value, now: &str) -> Cow<'a, Value> {
+    let mut known = Cow::Borrowed(live);
+    if object::managed_of(live).is_empty() {
         let kind = resource.kind_ref();
-        let (blank, owned) = (encoding::blank(&kind), without_status(resource, &live));
+        let (blank, owned) = (encoding::blank(&kind), without_status(resource, live));
         let first = object::update(&kind, Some(&blank), &owned, "before-first-apply", None, now);
-        set(&mut live, &["metadata", "managedFields"], write_managed(&first));
+        set(known.to_mut(), &["metadata", "managedFields"], write_managed(&first));
     }
-    live
+    known
 }
 
 /// Checks and stores; what differs from the live object in nothing but the
@@ -178,31 +181,26 @@ pub(super) fn store(
     resource: &Resource,
     live: Option<&Value>,
     mut object: Value,
-    managed: &[ManagedEntry],
+    managed: Vec<ManagedEntry>,
     dry_run: bool,
 ) -> Answer {
     defaults::assign(world, resource.kind, live, &mut object);
     validate::check(resource, live, &object)?;
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-        if !managed.is_empty() {
-            metadata.insert("managedFields".to_owned(), write_managed(managed));
-        }
-    }
-    if let Some(live) = live.filter(|live| without_instants(live) == without_instants(&object)) {
+    drop_managed(&mut object);
+    let name = ObjectRef::of(&object);
+    let name = name.ok_or_else(|| Refusal::bad_request("the object has no name"))?;
+    if let Some(live) = live
+        && world.bare(&name).is_some_and(|stored| **stored == object)
+        && same_owners(world.managed(&name), &managed)
+    {
         return Ok((200, live.clone()));
     }
     let code = if live.is_some() { 200 } else { 201 };
-    Ok((code, if dry_run { world.preview(object) } else { world.put(object) }))
-}
-
-fn without_instants(object: &Value) -> Value {
-    let mut object = object.clone();
-    let entries = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
-    for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
-        entry.remove("time");
+    if dry_run {
+        return Ok((code, world.preview(object, &managed)));
     }
-    object
+    world.put(object, Some(managed));
+    Ok((code, world.get(&name).cloned().unwrap_or_default()))
 }
 
 /// Whether nothing is to be written.

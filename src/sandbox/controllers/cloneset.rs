@@ -18,7 +18,7 @@ const MANAGER: &str = "kruise-manager";
 
 /// A CloneSet at one instant.
 struct Clones {
-    object: Value,
+    object: Arc<Value>,
     current: String,
     update: String,
     /// Pods of the update revision.
@@ -71,7 +71,7 @@ fn count(pods: &[Arc<Value>]) -> i64 {
     i64::try_from(pods.len()).unwrap_or(i64::MAX)
 }
 
-pub(super) fn reconcile(world: &mut World, object: &Value) {
+pub(super) fn reconcile(world: &mut World, object: &Arc<Value>) {
     let clones = read(world, object);
     let there = count(&clones.old) + count(&clones.new);
     let wanted = clones.replicas() + clones.surge();
@@ -82,19 +82,19 @@ pub(super) fn reconcile(world: &mut World, object: &Value) {
     } else {
         update(world, &clones);
     }
-    let Some(object) = ObjectRef::of(object).and_then(|name| world.get(&name).cloned()) else {
+    let Some(object) = ObjectRef::of(object).and_then(|name| world.bare(&name).cloned()) else {
         return;
     };
     let clones = read(world, &object);
     status(world, &clones);
 }
 
-fn read(world: &mut World, object: &Value) -> Clones {
+fn read(world: &mut World, object: &Arc<Value>) -> Clones {
     let update = revision::publish(world, object, MANAGER);
     let current = revision::current(object, &update);
     let pods = active_pods(world, object);
     let (new, old) = pods.into_iter().partition(|pod| label(pod, LABEL) == Some(update.as_str()));
-    Clones { object: object.clone(), current, update, new, old }
+    Clones { object: Arc::clone(object), current, update, new, old }
 }
 
 /// New pods are of the old revision as long as the partition asks for more of
@@ -225,7 +225,5 @@ fn status(world: &mut World, clones: &Clones) {
         "updateRevision": clones.update,
         "labelSelector": selector.join(","),
     });
-    let mut new = owner.clone();
-    new["status"] = status;
-    world.write(new, MANAGER, Some("status"));
+    world.write_status(owner, status, MANAGER);
 }

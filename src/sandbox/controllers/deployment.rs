@@ -1,9 +1,9 @@
 //! Deployments: rolling updates between ReplicaSets. Owns the ReplicaSets of a
 //! Deployment; the arithmetic is kube-controller-manager's.
 
-use super::template::{controller_of, hash};
+use super::template::{controller_of, hash_of};
 use crate::core::object::ObjectRef;
-use crate::sandbox::fields::{after, amount, annotation, instant, int, set, text, yes};
+use crate::sandbox::fields::{after, amount, annotation, at, instant, int, label, set, text, yes};
 use crate::sandbox::world::World;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,22 +18,22 @@ const HASH: &str = "pod-template-hash";
 
 /// A Deployment with its ReplicaSets at one instant.
 struct Rollout {
-    deployment: Value,
+    deployment: Arc<Value>,
+    /// The short hash of its template.
+    hash: String,
     new: Option<Arc<Value>>,
     /// Oldest revision first.
     old: Vec<Arc<Value>>,
 }
 
 impl Rollout {
-    fn read(world: &World, deployment: &Value) -> Self {
-        let wanted = hash(&deployment["spec"]["template"]);
+    fn read(world: &World, deployment: &Arc<Value>) -> Self {
+        let hash = hash_of(world, deployment);
         let sets = world.owned(text(deployment, "/metadata/uid"), "ReplicaSet");
-        let (mut new, mut old): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| {
-            set.pointer("/metadata/labels/pod-template-hash").and_then(Value::as_str)
-                == Some(wanted.as_str())
-        });
+        let (mut new, mut old): (Vec<_>, Vec<_>) =
+            sets.into_iter().partition(|set| label(set, HASH) == Some(hash.as_str()));
         old.sort_by_key(|set| revision(set));
-        Self { deployment: deployment.clone(), new: new.pop(), old }
+        Self { deployment: Arc::clone(deployment), hash, new: new.pop(), old }
     }
 
     fn replicas(&self) -> i64 {
@@ -49,8 +49,8 @@ impl Rollout {
         if self.recreate() {
             return (0, 0);
         }
-        let rolling =
-            |name: &str| self.deployment.pointer(&format!("/spec/strategy/rollingUpdate/{name}"));
+        let limits = at(&self.deployment, "/spec/strategy/rollingUpdate");
+        let rolling = |name: &str| limits.and_then(|limits| limits.get(name));
         let surge = amount(rolling("maxSurge"), self.replicas(), true, "25%");
         let below = amount(rolling("maxUnavailable"), self.replicas(), false, "25%");
         (surge, if surge == 0 && below == 0 { 1 } else { below }.min(self.replicas()))
@@ -78,7 +78,7 @@ fn revision(set: &Value) -> i64 {
 }
 
 /// One round; a ReplicaSet that it changes brings it here again.
-pub(super) fn reconcile(world: &mut World, deployment: &Value) {
+pub(super) fn reconcile(world: &mut World, deployment: &Arc<Value>) {
     let mut rollout = Rollout::read(world, deployment);
     let paused = yes(deployment, "/spec/paused");
     let held = rollout.recreate() && old_pods(world, &rollout);
@@ -92,7 +92,7 @@ pub(super) fn reconcile(world: &mut World, deployment: &Value) {
     } else {
         roll(world, &rollout);
     }
-    let Some(deployment) = ObjectRef::of(deployment).and_then(|name| world.get(&name).cloned())
+    let Some(deployment) = ObjectRef::of(deployment).and_then(|name| world.bare(&name).cloned())
     else {
         return;
     };
@@ -134,13 +134,15 @@ fn ensure_new(world: &mut World, rollout: &mut Rollout) {
                 json!(history),
             );
             set_annotation(&mut set, REVISION, number);
-            Arc::new(world.write(set, MANAGER, None))
+            world.write(set, MANAGER, None)
         }
-        None => Arc::new(create_set(world, rollout, number)),
+        None => create_set(world, rollout, number),
     };
-    let mut marked = deployment.clone();
-    set_annotation(&mut marked, REVISION, number);
-    rollout.deployment = world.write(marked, MANAGER, Some("status"));
+    if annotation(deployment, REVISION) != Some(number.to_string().as_str()) {
+        let mut marked = Value::clone(deployment);
+        set_annotation(&mut marked, REVISION, number);
+        rollout.deployment = world.write(marked, MANAGER, Some("status"));
+    }
     rollout.new = Some(set);
 }
 
@@ -148,9 +150,9 @@ fn set_annotation(object: &mut Value, name: &str, number: i64) {
     set(object, &["metadata", "annotations", name], json!(number.to_string()));
 }
 
-fn create_set(world: &mut World, rollout: &Rollout, number: i64) -> Value {
+fn create_set(world: &mut World, rollout: &Rollout, number: i64) -> Arc<Value> {
     let deployment = &rollout.deployment;
-    let hash = hash(&deployment["spec"]["template"]);
+    let hash = &rollout.hash;
     let name = format!("{}-{hash}", text(deployment, "/metadata/name"));
     let mut created = json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
@@ -354,9 +356,7 @@ fn status(world: &mut World, rollout: &Rollout, paused: bool) {
     let mut conditions = vec![condition(deployment, "Available", first, false, now)];
     conditions.extend(progress(rollout, &status, paused, now));
     status["conditions"] = Value::Array(conditions);
-    let mut new = deployment.clone();
-    new["status"] = status;
-    world.write(new, MANAGER, Some("status"));
+    world.write_status(deployment, status, MANAGER);
 }
 
 fn find<'a>(deployment: &'a Value, kind: &str) -> Option<&'a Value> {

@@ -38,13 +38,12 @@ fn references(route: &Value, list: &str) -> Vec<Value> {
 }
 
 /// When the newest change of a route is taken over, if it has not been.
-pub(super) fn due(route: &Value) -> Option<Timestamp> {
+pub(super) fn due(world: &World, name: &ObjectRef, route: &Value) -> Option<Timestamp> {
     if annotation(route, ACCEPT) == Some("never") || seen(route) {
         return None;
     }
-    let entries = route.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let written = entries.into_iter().flatten().filter(|e| e.get("subresource").is_none());
-    let changed = written.filter_map(|entry| text(entry, "/time").parse::<Timestamp>().ok()).max();
+    let written = world.managed(name).iter().filter(|entry| entry.subresource.is_none());
+    let changed = written.filter_map(|e| e.time.as_deref()?.parse::<Timestamp>().ok()).max();
     let delay = annotation(route, ACCEPT_AFTER).and_then(seconds).unwrap_or(1);
     changed.map(|changed| after(changed, delay))
 }
@@ -61,14 +60,15 @@ fn seen(route: &Value) -> bool {
 /// Looks at a route that is due, or whose Gateways or Services have changed.
 pub(super) fn route(world: &mut World, route: &Value) {
     let never = annotation(route, ACCEPT) == Some("never");
-    if never || due(route).is_some_and(|at| at > world.now()) {
+    let Some(name) = ObjectRef::of(route) else { return };
+    if never || due(world, &name, route).is_some_and(|at| at > world.now()) {
         return;
     }
     let namespace = text(route, "/metadata/namespace");
     let there = |api: &str, kind: &str, reference: &Value| {
         let namespace = reference.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
         let kind = KindRef::new(api, kind);
-        world.get(&ObjectRef::new(&kind, Some(namespace), text(reference, "/name"))).is_some()
+        world.bare(&ObjectRef::new(&kind, Some(namespace), text(reference, "/name"))).is_some()
     };
     let backends = references(route, "backendRefs");
     let resolved = backends.iter().all(|backend| there("v1", "Service", backend));
@@ -84,9 +84,7 @@ pub(super) fn route(world: &mut World, route: &Value) {
             json!({"parentRef": parent, "controllerName": CONTROLLER, "conditions": conditions})
         })
         .collect();
-    let mut new = route.clone();
-    new["status"] = json!({"parents": parents});
-    world.write(new, CONTROLLER, Some("status"));
+    world.write_status(route, json!({"parents": parents}), CONTROLLER);
 }
 
 fn old_conditions(route: &Value, parent: &Value) -> Vec<Value> {

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 /// Brings one object, or what it owns, one step nearer to what it should be.
 pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
-    let Some(object) = world.shared(name) else { return };
+    let Some(object) = world.bare(name).cloned() else { return };
     if orphaned(world, &object) {
         if name.kind == "Pod" {
             terminate(world, name);
@@ -57,11 +57,11 @@ pub(super) fn watchers(world: &World, name: &ObjectRef, object: &Value) -> Vec<O
 
 /// When the object's controller has to look again, if nothing else happens.
 pub(super) fn due(world: &World, name: &ObjectRef) -> Option<Timestamp> {
-    let object = world.get(name)?;
+    let object = world.bare(name)?;
     match name.kind.as_str() {
         "Pod" => pod::due(object),
         "Deployment" => deployment::due(object),
-        "HTTPRoute" => gateway::due(object),
+        "HTTPRoute" => gateway::due(world, name, object),
         "ReplicaSet" | "CloneSet" | "StatefulSet" => template::next_available(world, object),
         _ => None,
     }
@@ -72,6 +72,6 @@ fn orphaned(world: &World, object: &Value) -> bool {
     let owners = owners(object);
     !owners.is_empty()
         && owners.iter().all(|(name, uid)| {
-            world.get(name).is_none_or(|owner| text(owner, "/metadata/uid") != uid)
+            world.bare(name).is_none_or(|owner| text(owner, "/metadata/uid") != uid)
         })
 }

@@ -71,7 +71,7 @@ pub(super) fn due(pod: &Value) -> Option<Timestamp> {
 
 /// Does what is due.
 pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
-    while let Some(pod) = world.get(name).cloned() {
+    while let Some(pod) = world.bare(name).cloned() {
         let Some((at, what)) = next(&pod).filter(|(at, _)| *at <= world.now()) else { return };
         let new = match what {
             Next::Vanish => {
@@ -79,7 +79,7 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
                 return;
             }
             Next::Run | Next::Restart => running(&pod, world.now()),
-            Next::Ready => with_ready(pod, true, world.now()),
+            Next::Ready => with_ready(Value::clone(&pod), true, world.now()),
             Next::Crash => crashed(&pod, at, world.now()),
         };
         world.write(new, KUBELET, Some("status"));
@@ -161,8 +161,10 @@ pub(in crate::sandbox) fn terminating(world: &World, pod: &Value) -> Value {
 
 /// Begins a graceful deletion; nothing if it has begun.
 pub(in crate::sandbox) fn terminate(world: &mut World, name: &ObjectRef) {
-    if let Some(pod) = world.get(name).cloned() {
+    if let Some(pod) = world.bare(name).cloned()
+        && text(&pod, "/metadata/deletionTimestamp").is_empty()
+    {
         let pod = terminating(world, &pod);
-        world.put(pod);
+        world.put(pod, None);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn reconcile(world: &mut World, set: &Value) {
 }
 
 fn status(world: &mut World, set: &Value) {
-    let Some(mut set) = ObjectRef::of(set).and_then(|name| world.get(&name).cloned()) else {
+    let Some(set) = ObjectRef::of(set).and_then(|name| world.bare(&name).cloned()) else {
         return;
     };
     let pods = active_pods(world, &set);
@@ -46,6 +46,5 @@ fn status(world: &mut World, set: &Value) {
     for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         status[name] = json!(count);
     }
-    set["status"] = status;
-    world.write(set, MANAGER, Some("status"));
+    world.write_status(&set, status, MANAGER);
 }

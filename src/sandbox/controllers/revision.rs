@@ -1,7 +1,7 @@
 //! ControllerRevisions: the templates that a workload has had. Owns their names
 //! and their numbers; it must never decide which pod gets which.
 
-use super::template::{controller_of, hash};
+use super::template::{controller_of, hash_of};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::sandbox::fields::{int, text};
 use crate::sandbox::world::World;
@@ -20,11 +20,12 @@ fn reference(owner: &Value, revision: &str) -> ObjectRef {
 /// revision's name.
 pub(super) fn publish(world: &mut World, owner: &Value, manager: &str) -> String {
     let template = &owner["spec"]["template"];
-    let name = format!("{}-{}", text(owner, "/metadata/name"), hash(template));
+    let name = format!("{}-{}", text(owner, "/metadata/name"), hash_of(world, owner));
     let known = world.owned(text(owner, "/metadata/uid"), "ControllerRevision");
     let newest = known.iter().map(|r| int(r, "/revision", 0)).max().unwrap_or(0);
-    if let Some(mut kept) = world.get(&reference(owner, &name)).cloned() {
-        if known.iter().any(|other| **other == kept) && int(&kept, "/revision", 0) < newest {
+    if let Some(kept) = world.bare(&reference(owner, &name)).cloned() {
+        if int(&kept, "/revision", 0) < newest && known.contains(&kept) {
+            let mut kept = Value::clone(&kept);
             kept["revision"] = json!(newest + 1);
             world.write(kept, manager, None);
         }
@@ -54,7 +55,7 @@ pub(super) fn current(owner: &Value, update: &str) -> String {
 
 /// The template of a revision.
 pub(super) fn template(world: &World, owner: &Value, revision: &str) -> Value {
-    let kept = world.get(&reference(owner, revision));
+    let kept = world.bare(&reference(owner, revision));
     kept.map_or_else(
         || owner["spec"]["template"].clone(),
         |kept| kept["data"]["spec"]["template"].clone(),

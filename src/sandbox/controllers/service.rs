@@ -6,7 +6,7 @@ use super::template::{controller_of, ready_since};
 use crate::core::digest::Digest;
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::traffic::{SERVICE_LABEL, SLICES, selects};
-use crate::sandbox::fields::{label, text};
+use crate::sandbox::fields::{at, label, text};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
 /// The Services that a pod is, or was, an endpoint of.
 pub(super) fn of_pod(world: &World, pod: &Value) -> Vec<ObjectRef> {
-    let namespace = pod.pointer("/metadata/namespace").and_then(Value::as_str);
-    let labels = pod.pointer("/metadata/labels");
+    let namespace = at(pod, "/metadata/namespace").and_then(Value::as_str);
+    let labels = at(pod, "/metadata/labels");
     let kind = KindRef::new("v1", "Service");
     let services = world.of_kind(&kind);
     services
@@ -35,9 +35,17 @@ pub(super) fn reconcile(world: &mut World, service: &Value) {
     }
     let slices = world.owned(text(service, "/metadata/uid"), SLICES.1);
     let mine = slices.into_iter().find(|slice| label(slice, SERVICE_LABEL) == Some(&name));
-    let mut slice = mine.map_or_else(|| fresh(world, service, &name), |mine| mine.as_ref().clone());
-    slice["endpoints"] = Value::Array(endpoints(world, service));
-    slice["ports"] = Value::Array(ports(service));
+    let known = mine.as_ref().map_or(&Value::Null, |mine| &mine["endpoints"]);
+    let (endpoints, ports) = (endpoints(world, service, known), Value::Array(ports(service)));
+    if let Some(mine) = &mine
+        && mine["endpoints"] == endpoints
+        && mine["ports"] == ports
+    {
+        return;
+    }
+    let mut slice = mine.map_or_else(|| fresh(world, service, &name), |mine| Value::clone(&mine));
+    slice["endpoints"] = endpoints;
+    slice["ports"] = ports;
     world.write(slice, MANAGER, None);
 }
 
@@ -57,22 +65,22 @@ fn fresh(world: &World, service: &Value, name: &str) -> Value {
     })
 }
 
-fn endpoints(world: &World, service: &Value) -> Vec<Value> {
+fn endpoints(world: &World, service: &Value, known: &Value) -> Value {
     let namespace = text(service, "/metadata/namespace");
     let kind = KindRef::new("v1", "Pod");
     let pods = world.of_kind(&kind).filter(|(name, pod)| {
         name.namespace.as_deref() == Some(namespace)
-            && selects(service, pod.pointer("/metadata/labels"))
+            && selects(service, at(pod, "/metadata/labels"))
             && text(pod, "/status/phase") == "Running"
     });
-    pods.map(|(_, pod)| endpoint(pod)).collect()
+    pods.map(|(_, pod)| endpoint(pod, known)).collect()
 }
 
-fn endpoint(pod: &Value) -> Value {
+fn endpoint(pod: &Value, known: &Value) -> Value {
     let going = !text(pod, "/metadata/deletionTimestamp").is_empty();
     let serving = ready_since(pod).is_some();
     json!({
-        "addresses": [address(text(pod, "/metadata/uid"))],
+        "addresses": [address(text(pod, "/metadata/uid"), known)],
         "conditions": {"ready": serving && !going, "serving": serving, "terminating": going},
         "targetRef": {
             "kind": "Pod", "namespace": pod["metadata"]["namespace"],
@@ -81,8 +89,12 @@ fn endpoint(pod: &Value) -> Value {
     })
 }
 
-/// An address for a pod; nothing here ever uses it.
-fn address(uid: &str) -> String {
+/// An address for a pod, the one that it is known by; nothing here ever uses it.
+fn address(uid: &str, known: &Value) -> String {
+    let mut known = known.as_array().into_iter().flatten();
+    if let Some(known) = known.find(|known| text(known, "/targetRef/uid") == uid) {
+        return text(known, "/addresses/0").to_owned();
+    }
     let digest = Digest::of_bytes(uid.as_bytes());
     let hex = digest.as_str().trim_start_matches("sha256:");
     let byte = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());

@@ -17,7 +17,7 @@ const MANAGER: &str = "kube-controller-manager";
 
 /// A StatefulSet at one instant.
 struct Ordinals {
-    object: Value,
+    object: Arc<Value>,
     current: String,
     update: String,
     /// All its pods, those on their way out too.
@@ -25,14 +25,14 @@ struct Ordinals {
 }
 
 impl Ordinals {
-    fn read(world: &mut World, object: &Value) -> Self {
+    fn read(world: &mut World, object: &Arc<Value>) -> Self {
         let update = revision::publish(world, object, MANAGER);
         let current = revision::current(object, &update);
         let prefix = format!("{}-", text(object, "/metadata/name"));
         let ordinal = |pod: &Value| text(pod, "/metadata/name").strip_prefix(&prefix)?.parse().ok();
         let pods = world.owned(text(object, "/metadata/uid"), "Pod");
         let pods = pods.into_iter().filter_map(|pod| Some((ordinal(&pod)?, pod))).collect();
-        Self { object: object.clone(), current, update, pods }
+        Self { object: Arc::clone(object), current, update, pods }
     }
 
     fn replicas(&self) -> i64 {
@@ -90,14 +90,14 @@ fn end(world: &mut World, pod: &Value) {
 }
 
 /// One round; a pod that it changes brings it here again.
-pub(super) fn reconcile(world: &mut World, object: &Value) {
+pub(super) fn reconcile(world: &mut World, object: &Arc<Value>) {
     let ordinals = Ordinals::read(world, object);
     let settled =
         scale_up(world, &ordinals).is_continue() && scale_down(world, &ordinals).is_continue();
     if settled && ordinals.rolls() {
         update(world, &ordinals);
     }
-    let Some(object) = ObjectRef::of(object).and_then(|name| world.get(&name).cloned()) else {
+    let Some(object) = ObjectRef::of(object).and_then(|name| world.bare(&name).cloned()) else {
         return;
     };
     let ordinals = Ordinals::read(world, &object);
@@ -127,7 +127,7 @@ fn create(world: &mut World, ordinals: &Ordinals, ordinal: i64) {
     let name = format!("{}-{ordinal}", text(owner, "/metadata/name"));
     let namespace = text(owner, "/metadata/namespace");
     let place = ObjectRef::new(&KindRef::new("v1", "Pod"), Some(namespace), &name);
-    if world.get(&place).is_some() {
+    if world.bare(&place).is_some() {
         return;
     }
     let of = ordinals.revision(ordinal);
@@ -206,9 +206,7 @@ fn status(world: &mut World, ordinals: &Ordinals) {
             status[name] = json!(count);
         }
     }
-    let mut new = owner.clone();
-    new["status"] = status;
-    world.write(new, MANAGER, Some("status"));
+    world.write_status(owner, status, MANAGER);
 }
 
 /// Of the revisions that nothing is of any more, only the newest are kept.

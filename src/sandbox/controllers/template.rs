@@ -19,6 +19,13 @@ pub(super) fn hash(template: &Value) -> String {
     digest.short().chars().take(10).map(safe).collect()
 }
 
+/// The same of the template of a stored workload, found out once.
+pub(super) fn hash_of(world: &World, owner: &Value) -> String {
+    let stored = ObjectRef::of(owner);
+    let known = stored.as_ref().and_then(|name| world.template_hash(name, hash));
+    known.map_or_else(|| hash(&owner["spec"]["template"]), str::to_owned)
+}
+
 /// The owner reference that makes `owner` the controller.
 pub(super) fn controller_of(owner: &Value) -> Value {
     json!([{
@@ -88,7 +95,10 @@ pub(super) fn fail_first(world: &mut World, owner: &Value, template: &Value, pod
         .and_then(Value::as_str)
         .and_then(|text| text.parse::<u32>().ok())
         .unwrap_or(0);
-    let Some(current) = ObjectRef::of(owner).and_then(|name| world.get(&name).cloned()) else {
+    if wanted == 0 {
+        return;
+    }
+    let Some(current) = ObjectRef::of(owner).and_then(|name| world.bare(&name).cloned()) else {
         return;
     };
     let hash = hash(template);
@@ -99,7 +109,7 @@ pub(super) fn fail_first(world: &mut World, owner: &Value, template: &Value, pod
         .unwrap_or(0);
     if failed < wanted {
         set(pod, &["metadata", "annotations", pod::READY], json!("never"));
-        let mut owner = current;
+        let mut owner = Value::clone(&current);
         let count = json!(format!("{hash}:{}", failed + 1));
         set(&mut owner, &["metadata", "annotations", FAILED_PODS], count);
         world.write(owner, "sandbox", Some("status"));
