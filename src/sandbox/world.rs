@@ -78,6 +78,11 @@ impl World {
         self.objects.get(name).map(Stored::bare)
     }
 
+    /// The object and its managers.
+    pub(super) fn stored(&self, name: &ObjectRef) -> Option<&Stored> {
+        self.objects.get(name)
+    }
+
     /// The managers of an object.
     pub(super) fn managed(&self, name: &ObjectRef) -> &[ManagedEntry] {
         self.objects.get(name).map(Stored::managed).unwrap_or_default()

@@ -204,7 +204,11 @@ impl FieldSet {
     /// Whether every field of `other` is in this set.
     #[must_use]
     pub fn contains_all(&self, other: &Self) -> bool {
-        other.difference(self).is_empty()
+        (self.member || !other.member)
+            && other.inner.iter().all(|(step, theirs)| match self.inner.get(step) {
+                Some(ours) => ours.contains_all(theirs),
+                None => theirs.is_empty(),
+            })
     }
 
     /// The part of the set within `path`.

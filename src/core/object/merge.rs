@@ -74,11 +74,28 @@ pub fn apply(
     applied: &Value,
     applier: &Applier<'_>,
 ) -> Result<Applied, Vec<Conflict>> {
+    let base = live.map(|live| {
+        let mut base = live.clone();
+        take_managed(&mut base);
+        base
+    });
+    let before = live.map(managed_of).unwrap_or_default();
+    apply_to(kind, base.as_ref().map(|base| (base, before.as_slice())), applied, applier)
+}
+
+/// As [`apply`], to an object without `managedFields` and its managers.
+///
+/// # Errors
+/// See [`apply`].
+pub fn apply_to(
+    kind: &KindRef,
+    live: Option<(&Value, &[ManagedEntry])>,
+    applied: &Value,
+    applier: &Applier<'_>,
+) -> Result<Applied, Vec<Conflict>> {
     let node = shape_of(kind);
     let empty = Value::Object(Map::new());
-    let mut base = live.unwrap_or(&empty).clone();
-    let before = live.map(managed_of).unwrap_or_default();
-    take_managed(&mut base);
+    let (base, before) = live.unwrap_or((&empty, &[]));
 
     let wanted = fields_of(kind, applied);
     let mut ours = ManagedEntry {
@@ -93,16 +110,17 @@ pub fn apply(
         before.iter().cloned().partition(|entry| entry.same_manager(&ours));
     let previous = previous.into_iter().next();
 
-    let mut object = merge(node, &base, applied);
+    let mut object = merge(node, base, applied);
     take_managed(&mut object);
-    if let Some(previous) = &previous {
+    // What is still wanted is never taken out, nor is anything above it.
+    if let Some(previous) = previous.as_ref().filter(|p| !wanted.contains_all(&p.fields)) {
         let mut managed = wanted.clone();
         others.iter().for_each(|other| managed.absorb(&other.fields));
         object = prune(node, &object, &previous.fields, &managed);
-        keep_identity(&base, &mut object);
+        keep_identity(base, &mut object);
     }
 
-    let mut change = compare(kind, &base, &object);
+    let mut change = compare(kind, base, &object);
     strip(&mut change.written);
     settle(&mut others, &change.written, &change.removed, applier.force)?;
 
@@ -115,7 +133,7 @@ pub fn apply(
     if !wanted.is_empty() {
         managed.push(ours);
     }
-    let changed = live.is_none() || !same_values || !managed::same_managed(&managed, &before);
+    let changed = live.is_none() || !same_values || !managed::same_managed(&managed, before);
     Ok(Applied { object, managed, changed })
 }
 

@@ -16,5 +16,5 @@ pub use fields::{FieldSet, Step, fields_of, path_text};
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,
 };
-pub use merge::{Applied, Applier, Conflict, apply, update, update_of};
+pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of};
 pub use reference::{KindRef, ObjectRef};

@@ -45,7 +45,7 @@ pub fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileErro
         1 => documents.remove(0),
         other => return Err(broken(format!("{other} documents where one is expected"))),
     };
-    let value = document.root.to_value();
+    let value = document.root.into_value();
     let found = value.get("format").and_then(Value::as_u64).unwrap_or(0);
     if found > u64::from(FORMAT) {
         return Err(FileError::Newer { path: path.to_owned(), found });

@@ -5,12 +5,22 @@ use super::source::Source;
 use crate::core::model::InputError;
 use std::collections::BTreeMap;
 
+/// Among so few keys looking through all is faster than an index.
+const FEW: usize = 12;
+
 /// Puts what `<<` names in its place: the mapping's own keys win, then the
 /// earlier of several merged mappings. A key written twice is an error.
 pub(super) fn settle(source: &Source, written: Vec<Entry>) -> Result<Vec<Entry>, InputError> {
     let mut first_lines = BTreeMap::new();
-    for entry in &written {
-        if let Some(line) = first_lines.insert(entry.key.text.as_str(), entry.key.line) {
+    for (index, entry) in written.iter().enumerate() {
+        let text = entry.key.text.as_str();
+        let line = if written.len() <= FEW {
+            let earlier = written.iter().take(index).find(|earlier| earlier.key.text == text);
+            earlier.map(|earlier| earlier.key.line)
+        } else {
+            first_lines.insert(text, entry.key.line)
+        };
+        if let Some(line) = line {
             let message = format!("the key `{}` is written twice", entry.key.text);
             return Err(entry
                 .key

@@ -104,6 +104,18 @@ impl Node {
         }
     }
 
+    /// The same of a node that nobody needs any more.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        match self.kind {
+            Kind::Scalar(scalar) => scalar.value.unwrap_or(Value::String(scalar.text)),
+            Kind::Seq(items) => Value::Array(items.into_iter().map(Self::into_value).collect()),
+            Kind::Map(entries) => Value::Object(
+                entries.into_iter().map(|e| (e.key.text, e.value.into_value())).collect(),
+            ),
+        }
+    }
+
     /// The value under `key`, or none if this is no mapping, the key is
     /// missing or its value is null.
     #[must_use]

@@ -40,7 +40,10 @@ pub(super) fn core_schema(text: &str) -> Reading {
         "true" | "True" | "TRUE" => Reading::Value(Value::Bool(true)),
         "false" | "False" | "FALSE" => Reading::Value(Value::Bool(false)),
         _ if special_float(text) => Reading::NotFinite,
-        _ => number(text, Octal::Modern),
+        _ => match text.as_bytes().first() {
+            Some(b'0'..=b'9' | b'+' | b'-' | b'.') => number(text, Octal::Modern),
+            _ => Reading::Text,
+        },
     }
 }
 

@@ -5,6 +5,8 @@ use crate::core::model::{Excerpt, InputError, Place};
 /// Lines are cut to this many characters around the offending place.
 const SHOWN: usize = 120;
 
+const SECRET: &str = "Secret";
+
 /// The text of one file.
 #[derive(Debug)]
 pub struct Source {
@@ -20,7 +22,12 @@ impl Source {
     pub fn new(file: &str, text: &str) -> Self {
         // Coarse on purpose: one word too many only hides a value in an
         // excerpt, one too few would show it.
-        let secret = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "Secret");
+        let inside = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let secret = text.match_indices(SECRET).any(|(at, _)| {
+            let (before, after) = (at.checked_sub(1), at + SECRET.len());
+            let bytes = text.as_bytes();
+            !inside(before.and_then(|before| bytes.get(before))) && !inside(bytes.get(after))
+        });
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after_breaks).collect();
         Self { file: file.to_owned(), text: text.to_owned(), starts, secret }

@@ -8,6 +8,8 @@ use super::scalar::{Reading, core_schema, kubernetes};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
+/// Plain words that some reader takes for a boolean or null.
+const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 /// Readers may refuse longer keys unless they are written with `?`.
 const SIMPLE_KEY: usize = 500;
 
@@ -51,14 +53,15 @@ impl Writer {
             if i > 0 {
                 self.pad(indent);
             }
-            let key = key_text(key);
-            if key.len() > SIMPLE_KEY {
-                let _ = write!(self.out, "? {key}\n{:indent$}: ", "");
+            let from = self.out.len();
+            self.text(key);
+            if self.out.len() - from > SIMPLE_KEY {
+                self.out.insert_str(from, "? ");
+                let _ = write!(self.out, "\n{:indent$}: ", "");
                 self.flow(value);
                 self.out.push('\n');
                 continue;
             }
-            self.out.push_str(&key);
             self.out.push(':');
             match value {
                 Value::Object(inner) if !inner.is_empty() => {
@@ -142,7 +145,7 @@ impl Writer {
 
     fn string(&mut self, text: &str, indent: usize) {
         if !literal_safe(text) {
-            self.out.push_str(&key_text(text));
+            self.text(text);
             return;
         }
         let (body, chomp) = match text.strip_suffix('\n') {
@@ -160,13 +163,18 @@ impl Writer {
         }
     }
 
-    fn pad(&mut self, indent: usize) {
-        let _ = write!(self.out, "{:indent$}", "");
+    /// A key, or a string in one line.
+    fn text(&mut self, text: &str) {
+        if plain_safe(text) {
+            self.out.push_str(text);
+        } else {
+            self.out.push_str(&quoted(text));
+        }
     }
-}
 
-fn key_text(text: &str) -> String {
-    if plain_safe(text) { text.to_owned() } else { quoted(text) }
+    fn pad(&mut self, indent: usize) {
+        self.out.extend(std::iter::repeat_n(' ', indent));
+    }
 }
 
 fn plain_safe(text: &str) -> bool {
@@ -176,10 +184,7 @@ fn plain_safe(text: &str) -> bool {
         && text.chars().all(inside)
         && !text.ends_with([':', ' '])
         && !text.contains(": ")
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-        )
+        && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
         && kubernetes(text) == Reading::Text
         && core_schema(text) == Reading::Text
 }

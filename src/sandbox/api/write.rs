@@ -3,17 +3,14 @@
 
 use super::Answer;
 use super::route::{Place, Query};
-use crate::core::object::{
-    self, Applier, Conflict, ManagedEntry, ObjectRef, same_owners, schema, write_managed,
-};
+use crate::core::object::{self, Applier, Conflict, ManagedEntry, ObjectRef, same_owners, schema};
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::{Model, Resource};
 use crate::sandbox::status::Refusal;
-use crate::sandbox::stored::drop_managed;
+use crate::sandbox::stored::{Stored, drop_managed};
 use crate::sandbox::world::World;
 use crate::sandbox::{base64, defaults, encoding, validate};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub(in crate::sandbox) fn create(
@@ -94,8 +91,8 @@ pub(in crate::sandbox) fn apply(
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
     refuse_undeclared(&name, &as_given, &body)?;
-    let live = world.shared(&name);
-    let live = live.as_deref();
+    let stored = world.stored(&name).cloned();
+    let live = stored.as_ref().map(|stored| stored.bare().as_ref());
     let uid = text(&body, "/metadata/uid").to_owned();
     let version = text(&body, "/metadata/resourceVersion").to_owned();
     if version.parse::<u64>().is_err() && !version.is_empty() {
@@ -114,8 +111,9 @@ pub(in crate::sandbox) fn apply(
     drop_server_fields(resource, &mut body);
     let now = world.now().to_string();
     let applier = Applier { manager, force: query.yes("force"), time: &now };
-    let known = live.map(|live| before_first_apply(resource, live, &now));
-    let done = object::apply(&name.kind_ref(), known.as_deref(), &body, &applier)
+    let managed = stored.as_ref().map(|stored| managers(resource, stored, &now));
+    let known = live.zip(managed.as_deref());
+    let done = object::apply_to(&name.kind_ref(), known, &body, &applier)
         .map_err(|conflicts| ownership(&conflicts))?;
     if let Some(live) = live {
         if !version.is_empty() && version != text(live, "/metadata/resourceVersion") {
@@ -126,9 +124,9 @@ pub(in crate::sandbox) fn apply(
             let cause = ("metadata.uid".to_owned(), why);
             return Err(Refusal::invalid(resource, &place.name, &[cause]));
         }
-        if !done.changed {
-            return Ok((200, live.clone()));
-        }
+    }
+    if let Some(stored) = stored.as_ref().filter(|_| !done.changed) {
+        return Ok((200, Value::clone(stored.whole())));
     }
     let mut object = done.object;
     fill(resource, &mut object);
@@ -163,15 +161,13 @@ fn without_status(resource: &Resource, object: &Value) -> Value {
 
 /// An object that nobody applied belongs, at the first apply, to whoever was
 /// there before.
-fn before_first_apply<'a>(resource: &Resource, live: &'a Value, now: &str) -> Cow<'a, Value> {
-    let mut known = Cow::Borrowed(live);
-    if object::managed_of(live).is_empty() {
-        let kind = resource.kind_ref();
-        let (blank, owned) = (encoding::blank(&kind), without_status(resource, live));
-        let first = object::update(&kind, Some(&blank), &owned, "before-first-apply", None, now);
-        set(known.to_mut(), &["metadata", "managedFields"], write_managed(&first));
+fn managers(resource: &Resource, stored: &Stored, now: &str) -> Vec<ManagedEntry> {
+    if !stored.managed().is_empty() {
+        return stored.managed().to_vec();
     }
-    known
+    let kind = resource.kind_ref();
+    let (blank, owned) = (encoding::blank(&kind), without_status(resource, stored.bare()));
+    object::update(&kind, Some(&blank), &owned, "before-first-apply", None, now)
 }
 
 /// Checks and stores; what differs from the live object in nothing but the
@@ -193,7 +189,7 @@ pub(super) fn store(
         && world.bare(&name).is_some_and(|stored| **stored == object)
         && same_owners(world.managed(&name), &managed)
     {
-        return Ok((200, live.clone()));
+        return Ok((200, world.get(&name).unwrap_or(live).clone()));
     }
     let code = if live.is_some() { 200 } else { 201 };
     if dry_run {
