@@ -6,8 +6,10 @@ use crate::people::Deed;
 use crate::run::target;
 use crate::schedule::{Event, Sim};
 use tranche::core::object::{KindRef, ObjectRef};
-use tranche::core::record::{self, CommitPhase, EntityRecord, Trailers, entity_path};
-use tranche::core::strategy::{EntityKey, StepKind};
+use tranche::core::record::{
+    self, CommitPhase, Decisions, EntityRecord, Trailers, Verdict, decisions_path, entity_path,
+};
+use tranche::core::strategy::{EntityKey, EntityKind, StepKind};
 use tranche::port::{Change, CommitId};
 
 impl Sim {
@@ -19,10 +21,50 @@ impl Sim {
         let Some(before) = Trailers::parse(&message) else { return };
         let trailers = Trailers::after(Some(&before), CommitPhase::Decision, &before.plan_commit);
         let message = trailers.message("a note about something else", "");
-        let done = self.store.borrow_mut().commit(Some(&tip), &[], &message, "people", self.time());
+        let changes: Vec<Change> = self.a_decision(&tip).into_iter().collect();
+        let time = self.time();
+        let done = self.store.borrow_mut().commit(Some(&tip), &changes, &message, "people", time);
         if let Ok(new) = done {
             self.land_push("people", Some(&tip), &new);
         }
+    }
+
+    /// Often what somebody pushes is a pause or an abort of what a run is just
+    /// deciding on.
+    fn a_decision(&self, tip: &CommitId) -> Option<Change> {
+        if self.below(3) > 0 || self.armed.stopped() {
+            return None;
+        }
+        let key = {
+            let plans = self.plans.borrow();
+            let name = self.random.borrow_mut().pick(&plans.model.apps).name.to_owned();
+            let namespace = "default".to_owned();
+            EntityKey { kind: EntityKind::Rollout, namespace, name }
+        };
+        let path = decisions_path(&key);
+        let bytes = self.store.borrow().file(tip, &path);
+        let before = bytes.and_then(|bytes| record::read::<Decisions>(&path, &bytes).ok());
+        let mut decisions = before.unwrap_or_default();
+        let (by, at) = ("somebody".to_owned(), self.time());
+        let audit = self.audit.borrow();
+        let record = audit.entities().get(&key).filter(|record| !record.removed);
+        // Nobody can decide about what the record does not know.
+        record?;
+        let under_way = record.filter(|record| !record.status.rolling_state.terminal());
+        match under_way {
+            Some(record) if self.below(2) == 0 => {
+                let attempt = record.attempt;
+                decisions.abort = Some(Verdict { attempt, by, at, reason: None });
+                self.say("people", || format!("{key} is aborted just before"));
+            }
+            _ => {
+                decisions.paused = Some(Verdict { attempt: 0, by, at, reason: None });
+                self.say("people", || format!("{key} is paused just before"));
+            }
+        }
+        drop(audit);
+        let bytes = record::write(&path, &decisions.stamped()).ok();
+        bytes.map(|bytes| Change { path, bytes: Some(bytes) })
     }
 
     /// Whether the anchor tells that the record was rewound to a commit.
@@ -113,7 +155,14 @@ impl Sim {
         let Some(forged) = self.audit.borrow_mut().unforged(key) else { return };
         let tip = self.refs.borrow().record.clone();
         let now = tip.and_then(|tip| self.store.borrow().file(&tip, &path));
-        if now.is_some_and(|now| *now == *forged.forged) {
+        let open = |bytes: &[u8]| {
+            let record = record::read::<EntityRecord>(&path, bytes).ok();
+            record.and_then(|record| record.open).map(|open| (open.id, open.kind, open.epoch))
+        };
+        // Somebody may have unlocked it meanwhile; it is a forgery still.
+        let still = forged.id.is_some()
+            && now.as_ref().is_some_and(|now| open(now) == open(&forged.forged));
+        if still || now.is_some_and(|now| *now == *forged.forged) {
             self.edit_record(&path, forged.before.to_vec());
         }
         self.audit.borrow_mut().mended(self);

@@ -306,6 +306,11 @@ impl Sim {
 
     /// A command, by the code of the command line.
     fn order(self: &Rc<Self>, app: usize, wanted: Command) {
+        if wanted == Command::Abort && self.below(6) == 0 && !self.armed.stopped() {
+            // Who aborts in a hurry may also delete what the way back needs.
+            let later = self.now.get() + self.between(500, 60_000);
+            self.at(later, Event::Deed(Deed::Unplug(app)));
+        }
         let key = self.entity(app);
         let at = self.time()
             + SignedDuration::from_secs(i64::try_from(self.below(600)).unwrap_or(0) - 300);

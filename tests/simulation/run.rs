@@ -71,10 +71,15 @@ impl Sim {
                 };
                 let report = Engine::remembering(&ports, &target, options, memo).apply().await;
                 handle.say(|| format!("ends: {:?}", report.class()));
+                handle.sim.audit.borrow_mut().ended(&handle.sim, &name, &report);
                 for (key, rest) in &report.entities {
                     handle.say(|| format!("   {key}: {:?} {}", rest.class, rest.message));
                 }
                 if let Some(error) = &report.error {
+                    // A replica that lags may well look like it.
+                    if !handle.sim.armed.has(Fault::Lag) {
+                        handle.sim.audit.borrow_mut().heard(&name, &error.message);
+                    }
                     handle.say(|| format!("   {}: {}", error.message, error.next));
                 }
                 handle.sim.hit(&format!("run ended: {:?}", report.class()));

@@ -293,13 +293,32 @@ impl Handle {
 
     /// Nothing of this run goes on for longer than its lease. Meanwhile others
     /// take its step over, and people change their mind.
-    async fn suspend(&self) {
+    async fn suspend(&self, hot: bool) {
         let now = self.sim.now.get();
         let length = match self.sim.below(4) {
             0 => self.sim.between(110_000, 160_000),
             1 | 2 => self.sim.between(130_000, 420_000),
             _ => self.sim.between(300_000, 900_000),
         };
+        // Somebody may say at once that it is gone for good: then it wakes
+        // while it may still believe in its lease.
+        if hot && self.sim.below(3) == 0 && !self.sim.armed.stopped() {
+            let apps = self.sim.plans.borrow().model.apps.len();
+            for app in 0..apps {
+                self.sim.at(now + self.sim.between(1, 400), Event::Deed(Deed::Unlock(app)));
+                if self.sim.below(2) == 0 {
+                    let abort = Deed::Order(app, tranche::core::decide::Command::Abort);
+                    self.sim.at(now + self.sim.between(1, 400), Event::Deed(abort));
+                }
+            }
+            self.sim.at(now + self.sim.between(300, 1_000), Event::Start);
+            let length = *self.sim.random.borrow_mut().pick(&[3_000, 5_000, 20_000, 80_000]);
+            let until = now + self.sim.between(1_000, length);
+            self.sim.actors.borrow_mut()[self.actor].suspended = until;
+            self.pause(0).await;
+            self.say(|| "awake again, early".to_owned());
+            return;
+        }
         self.sim.actors.borrow_mut()[self.actor].suspended = now + length;
         self.sim.meanwhile(length);
         for _ in 0..self.sim.between(1, 3) {
@@ -333,7 +352,7 @@ impl Handle {
             self.die().await;
         }
         if self.fires(Fault::SuspendBefore) || (hot && self.fires(Fault::SuspendBefore)) {
-            self.suspend().await;
+            self.suspend(hot).await;
         }
         let latency = self.latency();
         self.pause(latency).await;
@@ -347,7 +366,7 @@ impl Handle {
         let latency = self.latency() / 4;
         self.pause(latency).await;
         if self.fires(Fault::SuspendAfter) || (hot && self.fires(Fault::SuspendAfter)) {
-            self.suspend().await;
+            self.suspend(hot).await;
         }
         if self.fires(Fault::KillAfter) {
             self.die().await;

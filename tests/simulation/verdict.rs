@@ -175,6 +175,12 @@ impl Seed<'_> {
             if verdict.is_ok() {
                 sim.audit.borrow_mut().complete();
                 let idle = self.idle(&report);
+                // A refusal may be the end of one thing and the beginning of
+                // another; what matters is that it comes to an end.
+                if idle.is_err() && !matches!(report.class(), Class::Done | Class::RolledBack) {
+                    last = idle.err();
+                    continue;
+                }
                 return idle.err().or_else(|| sim.audit.borrow_mut().violation.take());
             }
             last = verdict.err();

@@ -14,13 +14,15 @@ mod writes;
 
 pub use rest::settled;
 
+use crate::faults::Fault;
 use crate::schedule::Sim;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tranche::core::object::ObjectRef;
-use tranche::core::record::{EntityRecord, OpenStep};
+use tranche::core::record::{EntityRecord, OpenStep, Phase};
 use tranche::core::strategy::{EntityKey, StepId, workload};
+use tranche::engine::{Class, Report};
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,9 @@ pub struct Audit {
     entities: BTreeMap<EntityKey, EntityRecord>,
     /// The highest epoch that has written an object of this name.
     fences: BTreeMap<ObjectRef, u64>,
+    /// The highest epoch that has acted on a step that names an object: from
+    /// then on everything older is over, whether it has touched it or not.
+    acted: BTreeMap<ObjectRef, u64>,
     /// State changes by step, effect and object.
     changes: BTreeMap<(String, ObjectRef), u32>,
     results: BTreeSet<String>,
@@ -158,6 +163,42 @@ impl Audit {
             self.broken("S8 no write on a record that was forged or rewound", || {
                 format!("{run} goes on with step {step} of {key}, which was forged")
             });
+        }
+    }
+
+    /// Somebody acts under an intent: it rests on what it has seen of all its
+    /// objects.
+    fn acts(&mut self, epoch: u64) {
+        let Some(intent) = self.intents.get(&epoch) else { return };
+        for object in &intent.objects {
+            let newest = self.acted.entry(object.clone()).or_default();
+            *newest = epoch.max(*newest);
+        }
+    }
+
+    /// L28: a run that says that it is done with an entity, waits for it or is
+    /// beaten at it does not hold its lock still.
+    pub fn ended(&mut self, sim: &Sim, run: &str, report: &Report) {
+        // A replica that lags may well hide our own intent from us.
+        let lags = sim.armed.has(Fault::Lag);
+        for (key, rest) in &report.entities {
+            let open = self.entities.get(key).and_then(|record| record.open.as_ref());
+            let holds = open.is_some_and(|o| o.phase == Phase::Intent && o.holder.run == run);
+            let well = matches!(rest.class, Class::Done | Class::Waiting | Class::RolledBack)
+                || (rest.class == Class::Busy && !lags);
+            if holds && well && !self.rewritten {
+                let class = rest.class;
+                self.broken("L28 who ends well holds no lock", || {
+                    format!("{run} ends {class:?} with {key}: {}", rest.message)
+                });
+            }
+        }
+    }
+
+    /// L28: nobody says that the record was rewound while it is whole.
+    pub fn heard(&mut self, run: &str, error: &str) {
+        if error.contains("the branch was rewound") && !self.rewritten {
+            self.broken("L28 no false alarm", || format!("{run}: {error}"));
         }
     }
 

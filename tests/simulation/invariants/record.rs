@@ -87,6 +87,7 @@ impl Audit {
         match pushed.trailers.phase {
             CommitPhase::Intent => self.intent(sim, pushed, before.as_ref(), &next),
             CommitPhase::Waiting => {
+                self.acts(was.filter(|was| was.holder.run == pushed.run).map_or(0, |w| w.epoch));
                 // Who only looks may say that it waits for something further on.
                 let same = was.zip(next.open.as_ref()).is_some_and(|(was, now)| {
                     let ours = was.holder.run == pushed.run;
@@ -246,6 +247,9 @@ impl Audit {
         let was = before.and_then(|record| record.open.as_ref());
         if let Some(was) = was {
             self.not_forged(run, &next.entity, &was.id);
+            if was.holder.run == run {
+                self.acts(was.epoch);
+            }
             if was.phase == Phase::Intent && was.holder.run != run && !self.rewritten {
                 self.broken("S5 a result is said by the one who holds the step", || {
                     format!("{run} closes {}", words(Some(was)))

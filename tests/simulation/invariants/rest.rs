@@ -118,6 +118,10 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
             record.status.rolling_state
         ));
     }
+    let wrong = wrong_image(sim, app, &revision.map_or_else(String::new, |r| r.name.clone()));
+    if let Some(found) = wrong {
+        return violation(format!("{app}: {name} runs {found}, which is another revision"));
+    }
     // What is routed to must be there.
     let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
     let there = sim.sandbox.cluster().read(&service).ok().flatten().is_some();
@@ -129,4 +133,22 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
             .map_err(|text| Violation { invariant: "L23 the route is as rendered", text })?;
     }
     Ok(())
+}
+
+/// The image of an application's pods, if it is not that of a revision.
+fn wrong_image(sim: &Sim, app: &str, revision: &str) -> Option<String> {
+    let plans = sim.plans.borrow();
+    let model = plans.model.apps.iter().find(|model| model.name == app)?;
+    let number = revision.rsplit_once("-v")?.1.parse::<usize>().ok()?;
+    let content = model.contents.get(number.checked_sub(1)?)?;
+    let wanted = format!("{app}:{}", content.image);
+    let mut found = None;
+    let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
+        let label = pod.pointer("/metadata/labels/app.oam.dev~1component").and_then(Value::as_str);
+        let image = pod.pointer("/spec/containers/0/image").and_then(Value::as_str);
+        if label == Some(app) && image.is_some_and(|image| image != wanted) {
+            found = image.map(str::to_owned);
+        }
+    });
+    found
 }

@@ -150,7 +150,7 @@ impl Audit {
             }
             let lacking = traffic.lacking(sim, |service, share| self.needed(app, service, share));
             match lacking {
-                None => traffic.armed = !self.taken_back(app),
+                None => traffic.armed = traffic.written.is_some() && !self.taken_back(app),
                 Some(text) if traffic.armed => {
                     self.broken("S2 no dead backend", || format!("{app}: {text}"));
                 }

@@ -49,6 +49,9 @@ impl Audit {
         let Some(intent) = self.intended(run, object, epoch, step) else { return };
         let epoch = epoch.unwrap_or(0);
         self.fenced(run, object, epoch, before, changed, inert);
+        if !kept {
+            self.acts(epoch);
+        }
         if let Write::Delete { .. } = write {
             self.ours_to_delete(object, before, &intent);
         }
@@ -161,6 +164,15 @@ impl Audit {
         let fence = self.fences.entry(object.clone()).or_default();
         let newest = *fence;
         *fence = newest.max(epoch);
+        let acted = self.acted.get(object).copied().unwrap_or(0);
+        if acted > epoch && acted > newest && changed && !inert && !self.rewritten {
+            self.broken("S11 fence", || {
+                format!(
+                    "{run} with epoch {epoch} changes {object}, which epoch {acted} has seen and \
+                     acts on"
+                )
+            });
+        }
         if newest > epoch && changed && !inert {
             self.broken("S11 fence", || {
                 format!(
