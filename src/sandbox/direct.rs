@@ -211,6 +211,11 @@ fn place(object: &ObjectRef) -> Place {
 }
 
 /// What a client makes of a refusal.
+/// How a 500 begins that is about the body, as `edge/cluster` tells it apart
+/// too.
+const NOT_OF_THE_TYPE: [&str; 2] =
+    ["failed to create typed patch object", "failed to convert new object"];
+
 fn problem(refusal: &Refusal) -> ClusterProblem {
     let text = refusal.message.clone();
     let causes = refusal.details.get("causes").and_then(Value::as_array);
@@ -234,6 +239,9 @@ fn problem(refusal: &Refusal) -> ClusterProblem {
             ClusterProblem::Stale(text)
         }
         400 | 422 => ClusterProblem::Invalid(text),
+        500 if NOT_OF_THE_TYPE.iter().any(|words| text.starts_with(words)) => {
+            ClusterProblem::Invalid(text)
+        }
         _ => ClusterProblem::Other(text),
     }
 }
