@@ -24,6 +24,8 @@ pub struct Observed {
 /// What was seen at one instant; each list is one snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
+    /// Seen on the real cluster.
+    pub real: bool,
     pub pods: Vec<Value>,
     pub sets: Vec<Value>,
     pub workload: Value,
@@ -93,7 +95,7 @@ impl Observed {
         let pods = self.list("api/v1", "pods");
         let sets = self.list("apis/apps/v1", "replicasets");
         let workload = self.list("apis/apps/v1", plural).pop().unwrap_or_default();
-        Sample { pods, sets, workload }
+        Sample { real: self.sandbox.is_none(), pods, sets, workload }
     }
 
     /// Lets time pass, sampling, until `done` and the cluster is at rest.
