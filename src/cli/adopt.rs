@@ -2,7 +2,7 @@
 //! of the recorded one.
 
 use super::args::{Adopt, Common};
-use super::connect::{open, targets, wire};
+use super::connect::{only_target, open, wire};
 use super::exit::Failure;
 use super::settings;
 use super::terminal::{escaped, out};
@@ -11,16 +11,9 @@ use crate::engine::{Engine, Options, Word};
 /// Adopts the cluster of one target.
 pub async fn run(common: &Common, options: &Adopt) -> Result<u8, Failure> {
     let repository = open(common).await?;
-    let targets = targets(common, &repository.project)?;
-    let [target] = targets.as_slice() else {
-        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-        return Err(Failure::usage(
-            format!("there are several targets: {}", names.join(", ")),
-            "name the one whose cluster was rebuilt with `--target`",
-        ));
-    };
-    let ports = wire(common, &repository, target).await?;
-    let engine = Engine::new(&ports, target, Options::default());
+    let target = only_target(common, &repository.project, "the one whose cluster was rebuilt")?;
+    let ports = wire(common, &repository, &target).await?;
+    let engine = Engine::new(&ports, &target, Options::default());
     let word = Word { by: settings::person(), reason: options.reason.clone() };
     for record in engine.adopt(&word).await? {
         out(&escaped(&format!("{}: nothing of it is on this cluster", record.entity)));

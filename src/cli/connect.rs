@@ -172,6 +172,20 @@ pub fn targets(common: &Common, project: &Project) -> Result<Vec<Target>, Failur
     ))
 }
 
+/// The one target of a command that must not be about several; `which` says
+/// in words the one to name.
+pub fn only_target(common: &Common, project: &Project, which: &str) -> Result<Target, Failure> {
+    let targets = targets(common, project)?;
+    let [target] = targets.as_slice() else {
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        return Err(Failure::usage(
+            format!("there are several targets: {}", names.join(", ")),
+            format!("name {which} with `--target`"),
+        ));
+    };
+    Ok(target.clone())
+}
+
 /// Connects to a target.
 pub async fn wire(
     common: &Common,

@@ -1,7 +1,7 @@
 //! `tranche record rebuild`: a lost or rewound record, from plan and cluster.
 
 use super::args::{Common, Rebuild};
-use super::connect::{open, targets, wire};
+use super::connect::{only_target, open, wire};
 use super::exit::Failure;
 use super::settings;
 use super::terminal::{escaped, out};
@@ -10,16 +10,9 @@ use crate::engine::{Engine, Options, Rebuilt, Word};
 /// Shows what was found, and writes it if so asked.
 pub async fn run(common: &Common, options: &Rebuild) -> Result<u8, Failure> {
     let repository = open(common).await?;
-    let targets = targets(common, &repository.project)?;
-    let [target] = targets.as_slice() else {
-        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-        return Err(Failure::usage(
-            format!("there are several targets: {}", names.join(", ")),
-            "name the one whose record is to be rebuilt with `--target`",
-        ));
-    };
-    let ports = wire(common, &repository, target).await?;
-    let engine = Engine::new(&ports, target, Options::default());
+    let target = only_target(common, &repository.project, "the one whose record is to be rebuilt")?;
+    let ports = wire(common, &repository, &target).await?;
+    let engine = Engine::new(&ports, &target, Options::default());
     let word = Word { by: settings::person(), reason: options.reason.clone() };
     show(&target.record_branch, &engine.rebuild(options.write, &word).await?);
     Ok(0)
