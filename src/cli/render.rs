@@ -69,7 +69,9 @@ fn objects(loaded: &Loaded) -> Vec<Value> {
     let plain = loaded.plan.objects.iter().map(|object| object.body.clone());
     let rendered = loaded.applications.values().flat_map(|application| {
         let components = application.rendered.components.iter();
-        components.flat_map(|c| std::iter::once(&c.workload).chain(&c.extras)).cloned()
+        components
+            .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras))
+            .map(|body| Value::clone(body))
     });
     let rollouts = loaded.plan.rollouts.iter();
     let routes = rollouts.filter_map(|rollout| rollout.canary.as_ref()?.document.clone());

@@ -11,6 +11,7 @@ use crate::core::strategy::{EntityKind, StepKind};
 use crate::engine::{Loaded, Snapshot, load_plan};
 use crate::port::Remote;
 use serde_json::{Value, json};
+use std::rc::Rc;
 
 /// Shows every rollout and what is applied directly.
 pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
@@ -62,7 +63,7 @@ pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
 }
 
 /// The target, the record, and what it waits for.
-type Row = (String, EntityRecord, Value);
+type Row = (String, Rc<EntityRecord>, Value);
 
 /// Why the plan keeps the next batch back, if it does.
 fn gate(plan: &Loaded, target: &Target, record: &EntityRecord) -> Option<String> {

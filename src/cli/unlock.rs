@@ -76,7 +76,7 @@ async fn unknown(
         let remote = &repository.remote;
         let tip = remote.fetch_record(&target.record_branch).await?;
         for (record, _) in Snapshot::new(remote.objects(), tip).rows()? {
-            let over = record.last.filter(|last| last.step.0.starts_with(prefix));
+            let over = record.last.as_ref().filter(|last| last.step.0.starts_with(prefix));
             if let Some(last) = over {
                 return Ok(RunError::new(
                     Class::Refused,

@@ -24,9 +24,9 @@ impl<P: Ports> Engine<'_, P> {
         for _ in 0..MAX_LOSSES {
             let anchor = self.anchor_seen().await?;
             let mut reading = self.read_record().await?;
-            self.may_adopt(&reading, anchor.as_ref()).await?;
+            self.may_adopt(&reading, anchor.as_deref()).await?;
             // The namespace must be there: else nothing could follow.
-            self.write_anchor(&reading, 0, anchor.as_ref(), true).await?;
+            self.write_anchor(&reading, 0, anchor.as_deref(), true).await?;
             let here = self.cluster_uid().await?;
             let gone = self.gone(&reading).await?;
             // A run of this command that did not come to its end is not said
@@ -40,7 +40,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
             let seq = reading.tip.as_ref().map_or(0, |tip| tip.trailers.seq);
-            self.write_anchor(&reading, seq, anchor.as_ref(), false).await?;
+            self.write_anchor(&reading, seq, anchor.as_deref(), false).await?;
             return Ok(gone);
         }
         Err(crowded())
@@ -87,10 +87,11 @@ impl<P: Ports> Engine<'_, P> {
             if record.removed {
                 continue;
             }
-            let owned = snapshot.inventory(&record.entity)?.objects.into_iter();
+            let owned = snapshot.inventory(&record.entity)?;
+            let owned = owned.objects.iter().map(|o| (o.object.clone(), o.uid.clone()));
             let named = record.open.iter().flat_map(|open| &open.objects);
             let named = named.filter_map(|n| Some((n.object.clone(), n.uid.clone()?)));
-            let known: Vec<_> = owned.map(|o| (o.object, o.uid)).chain(named).collect();
+            let known: Vec<_> = owned.chain(named).collect();
             let mut found = false;
             for (object, uid) in known {
                 let live = self.ports.cluster().get(&object).await?;

@@ -3,13 +3,16 @@
 use super::outcome::Class;
 use super::{Engine, Reading, RunError};
 use crate::core::object::{KindRef, ObjectRef};
-use crate::port::{Cluster, ClusterProblem, Ports, WriteMode};
+use crate::core::strategy::workload::set;
+use crate::port::{Cluster, ClusterProblem, CommitId, Objects, Ports, Remote, WriteMode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const PROJECT: &str = "tranche.dev/project";
 const CLUSTER: &str = "tranche.dev/cluster";
 const RECORD: &str = "tranche.dev/record";
 const SEQ: &str = "tranche.dev/seq";
+const COMMIT: &str = "tranche.dev/commit";
 /// How often a raise is repeated against concurrent ones.
 const MAX_TRIES: u32 = 5;
 
@@ -21,7 +24,7 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// The anchor before anything else is read; none if there is none.
-    pub(super) async fn anchor_seen(&self) -> Result<Option<Value>, RunError> {
+    pub(super) async fn anchor_seen(&self) -> Result<Option<Arc<Value>>, RunError> {
         Ok(self.ports.cluster().get(&self.anchor()).await?)
     }
 
@@ -29,13 +32,13 @@ impl<P: Ports> Engine<'_, P> {
     /// is recorded or written. `anchor` was read before the record was.
     pub(super) async fn fits(
         &self,
-        anchor: Option<Value>,
+        anchor: Option<Arc<Value>>,
         reading: &mut Reading,
     ) -> Result<(), RunError> {
         match anchor {
             Some(anchor) => {
                 self.is_ours(reading, &anchor).await?;
-                self.not_rewound(seq_of(&anchor), reading).await
+                self.not_rewound(&anchor, reading).await
             }
             None if self.snapshot(reading).entities()?.is_empty() => Ok(()),
             // Another run may have begun the record in between.
@@ -49,33 +52,70 @@ impl<P: Ports> Engine<'_, P> {
     /// The same for a command that does not read the plan.
     pub(super) async fn belongs(
         &self,
-        anchor: Option<Value>,
+        anchor: Option<Arc<Value>>,
         reading: &Reading,
     ) -> Result<(), RunError> {
         let Some(anchor) = anchor else { return Err(self.missing()) };
         self.is_ours(reading, &anchor).await?;
-        match seq_of(&anchor).filter(|anchor| *anchor > seq(reading)) {
-            Some(behind) => Err(self.rewound(reading, behind)),
-            None => Ok(()),
-        }
+        self.follows(reading, &anchor)
     }
 
-    /// Refuses a record that is behind the anchor: it was rewound. A tip that
-    /// is behind is fetched once more, because somebody may have pushed and
-    /// raised the anchor in between.
-    async fn not_rewound(
-        &self,
-        anchor: Option<u64>,
-        reading: &mut Reading,
-    ) -> Result<(), RunError> {
-        let Some(anchor) = anchor else { return Ok(()) };
-        if anchor > seq(reading) {
+    /// Refuses a record that does not follow the anchor. A tip that does not is
+    /// fetched once more, because somebody may have pushed and raised the
+    /// anchor in between.
+    async fn not_rewound(&self, anchor: &Value, reading: &mut Reading) -> Result<(), RunError> {
+        if self.follows(reading, anchor).is_err() {
             *reading = self.read().await?;
         }
-        if anchor <= seq(reading) {
+        self.follows(reading, anchor)
+    }
+
+    /// Refuses a record that is behind the anchor, or that has grown past it on
+    /// another history: a number alone would not tell a branch that was rewound
+    /// by one commit and then got another one. Only a rebuilt record may leave
+    /// the history that the anchor knows.
+    pub(super) fn follows(&self, reading: &Reading, anchor: &Value) -> Result<(), RunError> {
+        let Some(knew) = seq_of(anchor) else { return Ok(()) };
+        if knew > seq(reading) {
+            return Err(self.rewound(reading, knew));
+        }
+        let (Some(tip), Some(commit)) = (&reading.tip, annotation(anchor, COMMIT)) else {
+            return Ok(());
+        };
+        let objects = self.ports.remote().objects();
+        if objects.contains(&tip.commit, &CommitId(commit.to_owned()))? {
             return Ok(());
         }
-        Err(self.rewound(reading, anchor))
+        let mut at = Some(tip.clone());
+        while let Some(tip) = at.filter(|tip| tip.trailers.seq > knew) {
+            if tip.trailers.rebuilt_from.is_some() {
+                return Ok(());
+            }
+            let parent = objects.info(&tip.commit)?.parent;
+            at = parent.map(|parent| self.tip(&parent)).transpose()?;
+        }
+        Err(self.rewritten(reading, commit))
+    }
+
+    /// The refusal of a record whose history is not the one that the anchor
+    /// knows.
+    fn rewritten(&self, reading: &Reading, commit: &str) -> RunError {
+        let branch = &self.target.record_branch;
+        let stands = reading.tip.as_ref().map_or("nothing", |tip| tip.commit.short());
+        let known = commit.get(..10).unwrap_or(commit);
+        RunError::new(
+            Class::Refused,
+            format!(
+                "record branch {branch} stands at {stands}, which does not contain {known}, the \
+                 commit that {} knows: the branch's history was rewritten",
+                self.anchor()
+            ),
+            format!(
+                "push the branch back to where it was (`git push --force origin \
+                 {known}:refs/heads/{branch}`; any clone that fetched it has it); if no clone has \
+                 it, `tranche record rebuild` shows what plan and cluster tell"
+            ),
+        )
     }
 
     /// The refusal of a record that is behind the anchor.
@@ -178,6 +218,9 @@ impl<P: Ports> Engine<'_, P> {
             if at >= to {
                 return Ok(());
             }
+            // Whoever moved the branch since this run began: nothing is written
+            // on a record that has left the history which the cluster knows.
+            self.follows(reading, live)?;
             let mode = exactly(live);
             let body = self.anchor_body(reading, to).await?;
             match self.ports.cluster().apply(&object, &body, &mode, false).await {
@@ -236,7 +279,7 @@ impl<P: Ports> Engine<'_, P> {
     async fn anchor_body(&self, reading: &Reading, seq: u64) -> Result<Value, RunError> {
         let object = self.anchor();
         let branch = &self.target.record_branch;
-        Ok(json!({
+        let mut body = json!({
             "apiVersion": object.api_version,
             "kind": object.kind,
             "metadata": {
@@ -250,7 +293,11 @@ impl<P: Ports> Engine<'_, P> {
                 },
             },
             "spec": {"holderIdentity": format!("tranche/{}", self.target.name)},
-        }))
+        });
+        if let Some(tip) = reading.tip.as_ref().filter(|tip| tip.trailers.seq >= seq && seq > 0) {
+            set(&mut body, &["metadata", "annotations", COMMIT], json!(tip.commit.0));
+        }
+        Ok(body)
     }
 
     /// Which cluster this is; asked once a run.

@@ -3,7 +3,7 @@
 use super::course::{Course, crowded};
 use super::outcome::{Class, Halt, Rest};
 use super::{Engine, MAX_LOSSES, Reading, Round, RunError};
-use crate::core::strategy::EntityKey;
+use crate::core::strategy::{EntityKey, EntityKind};
 use crate::port::{Clock, Ports, Progress};
 use jiff::SignedDuration;
 
@@ -50,16 +50,16 @@ impl<P: Ports> Engine<'_, P> {
         self.tally.begin();
         let mut reading = self.published_reading().await?;
         self.tell_notices(&reading)?;
-        for wave in self.waves(&reading)? {
-            let mut wave: Vec<Course> = wave.into_iter().map(Course::new).collect();
-            let done = self.rounds(&mut reading, &mut wave).await;
-            courses.append(&mut wave);
-            done?;
-            if self.ports.process().stopping() {
-                return Ok(());
-            }
-        }
+        let driven = self.driven_routes(&self.snapshot(&reading))?;
+        self.every_wave(&mut reading, courses).await?;
         self.keep_waiting(&mut reading, courses).await?;
+        // What a rollout has given up in this run is the plan's again.
+        if !self.driven_routes(&self.snapshot(&reading))?.is_superset(&driven) {
+            let plain = courses.iter_mut().filter(|c| c.key.kind == EntityKind::Objects);
+            plain.for_each(|course| *course = Course::new(course.key.clone()));
+            self.rounds(&mut reading, courses).await?;
+        }
+        self.every_wave(&mut reading, courses).await?;
         match reading.problem {
             Some(text) => Err(RunError::new(
                 Class::Invalid,
@@ -68,6 +68,25 @@ impl<P: Ports> Engine<'_, P> {
             )),
             None => Ok(()),
         }
+    }
+
+    /// Every entity that this run has not met yet, wave after wave.
+    async fn every_wave(
+        &self,
+        reading: &mut Reading,
+        courses: &mut Vec<Course>,
+    ) -> Result<(), RunError> {
+        for wave in self.waves(reading)? {
+            if self.ports.process().stopping() {
+                return Ok(());
+            }
+            let new = wave.into_iter().filter(|key| courses.iter().all(|c| c.key != *key));
+            let mut wave: Vec<Course> = new.map(Course::new).collect();
+            let done = self.rounds(reading, &mut wave).await;
+            courses.append(&mut wave);
+            done?;
+        }
+        Ok(())
     }
 
     /// Round after round until every entity rests.

@@ -5,6 +5,7 @@ use super::chain::Pushed;
 use super::{Engine, Reading, RunError, Tip};
 use crate::core::record::{self, CommitPhase, EntityRecord, Trailers, dashboard, entity_path};
 use crate::port::{Change, Clock, Objects, Ports, Progress, PushOutcome, Remote};
+use std::rc::Rc;
 
 /// Who says it, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +51,12 @@ impl<P: Ports> Engine<'_, P> {
             let path = entity_path(&record.entity);
             changes.push(Change { bytes: Some(record::write(&path, &record)?), path });
             match rows.iter_mut().find(|row| row.0.entity == record.entity) {
-                Some(row) => row.0 = record,
-                None => rows.push((record, record::Decisions::default())),
+                Some(row) => row.0 = Rc::new(record),
+                None => rows.push((Rc::new(record), Rc::default())),
             }
         }
-        let rows: Vec<_> = rows.iter().map(|(record, decisions)| (record, decisions)).collect();
+        let rows: Vec<_> =
+            rows.iter().map(|(record, decisions)| (&**record, &**decisions)).collect();
         let page = dashboard(&self.target.name, &rows).into_bytes();
         changes.push(Change { path: "README.md".to_owned(), bytes: Some(page) });
         let body = match (&word.reason, assertion.body.is_empty()) {

@@ -3,16 +3,18 @@
 //! who called decides what becomes of it.
 
 use super::outcome::Halt;
+use super::snapshot::Row;
 use super::{Engine, Reading, RunError, Tip};
 use crate::core::object::ObjectRef;
 use crate::core::record::{
-    self, CommitPhase, Decisions, EntityRecord, Inventory, NamedObject, Trailers, dashboard,
-    entity_path, inventory_path,
+    self, CommitPhase, EntityRecord, Inventory, NamedObject, Trailers, dashboard, entity_path,
+    inventory_path,
 };
 use crate::core::strategy::{EntityKey, StepId};
 use crate::port::{Change, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// One commit about an entity.
 pub(super) struct Entry {
@@ -38,7 +40,7 @@ pub(super) struct Chain {
     tip: Option<Tip>,
     now: Timestamp,
     plan_commit: String,
-    rows: BTreeMap<EntityKey, (EntityRecord, Decisions)>,
+    rows: BTreeMap<EntityKey, Row>,
     told: Vec<(CommitPhase, String)>,
 }
 
@@ -68,23 +70,29 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) fn add(&self, chain: &mut Chain, entry: Entry, last: bool) -> Result<(), RunError> {
         let key = entry.record.entity.clone();
         let path = entity_path(&key);
-        let mut changes = vec![Change { bytes: Some(record::write(&path, &entry.record)?), path }];
+        let bytes = Some(record::write(&path, &entry.record)?);
+        let mut changes = vec![Change { path: path.clone(), bytes }];
         if let Some(seen) = &entry.seen {
             changes.push(self.inventory(chain, &key, seen)?);
         }
         let trailers = self.trailers(chain, &entry);
         let message = trailers.message(&entry.subject, &entry.body);
+        let record = Rc::new(entry.record);
         let decisions = chain.rows.remove(&key).map(|(_, decisions)| decisions);
         let decisions = decisions.unwrap_or_default();
-        chain.rows.insert(key, (entry.record, decisions));
+        chain.rows.insert(key, (Rc::clone(&record), decisions));
         if last {
-            let rows: Vec<_> = chain.rows.values().map(|(r, d)| (r, d)).collect();
+            let rows: Vec<_> = chain.rows.values().map(|(r, d)| (&**r, &**d)).collect();
             let page = dashboard(&self.target.name, &rows).into_bytes();
             changes.push(Change { path: "README.md".to_owned(), bytes: Some(page) });
         }
         let parent = chain.tip.as_ref().map(|tip| &tip.commit);
         let objects = self.ports.remote().objects();
         let commit = objects.commit(parent, &changes, &message, chain.now)?;
+        // What was just written need not be read to be known.
+        if let Some(blob) = objects.entry(&commit, &path)? {
+            self.memo.keep_file(&blob, &record);
+        }
         chain.told.push((entry.phase, entry.subject));
         chain.tip = Some(Tip { commit, trailers });
         Ok(())
@@ -97,11 +105,14 @@ impl<P: Ports> Engine<'_, P> {
         seen: &[NamedObject],
     ) -> Result<Change, RunError> {
         let commit = chain.tip.as_ref().map(|tip| tip.commit.clone());
-        let before: Inventory = self.snapshot_at(commit).inventory(key)?;
+        let before = self.snapshot_at(commit).inventory(key)?;
         let seen: Vec<(ObjectRef, Option<String>)> =
             seen.iter().map(|named| (named.object.clone(), named.uid.clone())).collect();
         let path = inventory_path(key);
-        Ok(Change { bytes: Some(record::write(&path, &before.seen(&seen))?), path })
+        Ok(Change {
+            bytes: Some(record::write(&path, &Inventory::clone(&before).seen(&seen))?),
+            path,
+        })
     }
 
     fn trailers(&self, chain: &Chain, entry: &Entry) -> Trailers {

@@ -4,11 +4,10 @@ use super::anchor::exactly;
 use super::outcome::Halt;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::strategy::{Effect, EntityKey, Stamp, desired, epoch_of};
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl<P: Ports> Engine<'_, P> {
     /// Asks for the rights that a step needs from an effect on, and dry-runs
@@ -18,7 +17,7 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
         act: &Act,
         cursor: usize,
-        live: &BTreeMap<ObjectRef, Value>,
+        live: &Live,
     ) -> Result<(), Halt> {
         for effect in act.step.effects.iter().skip(cursor) {
             self.allowed(key, effect, live).await?;
@@ -49,12 +48,7 @@ impl<P: Ports> Engine<'_, P> {
         Ok(())
     }
 
-    async fn allowed(
-        &self,
-        key: &EntityKey,
-        effect: &Effect,
-        live: &BTreeMap<ObjectRef, Value>,
-    ) -> Result<(), Halt> {
+    async fn allowed(&self, key: &EntityKey, effect: &Effect, live: &Live) -> Result<(), Halt> {
         let object = effect.object();
         if let Effect::Await { condition, .. } = effect
             && let Some((kind, _)) = condition.beside(object)
@@ -66,7 +60,7 @@ impl<P: Ports> Engine<'_, P> {
         let verbs: &[&'static str] = match effect {
             Effect::Await { .. } => &["get"],
             Effect::Delete { .. } => &["get", "delete"],
-            Effect::Write { .. } if live.contains_key(object) => &["get", "patch"],
+            Effect::Write { .. } if live.contains(object) => &["get", "patch"],
             Effect::Write { .. } => &["get", "patch", "create"],
         };
         for verb in verbs.iter().copied() {
@@ -100,10 +94,7 @@ impl<P: Ports> Engine<'_, P> {
 
 /// An object that is to be deleted must be one that we wrote, and one that is
 /// removed as an orphan must have no pods.
-pub(super) fn deletable(
-    effect: &Effect,
-    live: &BTreeMap<ObjectRef, Value>,
-) -> Result<(), RunError> {
+pub(super) fn deletable(effect: &Effect, live: &Live) -> Result<(), RunError> {
     let Effect::Delete { object, uid } = effect else { return Ok(()) };
     match live.get(object) {
         Some(live) if uid.is_some() && !inert(object, live) => Err(RunError::new(

@@ -12,6 +12,7 @@ use crate::core::record::{
 use crate::core::strategy::EntityKey;
 use crate::port::{Change, CommitId, Objects, PushOutcome, Remote};
 use jiff::Timestamp;
+use std::rc::Rc;
 
 /// What a person wants of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,16 +89,16 @@ pub async fn command<R: Remote>(
     let at = order.at.max(previous.time);
     let verdict =
         Verdict { attempt: entity.attempt, by: order.by.clone(), at, reason: order.reason.clone() };
-    let next = decided(decisions, wanted, verdict);
+    let next = decided(Decisions::clone(&decisions), wanted, verdict);
     let state: State = entity.state();
     let subject = format!("{}: {wanted}, in {state}", key.name);
     let mut rows = snapshot.rows()?;
     for row in &mut rows {
         if row.0.entity == *key {
-            row.1 = next.clone();
+            row.1 = Rc::new(next.clone());
         }
     }
-    let rows: Vec<_> = rows.iter().map(|(record, decisions)| (record, decisions)).collect();
+    let rows: Vec<_> = rows.iter().map(|(record, decisions)| (&**record, &**decisions)).collect();
     let path = decisions_path(key);
     let changes = [
         Change { bytes: Some(record::write(&path, &next)?), path },

@@ -128,7 +128,7 @@ impl<P: Ports> Engine<'_, P> {
         let tip = self.fresh_tip(watch).await?.or(reading.tip.as_ref().map(|t| t.commit.clone()));
         let process = self.ports.process();
         let others = self.snapshot_at(tip).rows()?.into_iter().any(|(record, _)| {
-            record.open.is_some_and(|open| {
+            record.open.as_ref().is_some_and(|open| {
                 open.phase == Phase::Intent
                     && open.holder.run != process.holder().run
                     && now < open.lease_until
@@ -150,7 +150,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         let tip = watch.last().flatten().or(reading.tip.as_ref().map(|t| t.commit.clone()));
         let rows = self.snapshot_at(tip).rows()?;
-        let deadlines = rows.into_iter().filter_map(|(record, _)| record.open?.deadline);
+        let deadlines = rows.into_iter().filter_map(|(record, _)| record.open.as_ref()?.deadline);
         Ok(deadlines.filter(|deadline| *deadline > now).min())
     }
 }

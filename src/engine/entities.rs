@@ -1,5 +1,6 @@
 //! The entities of a target: what the plan has and what the record knows.
 
+use super::observe::Record;
 use super::planned::Loaded;
 use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
@@ -13,6 +14,7 @@ use crate::core::traffic::route;
 use crate::port::{Cluster, CommitId, Ports, Remote};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The entity name of a namespace's plain objects.
 const OBJECTS: &str = "_objects";
@@ -143,13 +145,16 @@ impl<P: Ports> Engine<'_, P> {
     /// The routes that rollouts under way drive. One that its rollout still
     /// names in the plan is no plain object anyway; this is for rollouts that
     /// have vanished, or name another one now.
-    pub(super) fn driven_routes(&self, reading: &Reading) -> Result<BTreeSet<ObjectRef>, RunError> {
+    pub(super) fn driven_routes(
+        &self,
+        snapshot: &Record<'_, P>,
+    ) -> Result<BTreeSet<ObjectRef>, RunError> {
         let mut routes = BTreeSet::new();
-        let snapshot = self.snapshot(reading);
         for key in snapshot.entities()?.into_iter().filter(|k| k.kind == EntityKind::Rollout) {
             let Some(record) = snapshot.entity(&key)? else { continue };
             let Some(commit) = record
                 .step_plan
+                .clone()
                 .filter(|_| !record.removed && !record.status.rolling_state.terminal())
             else {
                 continue;
@@ -160,6 +165,22 @@ impl<P: Ports> Engine<'_, P> {
             routes.extend(canary.map(|canary| route(&key.namespace, &canary.route)));
         }
         Ok(routes)
+    }
+
+    /// What the plan in force says of an entity that is applied directly. What
+    /// a rollout under way drives is the rollout's, even if the plan no longer
+    /// says so: a decision about plain objects rests on those records too.
+    pub(super) async fn content_now(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        key: &EntityKey,
+    ) -> Result<Option<DirectContent>, RunError> {
+        let driven = match key.kind {
+            EntityKind::Objects => self.driven_routes(snapshot)?,
+            EntityKind::Application | EntityKind::Rollout => BTreeSet::new(),
+        };
+        self.content(reading.loaded()?, key, &|object| !driven.contains(object)).await
     }
 
     /// What a plan says of an entity that is applied directly, plain objects
@@ -181,7 +202,7 @@ impl<P: Ports> Engine<'_, P> {
             .components
             .iter()
             .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras));
-        let objects = bodies.filter_map(|b| Some((ObjectRef::of(b)?, b.clone()))).collect();
+        let objects = bodies.filter_map(|b| Some((ObjectRef::of(b)?, Arc::clone(b)))).collect();
         let digest = found.digest.clone();
         let name = format!("{} ({})", key.name, digest.short());
         Ok(Some(DirectContent { objects, name, digest }))
@@ -211,7 +232,7 @@ impl<P: Ports> Engine<'_, P> {
                 reference.namespace = None;
             }
             if wanted(&reference) {
-                objects.push((reference, body));
+                objects.push((reference, Arc::new(body)));
             }
         }
         if objects.is_empty() {
@@ -242,6 +263,6 @@ impl<P: Ports> Engine<'_, P> {
         let Some(application) = reading.loaded()?.applications.get(&key) else { return Ok(None) };
         let known = known(reading, snapshot, &key.namespace, &key.name)?;
         let same = known.into_iter().rev().find(|r| r.digest == application.content);
-        Ok(same.map(|revision| revision.revision))
+        Ok(same.map(|revision| revision.revision.clone()))
     }
 }

@@ -169,7 +169,7 @@ impl Telling<'_> {
                 (next, CommitPhase::Waiting, subject)
             }
             Fact::Nothing(message) => {
-                let next = unwritten(record, work.before.as_ref(), step, now, message);
+                let next = unwritten(record, work.before.as_deref(), step, now, message);
                 (next, CommitPhase::Result, unwritten_subject(record, step))
             }
             Fact::Result(verdict, message) => {

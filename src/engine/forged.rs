@@ -115,7 +115,11 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(), RunError> {
         let tip = reading.tip.as_ref().map_or(0, |tip| tip.trailers.seq);
         let record = snapshot.entity(key)?;
-        match record.and_then(|record| record.open).filter(|open| open.epoch > tip) {
+        match record
+            .as_ref()
+            .and_then(|record| record.open.as_ref())
+            .filter(|open| open.epoch > tip)
+        {
             Some(open) => Err(self.refused(
                 reading,
                 key,

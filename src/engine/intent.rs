@@ -8,7 +8,7 @@ use super::survey::{Link, LinkContent};
 use super::work::Work;
 use super::{Engine, MAX_LOSSES, Reading, RunError, Tip, WRITE_LEASE};
 use crate::core::decide::{Act, Entry as StepEntry, Intended, intended};
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{CommitPhase, EntityRecord, NamedObject, effects_body, intent_subject};
 use crate::port::{Clock, CommitId, Objects, Ports, Remote};
 use jiff::{SignedDuration, Timestamp};
@@ -217,11 +217,7 @@ fn linked(link: Link, lock: Option<(Lock, EntityRecord)>) -> Linked {
 
 /// Every object of a step, with uid and generation where it exists, and every
 /// object of the intent before it: the list only grows while a step is open.
-pub(super) fn named(
-    act: &Act,
-    live: &BTreeMap<ObjectRef, Value>,
-    record: &EntityRecord,
-) -> Vec<NamedObject> {
+pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedObject> {
     let mut all: BTreeMap<ObjectRef, NamedObject> = BTreeMap::new();
     let before = record.open.iter().flat_map(|open| &open.objects);
     for named in before {

@@ -9,7 +9,7 @@ use crate::core::decide::{
 };
 use crate::core::diff::cleaned;
 use crate::core::model::{Application, Rollout};
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::EntityRecord;
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{
@@ -19,6 +19,7 @@ use crate::core::traffic::route;
 use crate::port::{Clock, Cluster, ClusterProblem, CommitId, Ports, Remote};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The record that one decision looks at.
 pub(super) type Record<'a, P> = Snapshot<'a, <<P as Ports>::Remote as Remote>::Objects>;
@@ -105,15 +106,11 @@ impl<P: Ports> Engine<'_, P> {
         unchanged: &BTreeSet<ObjectRef>,
     ) -> Result<Decision, RunError> {
         let record = snapshot.entity(key)?;
-        let loaded = reading.loaded()?;
-        // What a rollout under way drives is its own, even if the plan no
-        // longer says so.
-        let driven = self.driven_routes(reading)?;
-        let Some(content) = self.content(loaded, key, &|o| !driven.contains(o)).await? else {
+        let Some(content) = self.content_now(reading, snapshot, key).await? else {
             let now = self.ports.clock().now().await?;
-            return Ok(decide_gone(record.as_ref(), now, self.holder_dead(record.as_ref())));
+            return Ok(decide_gone(record.as_deref(), now, self.holder_dead(record.as_deref())));
         };
-        let open = record.as_ref().and_then(|r| r.open.as_ref());
+        let open = record.as_deref().and_then(|r| r.open.as_ref());
         let mut step_content = None;
         if let Some(open) = open {
             let then = self.loaded(&CommitId(open.step_plan.clone()))?;
@@ -122,7 +119,7 @@ impl<P: Ports> Engine<'_, P> {
                 step_content = self.content(then, key, &named).await?;
             }
         }
-        let mut live = BTreeMap::new();
+        let mut live = Live::default();
         let both = content.objects.iter().chain(step_content.iter().flat_map(|c| &c.objects));
         for (object, _) in both {
             self.look_at(object, &mut live).await?;
@@ -134,11 +131,11 @@ impl<P: Ports> Engine<'_, P> {
             plan_commit: &reading.plan_commit.0,
             content: &content,
             step_content: step_content.as_ref(),
-            record: record.as_ref(),
+            record: record.as_deref(),
             live: &live,
             unchanged,
             now: self.ports.clock().now().await?,
-            holder_dead: self.holder_dead(record.as_ref()),
+            holder_dead: self.holder_dead(record.as_deref()),
         }))
     }
 
@@ -165,16 +162,16 @@ impl<P: Ports> Engine<'_, P> {
             .as_ref()
             .and_then(|then| then.as_ref().as_ref().ok())
             .and_then(|then| self.rollout_in(then, key));
-        let application = application_key(key, rollout.or(step_rollout), record.as_ref());
+        let application = application_key(key, rollout.or(step_rollout), record.as_deref());
         let names = wanted_revisions(
             target_revision.as_deref(),
             rollout.and_then(|r| r.source.as_deref()),
-            record.as_ref(),
+            record.as_deref(),
         );
         let mut revisions = BTreeMap::new();
         for name in &names {
             // What is under way keeps the component it began with.
-            let recorded = record.as_ref().filter(|record| is_recorded(record, name));
+            let recorded = record.as_deref().filter(|record| is_recorded(record, name));
             let component = match recorded {
                 Some(record) => record.component.as_deref(),
                 None => rollout.and_then(|r| r.component.as_deref()),
@@ -187,7 +184,7 @@ impl<P: Ports> Engine<'_, P> {
             Some(a) => known(reading, snapshot, &a.namespace, &a.name)?,
             None => Vec::new(),
         };
-        let mut live = BTreeMap::new();
+        let mut live = Live::default();
         for object in revisions.values().flat_map(|r| r.bodies.keys()) {
             self.look_at(object, &mut live).await?;
         }
@@ -196,7 +193,7 @@ impl<P: Ports> Engine<'_, P> {
         {
             self.look_at(&route(&key.namespace, &canary.route), &mut live).await?;
         }
-        let known: Vec<String> = known.into_iter().map(|r| r.revision).collect();
+        let known: Vec<String> = known.iter().map(|r| r.revision.clone()).collect();
         Ok(decide_rollout(&RolloutView {
             key,
             project: &reading.project,
@@ -206,14 +203,14 @@ impl<P: Ports> Engine<'_, P> {
             target_revision: target_revision.as_deref(),
             step_rollout,
             released: application.is_some_and(|a| released(&loaded.plan.applications, &a)),
-            record: record.as_ref(),
+            record: record.as_deref(),
             decisions: &decisions,
             revisions: &revisions,
             known: &known,
             live: &live,
             unchanged,
             now: self.ports.clock().now().await?,
-            holder_dead: self.holder_dead(record.as_ref()),
+            holder_dead: self.holder_dead(record.as_deref()),
         }))
     }
 
@@ -227,7 +224,7 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
         name: &str,
         component: Option<&str>,
-    ) -> Result<Option<RevisionBodies>, RunError> {
+    ) -> Result<Option<Arc<RevisionBodies>>, RunError> {
         let application = ApplicationKey {
             namespace: key.namespace.clone(),
             name: application_of(name).to_owned(),
@@ -240,13 +237,7 @@ impl<P: Ports> Engine<'_, P> {
         let Some(plan) = loaded.plan.applications.get(found.index) else { return Ok(None) };
         let rolling = plan.rolling_components.first().map(String::as_str);
         let rolling = rolling.filter(|_| found.rendered.components.len() > 1);
-        let bodies = RevisionBodies::of(
-            &found.rendered,
-            component.or(rolling),
-            name,
-            revision.number,
-            &found.digest,
-        );
+        let bodies = found.revision(component.or(rolling), name, revision.number);
         bodies.map(Some).map_err(|error| {
             let message = format!("{}: {error}", plan.place);
             RunError::new(super::Class::Invalid, message, "mend the plan")
@@ -257,9 +248,9 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) async fn look_at(
         &self,
         object: &ObjectRef,
-        live: &mut BTreeMap<ObjectRef, Value>,
+        live: &mut Live,
     ) -> Result<(), RunError> {
-        if !live.contains_key(object)
+        if !live.contains(object)
             && let Some(found) = self.ports.cluster().get(object).await?
         {
             live.insert(object.clone(), found);

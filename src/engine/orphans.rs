@@ -10,9 +10,10 @@ use crate::port::{Cluster, ClusterProblem, Ports, Progress};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The labelled objects of a kind in a namespace.
-pub(super) type Labelled = BTreeMap<(KindRef, String), Rc<Vec<Value>>>;
+pub(super) type Labelled = BTreeMap<(KindRef, String), Rc<Vec<Arc<Value>>>>;
 
 impl<P: Ports> Engine<'_, P> {
     /// What is to be done about the orphans of a rollout at which nothing is
@@ -67,7 +68,11 @@ impl<P: Ports> Engine<'_, P> {
 
     /// Every object of a kind in a namespace that is labelled as ours, listed
     /// once a run.
-    async fn labelled(&self, kind: &KindRef, namespace: &str) -> Result<Rc<Vec<Value>>, RunError> {
+    async fn labelled(
+        &self,
+        kind: &KindRef,
+        namespace: &str,
+    ) -> Result<Rc<Vec<Arc<Value>>>, RunError> {
         let place = (kind.clone(), namespace.to_owned());
         if let Some(known) = self.labelled.borrow().get(&place) {
             return Ok(Rc::clone(known));

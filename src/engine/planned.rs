@@ -10,11 +10,13 @@ use crate::core::object::ObjectRef;
 use crate::core::render::{
     ApplicationKey, Library, Rendered, content_digest, render, rendered_digest,
 };
-use crate::core::strategy::claim;
+use crate::core::strategy::{BodyError, RevisionBodies, claim};
 use crate::port::{CommitId, Objects, Ports, Remote};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A plan whose applications all render.
 #[derive(Debug)]
@@ -39,6 +41,33 @@ pub struct RenderedApplication {
     pub content: Digest,
     /// The digest over its rendered objects.
     pub digest: Digest,
+    /// Revisions of it that were prepared already.
+    revisions: RefCell<BTreeMap<RevisionKey, Arc<RevisionBodies>>>,
+}
+
+/// Component, revision name and number.
+type RevisionKey = (Option<String>, String, u64);
+
+impl RenderedApplication {
+    /// Its objects as those of a revision, prepared once.
+    ///
+    /// # Errors
+    /// See [`RevisionBodies::of`].
+    pub(super) fn revision(
+        &self,
+        component: Option<&str>,
+        name: &str,
+        number: u64,
+    ) -> Result<Arc<RevisionBodies>, BodyError> {
+        let key = (component.map(str::to_owned), name.to_owned(), number);
+        if let Some(known) = self.revisions.borrow().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let bodies = RevisionBodies::of(&self.rendered, component, name, number, &self.digest)?;
+        let bodies = Arc::new(bodies);
+        self.revisions.borrow_mut().insert(key, Arc::clone(&bodies));
+        Ok(bodies)
+    }
 }
 
 /// Loads a plan from files and renders all of it for a target.
@@ -59,7 +88,11 @@ pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, Strin
                 };
                 let content = content_digest(application, &library);
                 let digest = rendered_digest(&rendered);
-                applications.insert(key, RenderedApplication { index, rendered, content, digest });
+                let revisions = RefCell::default();
+                applications.insert(
+                    key,
+                    RenderedApplication { index, rendered, content, digest, revisions },
+                );
             }
             Err(error) => errors.push(error.to_string()),
         }

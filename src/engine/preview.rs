@@ -15,6 +15,7 @@ use crate::port::{Cluster, ClusterProblem, CommitId, Ports, WriteMode};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What an apply would do.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ impl<P: Ports> Engine<'_, P> {
         if let Some(text) = &reading.problem {
             return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan"));
         }
-        reading.pending = self.pending(&reading)?;
+        reading.pending = self.pending(&reading)?.into_iter().map(Rc::new).collect();
         let mut entities = Vec::new();
         for key in self.entities(&reading)? {
             entities.push(self.preview_entity(&reading, key).await?);
@@ -177,10 +178,10 @@ impl<P: Ports> Engine<'_, P> {
                     let step = StepId("plan".to_owned());
                     let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
                     let state = desired(object, body, &driven, &stamp);
-                    Some(self.dry_run(object, live.as_ref(), state).await?)
+                    Some(self.dry_run(object, live.as_deref(), state).await?)
                 }
             };
-            let found = diff(object, live.as_ref(), new.as_ref());
+            let found = diff(object, live.as_deref(), new.as_deref());
             if found.change != Change::None && (live.is_some() || new.is_some()) {
                 all.push(found);
             }
@@ -195,14 +196,14 @@ impl<P: Ports> Engine<'_, P> {
         object: &ObjectRef,
         live: Option<&Value>,
         state: Value,
-    ) -> Result<Value, RunError> {
+    ) -> Result<Arc<Value>, RunError> {
         let mode = live.map_or(WriteMode::CreateOnly, exactly);
         match self.ports.cluster().apply(object, &state, &mode, true).await {
             Ok(stored) => Ok(stored),
             Err(error) => match error.problem {
                 ClusterProblem::Forbidden(_)
                 | ClusterProblem::Missing(_)
-                | ClusterProblem::Stale(_) => Ok(state),
+                | ClusterProblem::Stale(_) => Ok(Arc::new(state)),
                 _ => Err(error.into()),
             },
         }

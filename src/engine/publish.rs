@@ -104,9 +104,9 @@ impl<P: Ports> Engine<'_, P> {
         let mut published = BTreeMap::new();
         for (namespace, name) in snapshot.applications()? {
             let known = snapshot.revisions(&namespace, &name)?.into_iter().map(|revision| Known {
-                name: revision.revision,
+                name: revision.revision.clone(),
                 number: revision.number,
-                digest: revision.digest,
+                digest: revision.digest.clone(),
             });
             published.insert(ApplicationKey { namespace, name }, known.collect());
         }
@@ -132,7 +132,7 @@ impl<P: Ports> Engine<'_, P> {
             .components
             .iter()
             .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras))
-            .map(redacted)
+            .map(|body| redacted(body))
             .collect();
         Ok(RevisionRecord {
             format: FORMAT,

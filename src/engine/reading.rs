@@ -33,7 +33,7 @@ pub struct Reading {
     /// The record's tip; none before the first record commit.
     pub tip: Option<Tip>,
     /// Revisions that would be published first; only a preview has any.
-    pub pending: Vec<RevisionRecord>,
+    pub pending: Vec<Rc<RevisionRecord>>,
 }
 
 impl Reading {
@@ -157,9 +157,9 @@ pub(super) fn known<O: Objects>(
     snapshot: &Snapshot<'_, O>,
     namespace: &str,
     application: &str,
-) -> Result<Vec<RevisionRecord>, RunError> {
+) -> Result<Vec<Rc<RevisionRecord>>, RunError> {
     let mut known = snapshot.revisions(namespace, application)?;
-    let mine = |r: &&RevisionRecord| r.namespace == namespace && r.application == application;
+    let mine = |r: &&Rc<RevisionRecord>| r.namespace == namespace && r.application == application;
     known.extend(reading.pending.iter().filter(mine).cloned());
     Ok(known)
 }

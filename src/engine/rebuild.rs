@@ -11,12 +11,14 @@ use super::reading::known;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::{Recognised, Traces, recognise};
 use crate::core::model::Rollout;
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, Live, ObjectRef};
 use crate::core::record::{self, EntityRecord, Inventory, inventory_path, revision_path};
 use crate::core::strategy::{EntityKey, LABEL_MANAGED_BY, MANAGED_BY, RevisionBodies, epoch_of};
 use crate::port::{Change, Clock, Cluster, ClusterProblem, Objects, Ports, Remote};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// How far back the plan's history is searched for what a step was compiled
 /// from.
@@ -82,26 +84,29 @@ impl<P: Ports> Engine<'_, P> {
 
     async fn pieces(
         &self,
-        anchor: Option<&Value>,
+        anchor: Option<&Arc<Value>>,
         reading: &mut Reading,
     ) -> Result<Pieces, RunError> {
         if let Some(anchor) = anchor
             && !self.is_here(reading, anchor).await?
         {
-            self.belongs(Some(anchor.clone()), reading).await?;
+            self.belongs(Some(Arc::clone(anchor)), reading).await?;
         }
         if let Some(text) = &reading.problem {
             return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan first"));
         }
         let publications = self.unpublished(reading)?;
-        reading.pending =
-            publications.iter().map(|p| self.revision_record(p)).collect::<Result<_, _>>()?;
+        reading.pending = publications
+            .iter()
+            .map(|p| Ok(Rc::new(self.revision_record(p)?)))
+            .collect::<Result<_, RunError>>()?;
         let live = self.ours(reading).await?;
         let highest = live.values().filter_map(epoch_of).max();
         let stands = reading.tip.as_ref().map_or(0, |tip| tip.trailers.seq);
-        let knew = anchor.and_then(seq_of).max(highest).unwrap_or(0);
+        let knew = anchor.and_then(|anchor| seq_of(anchor)).max(highest).unwrap_or(0);
         let mut only_undecided = false;
-        if knew <= stands {
+        let known = anchor.is_none_or(|anchor| self.follows(reading, anchor).is_ok());
+        if knew <= stands && known {
             only_undecided = self.has_undecided(reading)?;
             if !only_undecided {
                 return Err(self.is_whole(stands));
@@ -125,7 +130,7 @@ impl<P: Ports> Engine<'_, P> {
         for revision in &reading.pending {
             let (namespace, application) = (&revision.namespace, &revision.application);
             let path = revision_path(namespace, application, &revision.revision);
-            pieces.changes.push(Change { bytes: Some(record::write(&path, revision)?), path });
+            pieces.changes.push(Change { bytes: Some(record::write(&path, &**revision)?), path });
         }
         let rollouts: Vec<EntityKey> =
             reading.loaded()?.plan.rollouts.iter().map(|r| self.rollout_key(r)).collect();
@@ -143,7 +148,7 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         reading: &Reading,
         key: &EntityKey,
-        live: &BTreeMap<ObjectRef, Value>,
+        live: &Live,
         pieces: &mut Pieces,
         seq: u64,
     ) -> Result<(), RunError> {
@@ -208,7 +213,7 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         key: &EntityKey,
         plans: &[(String, Rollout)],
-    ) -> Result<Vec<RevisionBodies>, RunError> {
+    ) -> Result<Vec<Arc<RevisionBodies>>, RunError> {
         let Some((_, newest)) = plans.first() else { return Ok(Vec::new()) };
         let snapshot = self.snapshot(reading);
         let known = known(reading, &snapshot, &key.namespace, newest.application())?;
@@ -228,18 +233,18 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Everything of ours among the kinds that rollouts of this plan drive.
-    async fn ours(&self, reading: &Reading) -> Result<BTreeMap<ObjectRef, Value>, RunError> {
+    async fn ours(&self, reading: &Reading) -> Result<Live, RunError> {
         let mut kinds: BTreeSet<(KindRef, Option<String>)> = BTreeSet::new();
         for rollout in &reading.loaded()?.plan.rollouts {
             let key = self.rollout_key(rollout);
             let plans = [(String::new(), rollout.clone())];
             for revision in self.revisions_of(reading, &key, &plans)? {
-                let workload = revision.workload;
-                kinds.insert((workload.kind_ref(), workload.namespace));
+                let workload = &revision.workload;
+                kinds.insert((workload.kind_ref(), workload.namespace.clone()));
             }
         }
         let label = [(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned())];
-        let mut live = BTreeMap::new();
+        let mut live = Live::default();
         for (kind, namespace) in kinds {
             let all = match self.ports.cluster().list(&kind, namespace.as_deref(), &label).await {
                 Ok(all) => all,
@@ -289,8 +294,8 @@ fn alike(one: &Rollout, other: &Rollout) -> bool {
 /// names of its revisions.
 fn owned(
     key: &EntityKey,
-    revisions: &[RevisionBodies],
-    live: &BTreeMap<ObjectRef, Value>,
+    revisions: &[Arc<RevisionBodies>],
+    live: &Live,
 ) -> Vec<(ObjectRef, Option<String>)> {
     let owner = format!("{}/{}/{}", key.kind, key.namespace, key.name);
     let mine = |body: &&Value| {

@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+/// An entity's record, and what people decided about it.
+pub type Row = (Rc<EntityRecord>, Rc<Decisions>);
+
 /// The record at one commit, read file by file as it is asked for; it keeps
 /// what was looked at.
 #[derive(Clone, Debug)]
@@ -49,19 +52,16 @@ impl<'a, O: Objects> Snapshot<'a, O> {
         Ok(found)
     }
 
-    fn file<T: DeserializeOwned + Clone + 'static>(
-        &self,
-        path: &str,
-    ) -> Result<Option<T>, RunError> {
+    fn file<T: DeserializeOwned + 'static>(&self, path: &str) -> Result<Option<Rc<T>>, RunError> {
         let Some((commit, id)) = self.entry(path)? else { return Ok(None) };
         if let Some(known) = self.memo.file::<T>(&id) {
-            return Ok(Some(T::clone(&known)));
+            return Ok(Some(known));
         }
         let Some(bytes) = self.objects.file(commit, path)? else { return Ok(None) };
         let read = record::read(path, &bytes);
         let file: Rc<T> = Rc::new(read.map_err(|e| broken(self.objects, commit, path, e))?);
         self.memo.keep_file(&id, &file);
-        Ok(Some(T::clone(&file)))
+        Ok(Some(file))
     }
 
     fn names(&self, directory: &str) -> Result<Vec<String>, RunError> {
@@ -75,7 +75,7 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     ///
     /// # Errors
     /// Fails on a broken or newer file.
-    pub fn entity(&self, key: &EntityKey) -> Result<Option<EntityRecord>, RunError> {
+    pub fn entity(&self, key: &EntityKey) -> Result<Option<Rc<EntityRecord>>, RunError> {
         self.file(&entity_path(key))
     }
 
@@ -83,10 +83,10 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     ///
     /// # Errors
     /// Fails on a broken or newer file.
-    pub fn decisions(&self, key: &EntityKey) -> Result<Decisions, RunError> {
+    pub fn decisions(&self, key: &EntityKey) -> Result<Rc<Decisions>, RunError> {
         // Only rollouts are decided about; an application may share the name.
         if key.kind != EntityKind::Rollout {
-            return Ok(Decisions::default());
+            return Ok(Rc::default());
         }
         Ok(self.file(&decisions_path(key))?.unwrap_or_default())
     }
@@ -95,7 +95,7 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     ///
     /// # Errors
     /// Fails on a broken or newer file.
-    pub fn inventory(&self, key: &EntityKey) -> Result<Inventory, RunError> {
+    pub fn inventory(&self, key: &EntityKey) -> Result<Rc<Inventory>, RunError> {
         Ok(self.file(&inventory_path(key))?.unwrap_or_default())
     }
 
@@ -107,7 +107,7 @@ impl<'a, O: Objects> Snapshot<'a, O> {
         &self,
         namespace: &str,
         application: &str,
-    ) -> Result<Vec<RevisionRecord>, RunError> {
+    ) -> Result<Vec<Rc<RevisionRecord>>, RunError> {
         let directory = format!("revisions/{namespace}/{application}");
         let mut all = Vec::new();
         for name in self.names(&directory)? {
@@ -158,7 +158,7 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     ///
     /// # Errors
     /// Fails on a broken record.
-    pub fn rows(&self) -> Result<Vec<(EntityRecord, Decisions)>, RunError> {
+    pub fn rows(&self) -> Result<Vec<Row>, RunError> {
         let mut rows = Vec::new();
         for key in self.entities()? {
             if let Some(record) = self.entity(&key)? {

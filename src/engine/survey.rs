@@ -5,12 +5,12 @@ use super::course::{Course, Want};
 use super::outcome::{Class, Halt, Rest};
 use super::{Engine, ReadSet, Reading, RunError};
 use crate::core::decide::{Act, Decision, Entry, Idle};
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep, Phase};
 use crate::core::strategy::EntityKey;
 use crate::port::Ports;
-use serde_json::Value;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What is due for one entity.
 pub(super) enum Due {
@@ -29,7 +29,7 @@ pub(super) struct Link {
     pub(super) key: EntityKey,
     pub(super) content: LinkContent,
     /// The entity's record as it is.
-    pub(super) before: Option<EntityRecord>,
+    pub(super) before: Option<Rc<EntityRecord>>,
     /// What the decision rests on.
     pub(super) reads: ReadSet,
 }
@@ -37,7 +37,7 @@ pub(super) struct Link {
 /// What a decision is.
 pub(super) enum LinkContent {
     /// An intent for a step, from an effect on.
-    Intent { act: Box<Act>, cursor: usize, live: BTreeMap<ObjectRef, Value> },
+    Intent { act: Box<Act>, cursor: usize, live: Live },
     /// A change of the record outside any step, and its subject.
     Amend(Box<EntityRecord>, String),
 }
@@ -62,7 +62,7 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) fn held(&self, reading: &Reading) -> Result<Held, RunError> {
         let mut held = BTreeMap::new();
         for (record, _) in self.snapshot(reading).rows()? {
-            let Some(open) = record.open else { continue };
+            let Some(open) = &record.open else { continue };
             for named in &open.objects {
                 held.insert(named.object.clone(), (record.entity.clone(), open.clone()));
             }
@@ -120,8 +120,8 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Every object of a step that exists.
-    pub(super) async fn live_of(&self, act: &Act) -> Result<BTreeMap<ObjectRef, Value>, RunError> {
-        let mut live = BTreeMap::new();
+    pub(super) async fn live_of(&self, act: &Act) -> Result<Live, RunError> {
+        let mut live = Live::default();
         for effect in &act.step.effects {
             self.look_at(effect.object(), &mut live).await?;
         }

@@ -13,11 +13,11 @@ use super::watch::Watch;
 use super::work::Work;
 use super::{Engine, MAX_LOSSES, Reading, RunError, Snapshot};
 use crate::core::decide::{Act, Entry, StepVerdict};
+use crate::core::object::Live;
 use crate::core::record::{EntityRecord, OpenStep, Phase, Verdict};
 use crate::core::strategy::{BodyTable, EntityKey, Step, StepId};
 use crate::port::{Clock, Objects, Ports};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 
 /// What became of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn open_step<O: Objects>(
     let open = snapshot
         .rows()?
         .into_iter()
-        .filter_map(|(record, _)| Some((record.entity, record.open?.id)));
+        .filter_map(|(record, _)| Some((record.entity.clone(), record.open.as_ref()?.id.clone())));
     Ok(open.filter(|(_, id)| id.0.starts_with(prefix)).collect())
 }
 
@@ -118,7 +118,7 @@ impl<P: Ports> Engine<'_, P> {
         let before = snapshot.entity(key)?;
         let reads = snapshot.read_set();
         let cursor = open.cursor;
-        let content = LinkContent::Intent { act, cursor, live: BTreeMap::new() };
+        let content = LinkContent::Intent { act, cursor, live: Live::default() };
         let link = Link { key: key.clone(), content, before, reads };
         let linked = self.begin(reading, vec![link]).await?;
         for linked in linked {
@@ -147,7 +147,8 @@ impl<P: Ports> Engine<'_, P> {
         id: &StepId,
     ) -> Result<(EntityRecord, OpenStep), RunError> {
         let record = self.snapshot(reading).entity(key)?;
-        let open = record.and_then(|record| Some((record.clone(), record.open?)));
+        let open =
+            record.and_then(|record| Some((EntityRecord::clone(&record), record.open.clone()?)));
         open.filter(|(_, open)| open.id == *id).ok_or_else(|| {
             RunError::new(
                 Class::Refused,

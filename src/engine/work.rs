@@ -10,11 +10,14 @@ use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::object::ObjectRef;
 use crate::core::record::EntityRecord;
-use crate::core::strategy::{Effect, EntityKey, Look, Sight, look, mark_of, revision_of};
+use crate::core::strategy::{
+    Condition, Effect, EntityKey, Look, Sight, look, mark_of, revision_of,
+};
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A step under way.
 pub(super) struct Work {
@@ -28,7 +31,7 @@ pub(super) struct Work {
     /// Ready pods at the last look.
     pub(super) ready: Option<u32>,
     /// The record before the intent; none if there was none.
-    pub(super) before: Option<EntityRecord>,
+    pub(super) before: Option<Rc<EntityRecord>>,
     /// Something was written that no commit tells of yet.
     pub(super) wrote: bool,
     /// The tip that was looked at last.
@@ -103,7 +106,7 @@ impl Work {
         mut self,
         lock: Lock,
         record: EntityRecord,
-        before: Option<EntityRecord>,
+        before: Option<Rc<EntityRecord>>,
         cursor: usize,
     ) -> Self {
         self.before = before;
@@ -299,12 +302,44 @@ impl<P: Ports> Engine<'_, P> {
         if seen.set_back {
             return Ok(Pace::Over(End::SetBack(seen.seen)));
         }
+        if let Some(lost) = self.lost(work, effect, since).await? {
+            return Ok(Pace::Over(End::SetBack(lost)));
+        }
         self.ports.audience().hear(&Progress::Looking(seen.seen.clone()));
         let now = self.ports.clock().now().await?;
         if work.deadline().is_some_and(|deadline| now >= deadline) {
             return Ok(Pace::Over(End::Failed(seen.seen)));
         }
         Ok(Pace::Blocked(seen.seen))
+    }
+
+    /// What a Service waits for never comes once somebody has taken away the
+    /// pods that this step has brought before: in words, what is lost.
+    async fn lost(
+        &self,
+        work: &Work,
+        effect: &Effect,
+        since: Timestamp,
+    ) -> Result<Option<String>, Halt> {
+        let Effect::Await { condition, .. } = effect else { return Ok(None) };
+        if !matches!(condition, Condition::Serving { .. } | Condition::Drained { .. }) {
+            return Ok(None);
+        }
+        let effects = &work.act.step.effects;
+        for (index, brought) in effects.iter().enumerate().take(work.cursor) {
+            let Effect::Await { object, condition: Condition::Ready { .. }, .. } = brought else {
+                continue;
+            };
+            let between = effects.iter().take(work.cursor).skip(index + 1);
+            if between.filter(|later| later.writes()).any(|later| later.object() == object) {
+                continue;
+            }
+            let seen = self.look(work, brought, since).await?;
+            if seen.set_back {
+                return Ok(Some(seen.seen));
+            }
+        }
+        Ok(None)
     }
 
     /// Up to which effect the waits from the cursor on hold, the first of which
@@ -336,7 +371,7 @@ impl<P: Ports> Engine<'_, P> {
             None => Vec::new(),
         };
         let waited = self.ports.clock().now().await?.duration_since(since);
-        Ok(look(*condition, object, &Sight { live: live.as_ref(), beside: &beside, waited }))
+        Ok(look(*condition, object, &Sight { live: live.as_deref(), beside: &beside, waited }))
     }
 
     /// Whether this run may not write any more under its lock.
@@ -365,7 +400,6 @@ fn nearest_await(effects: &[Effect], cursor: usize) -> usize {
 mod tests {
     use super::*;
     use crate::core::object::KindRef;
-    use crate::core::strategy::Condition;
 
     #[test]
     fn going_on_repeats_the_nearest_await() {

@@ -7,14 +7,13 @@ use super::outcome::Halt;
 use super::work::out_of_time;
 use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::strategy::{
     Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of,
 };
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 /// How often a write goes back to its GET.
 const MAX_TRIES: u32 = 5;
@@ -171,7 +170,7 @@ impl<P: Ports> Engine<'_, P> {
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 return Ok(Written::Done);
             }
-            let found = BTreeMap::from([(object.clone(), live.clone())]);
+            let found = Live::from_iter([(object.clone(), live.clone())]);
             deletable(effect, &found)?;
             let WriteMode::Exactly { uid, resource_version } = exactly(&live) else { break };
             match self.ports.cluster().delete(object, &uid, &resource_version).await {

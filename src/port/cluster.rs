@@ -2,11 +2,13 @@
 
 use crate::core::object::{KindRef, ObjectRef};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A cluster: reads, server-side applies by the one field manager `tranche`,
 /// conditional deletes.
 ///
-/// Objects travel as whole JSON values, `apiVersion` and `kind` always set,
+/// Objects travel as whole, shared JSON values, `apiVersion` and `kind` always
+/// set,
 /// `managedFields` included where the server sent them. No call retries a
 /// write whose outcome is unknown: it ends in [`ClusterProblem::Unknown`] and
 /// the caller reads again.
@@ -22,7 +24,7 @@ pub trait Cluster {
     ///
     /// # Errors
     /// See [`ClusterProblem`].
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError>;
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError>;
 
     /// All objects of a kind in a namespace (or everywhere), every page of
     /// them, that carry all of `labels`. All or an error, never a part.
@@ -34,7 +36,7 @@ pub trait Cluster {
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Value>, ClusterError>;
+    ) -> Result<Vec<Arc<Value>>, ClusterError>;
 
     /// Server-side apply of the object's whole desired state; returns what
     /// the server stored, or would store.
@@ -47,7 +49,7 @@ pub trait Cluster {
         body: &Value,
         mode: &WriteMode,
         dry_run: bool,
-    ) -> Result<Value, ClusterError>;
+    ) -> Result<Arc<Value>, ClusterError>;
 
     /// Deletes exactly the object with this uid at this resourceVersion.
     ///

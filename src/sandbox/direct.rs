@@ -71,14 +71,8 @@ impl SandboxCluster {
     ///
     /// # Errors
     /// See [`ClusterProblem`].
-    pub fn read(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
-        self.asked(object, &object.kind_ref(), |world, resource| {
-            match read::get(world, resource, &place(object)) {
-                Ok((_, found)) => Ok(Some(found)),
-                Err(refusal) if refusal.code == 404 => Ok(None),
-                Err(refusal) => Err(refusal),
-            }
-        })
+    pub fn read(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError> {
+        self.asked(object, &object.kind_ref(), |world, _| Ok(world.shared(object)))
     }
 
     /// [`Cluster::list`], at once.
@@ -90,18 +84,13 @@ impl SandboxCluster {
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         let selector: Vec<String> =
             labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let query = Query::of(&[("labelSelector", &selector.join(","))]);
         self.asked(kind, kind, |world, resource| {
-            let (_, mut list) = read::list(world, resource, namespace, &query)?;
-            let Value::Array(mut items) = list["items"].take() else { return Ok(Vec::new()) };
-            for item in &mut items {
-                set(item, &["apiVersion"], json!(kind.api_version));
-                set(item, &["kind"], json!(kind.kind));
-            }
-            Ok(items)
+            let chosen = read::selected(world, resource, namespace, &query)?;
+            Ok(chosen.into_iter().map(|(_, stored)| Arc::clone(stored.whole())).collect())
         })
     }
 
@@ -115,7 +104,7 @@ impl SandboxCluster {
         body: &Value,
         mode: &WriteMode,
         dry_run: bool,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         let mut body = body.clone();
         if let Some(fields) = body.as_object_mut() {
             fields.remove("status");
@@ -141,7 +130,7 @@ impl SandboxCluster {
             ("dryRun", if dry_run { "All" } else { "" }),
         ]);
         self.asked(object, &object.kind_ref(), |world, resource| {
-            Ok(write::apply(world, resource, &place(object), body, &query)?.1)
+            Ok(Arc::new(write::apply(world, resource, &place(object), body, &query)?.1))
         })
     }
 
@@ -169,7 +158,7 @@ impl Cluster for SandboxCluster {
         self.asked(kind, kind, |_, resource| Ok(resource.namespaced))
     }
 
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError> {
         self.read(object)
     }
 
@@ -178,7 +167,7 @@ impl Cluster for SandboxCluster {
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         self.read_all(kind, namespace, labels)
     }
 
@@ -188,7 +177,7 @@ impl Cluster for SandboxCluster {
         body: &Value,
         mode: &WriteMode,
         dry_run: bool,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         self.write(object, body, mode, dry_run)
     }
 

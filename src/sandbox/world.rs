@@ -116,14 +116,15 @@ impl World {
     }
 
     /// The same, with their managers.
-    pub(super) fn stored_of_kind<'a>(
-        &'a self,
-        kind: &'a KindRef,
-    ) -> impl Iterator<Item = (&'a ObjectRef, &'a Stored)> {
+    pub(super) fn stored_of_kind(
+        &self,
+        kind: &KindRef,
+    ) -> impl Iterator<Item = (&ObjectRef, &Stored)> + use<'_> {
         let from = ObjectRef::new(kind, None, "");
-        self.objects
-            .range(from..)
-            .take_while(|(name, _)| name.api_version == kind.api_version && name.kind == kind.kind)
+        let kind = kind.clone();
+        self.objects.range(from..).take_while(move |(name, _)| {
+            name.api_version == kind.api_version && name.kind == kind.kind
+        })
     }
 
     /// The objects of `kind` that the object with this uid owns, without

@@ -4,6 +4,7 @@ use crate::trap::Witness;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::{ANNOTATION_PREFIX, ANNOTATION_STEP, workload};
 use tranche::core::traffic;
@@ -99,11 +100,11 @@ impl Witness<KubeCluster> for Audit {
         object: &ObjectRef,
         body: &Value,
         mode: &WriteMode,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         let before = cluster.get(object).await?;
         let answer = cluster.apply(object, body, mode, false).await;
         let after = cluster.get(object).await?;
-        self.applied(object, body, before.as_ref(), after.as_ref());
+        self.applied(object, body, before.as_deref(), after.as_deref());
         self.look(cluster).await;
         answer
     }

@@ -162,7 +162,7 @@ impl World {
             name: scenario.rollout.to_owned(),
         };
         let record = Snapshot::new(remote.objects(), Some(tip.clone())).entity(&key).unwrap()?;
-        Some((record, remote, tip))
+        Some((EntityRecord::clone(&record), remote, tip))
     }
 
     /// Whether the remote's tip shows a run that holds the rollout.

@@ -5,6 +5,7 @@ use crate::plan::{counts, key, revision, rollout};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tranche::core::decide::{
     Act, BatchState, Conclusion, Decision, Entry, Idle, Intended, Parked, RefusalKind,
     RollingState, RolloutView, StepVerdict, concluded, decide_rollout, intended, parked,
@@ -25,7 +26,7 @@ struct Case {
     released: bool,
     record: Option<EntityRecord>,
     decisions: Decisions,
-    revisions: BTreeMap<String, RevisionBodies>,
+    revisions: BTreeMap<String, Arc<RevisionBodies>>,
     live: BTreeMap<ObjectRef, Value>,
     now: Timestamp,
     holder_dead: bool,
@@ -90,7 +91,7 @@ impl Case {
             decisions: &self.decisions,
             revisions: &self.revisions,
             known: &known,
-            live: &self.live,
+            live: &self.live.iter().map(|(o, v)| (o.clone(), Arc::new(v.clone()))).collect(),
             unchanged: &self.live.keys().cloned().collect::<BTreeSet<_>>(),
             now: self.now,
             holder_dead: self.holder_dead,
@@ -432,7 +433,8 @@ fn what_the_plan_names_must_exist_and_fit() {
 fn a_recorded_revision_that_renders_otherwise_is_refused() {
     let mut case = Case::upgrading();
     case.step();
-    case.revisions.get_mut("web-v1").unwrap().digest = Digest::of_bytes(b"rewritten");
+    Arc::make_mut(case.revisions.get_mut("web-v1").unwrap()).digest =
+        Digest::of_bytes(b"rewritten");
     let (kind, message) = case.refused();
     assert_eq!(kind, RefusalKind::Record);
     assert!(message.contains("but the record says"), "{message}");

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tranche::core::digest::Digest;
 use tranche::core::model::{
     Amount, Batch, Batches, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
@@ -18,7 +19,7 @@ pub fn key() -> EntityKey {
 
 /// A revision `web-v<number>` of a workload of a shape, with a Service, and a
 /// ConfigMap that no other revision has.
-pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
+pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies> {
     let (api, kind) = match shape {
         Shape::Pair => ("apps/v1", "Deployment"),
         Shape::InPlace => ("apps.kruise.io/v1alpha1", "CloneSet"),
@@ -49,12 +50,12 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
     let mut selecting = body(&service);
     selecting["spec"] = json!({"selector": {"app": "web"}, "ports": [{"port": 80}]});
     let bodies = BTreeMap::from([
-        (workload.clone(), rolled),
-        (service.clone(), selecting),
-        (own.clone(), body(&own)),
+        (workload.clone(), Arc::new(rolled)),
+        (service.clone(), Arc::new(selecting)),
+        (own.clone(), Arc::new(body(&own))),
     ]);
     let revision = format!("web-v{number}");
-    RevisionBodies {
+    Arc::new(RevisionBodies {
         component: "web".to_owned(),
         digest: Digest::of_bytes(revision.as_bytes()),
         revision,
@@ -64,7 +65,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> RevisionBodies {
         bodies,
         rest: vec![service, own],
         routed: None,
-    }
+    })
 }
 
 pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {

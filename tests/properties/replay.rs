@@ -12,7 +12,7 @@ use tranche::core::strategy::{
 
 fn replay(plan: &Plan, bodies: &Bodies, standing: Standing, round: u32) -> Option<Step> {
     let rollout = rollout(plan.strategy, plan.batches.clone());
-    let context = context(bodies.source.as_ref(), &bodies.target);
+    let context = context(bodies.source.as_deref(), &bodies.target);
     let (movement, sizes) = (plan.movement, plan.sizes);
     let input = RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies };
     compile_replay(&input, standing, round).expect("what compiles can be brought back")

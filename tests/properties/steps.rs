@@ -28,7 +28,7 @@ impl Plan {
 
     pub fn compiled(&self, bodies: &Bodies) -> Option<Compiled> {
         let rollout = rollout(self.strategy, self.batches.clone());
-        let context = context(bodies.source.as_ref(), &bodies.target);
+        let context = context(bodies.source.as_deref(), &bodies.target);
         let (movement, sizes) = (self.movement, self.sizes);
         let input = RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies };
         compile(&input).ok()

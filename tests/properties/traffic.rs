@@ -59,7 +59,7 @@ impl Plan {
             target: revision(Shape::Pair, 2, self.sizes.target),
         };
         let bodies = bodies.routed(&rollout).unwrap();
-        let context = context(bodies.source.as_ref(), &bodies.target);
+        let context = context(bodies.source.as_deref(), &bodies.target);
         let input = RolloutInput {
             rollout: &rollout,
             context: &context,

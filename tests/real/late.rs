@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::epoch_of;
 use tranche::edge::cluster::KubeCluster;
@@ -36,13 +37,13 @@ impl Witness<KubeCluster> for Delay {
         object: &ObjectRef,
         body: &Value,
         mode: &WriteMode,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         if object.to_string() != self.object {
             return cluster.apply(object, body, mode, false).await;
         }
         *self.held.borrow_mut() = Some((object.clone(), body.clone(), mode.clone()));
         // The run dies before it hears of it.
-        Ok(Value::Null)
+        Ok(Arc::default())
     }
 }
 

@@ -137,7 +137,7 @@ impl<'s> Runs<'s> {
         let namespace = self.site.namespace.name().to_owned();
         let key = EntityKey { kind: EntityKind::Rollout, namespace, name: "web".to_owned() };
         let record = Snapshot::new(remote.objects(), Some(tip.clone())).entity(&key).unwrap();
-        (record.unwrap(), log::read(remote.objects(), &tip, case))
+        (EntityRecord::clone(&record.unwrap()), log::read(remote.objects(), &tip, case))
     }
 }
 

@@ -124,7 +124,8 @@ pub fn floor_holds(sights: &[Sight], from: u64, floor: u32, case: &str) {
                 let mine = |slice: &&Value| {
                     slice["metadata"]["labels"][traffic::SERVICE_LABEL] == *service
                 };
-                let slices: Vec<Value> = of(SLICE).filter(mine).cloned().collect();
+                let slices: Vec<_> =
+                    of(SLICE).filter(mine).cloned().map(std::sync::Arc::new).collect();
                 traffic::ready_addresses(&slices)
             })
             .unwrap_or_else(|worst| panic!("{case}, at {at}: {worst}"));

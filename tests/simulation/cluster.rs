@@ -4,6 +4,7 @@
 use crate::faults::Fault;
 use crate::schedule::{Event, Handle, Sim};
 use serde_json::Value;
+use std::sync::Arc;
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::workload;
 use tranche::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
@@ -53,18 +54,18 @@ impl Write {
 
 impl Sim {
     /// A write arrives and is judged by its preconditions.
-    pub fn land(&self, run: &str, write: &Write) -> Result<Value, ClusterError> {
+    pub fn land(&self, run: &str, write: &Write) -> Result<Arc<Value>, ClusterError> {
         let cluster = self.sandbox.cluster();
         let object = write.object();
         let before = cluster.shared(object);
         let done = match write {
             Write::Apply { body, mode, .. } => cluster.write(object, body, mode, false),
             Write::Delete { uid, version, .. } => {
-                cluster.remove(object, Some((uid, version))).map(|()| Value::Null)
+                cluster.remove(object, Some((uid, version))).map(|()| Arc::new(Value::Null))
             }
         };
         self.say(run, || match &done {
-            Ok(Value::Null) => format!("   {}: gone", write.words()),
+            Ok(gone) if gone.is_null() => format!("   {}: gone", write.words()),
             Ok(stored) => format!("   {}: stored at {}", write.words(), version(stored)),
             Err(error) => format!("   {}: {}", write.words(), error.problem),
         });
@@ -88,12 +89,12 @@ impl Sim {
     }
 
     /// What an object was some seconds ago.
-    fn stale(&self, object: &ObjectRef) -> Option<Value> {
+    fn stale(&self, object: &ObjectRef) -> Option<Arc<Value>> {
         let then = self.now.get().saturating_sub(self.between(200, 15_000));
         let history = self.history.borrow();
         let versions = history.get(object)?;
         let found = versions.iter().rev().find(|(since, _)| *since <= then)?;
-        found.1.as_deref().cloned()
+        found.1.clone()
     }
 }
 
@@ -144,7 +145,7 @@ impl SimCluster {
         Err(Self::failed(subject, problem))
     }
 
-    async fn send(&self, write: Write) -> Result<Value, ClusterError> {
+    async fn send(&self, write: Write) -> Result<Arc<Value>, ClusterError> {
         // Where a run stops between a look and its write, or between a
         // creation and what fills it, its step is taken over under its feet.
         let creates = matches!(&write, Write::Apply { mode: WriteMode::CreateOnly, .. });
@@ -202,7 +203,7 @@ impl Cluster for SimCluster {
         Ok(!matches!(kind.kind.as_str(), "Namespace" | "ClusterRole" | "ClusterRoleBinding"))
     }
 
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError> {
         // What never changes is not worth a turn.
         if object.kind == "Namespace" {
             return self.0.sim.sandbox.cluster().read(object);
@@ -213,8 +214,8 @@ impl Cluster for SimCluster {
         } else {
             self.0.sim.sandbox.cluster().read(object)?
         };
-        self.0.say(|| format!("   get {object}: {}", read_words(found.as_ref())));
-        self.0.sim.audit.borrow_mut().read(&self.0.name(), object, found.as_ref());
+        self.0.say(|| format!("   get {object}: {}", read_words(found.as_deref())));
+        self.0.sim.audit.borrow_mut().read(&self.0.name(), object, found.as_deref());
         self.0.pause(1).await;
         Ok(found)
     }
@@ -224,11 +225,12 @@ impl Cluster for SimCluster {
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         self.reading(kind).await?;
         let mut found = self.0.sim.sandbox.cluster().read_all(kind, namespace, labels)?;
         if self.0.fires(Fault::Stale) {
-            let names: Vec<ObjectRef> = found.iter().filter_map(ObjectRef::of).collect();
+            let names: Vec<ObjectRef> =
+                found.iter().filter_map(|live| ObjectRef::of(live)).collect();
             found = names.iter().filter_map(|object| self.0.sim.stale(object)).collect();
         }
         self.0.say(|| format!("   list {kind}: {} objects", found.len()));
@@ -249,7 +251,7 @@ impl Cluster for SimCluster {
         body: &Value,
         mode: &WriteMode,
         dry_run: bool,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         if dry_run {
             self.reading(object).await?;
             let done = self.0.sim.sandbox.cluster().write(object, body, mode, true);

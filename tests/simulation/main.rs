@@ -16,6 +16,10 @@
     reason = "a test target of its own, which prints what it finds and measures how fast it is"
 )]
 
+/// Half of a seed is small JSON values that come and go.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod arguments;
 mod branches;
 mod clock;

@@ -61,9 +61,11 @@ impl Sim {
             Deed::Touch(_) => self.bump(&object),
             Deed::Unplug(_) => {
                 let _ = people.remove(&object, None);
+                self.audit.borrow_mut().deleted(&object);
             }
             Deed::Replace(_) => {
-                let Ok(Some(mut live)) = people.read(&object) else { return };
+                let Ok(Some(live)) = people.read(&object) else { return };
+                let mut live = Value::clone(&live);
                 let _ = people.remove(&object, None);
                 if let Some(fields) = live.as_object_mut() {
                     fields.remove("status");
@@ -89,6 +91,7 @@ impl Sim {
                 let Some(service) = self.service_of(app) else { return };
                 self.audit.borrow_mut().disturbed(self.now.get(), app, &service, true);
                 let _ = people.remove(&service, None);
+                self.audit.borrow_mut().deleted(&service);
             }
             _ => {}
         }
@@ -161,6 +164,7 @@ impl Sim {
             }
             Deed::DropRoute(_) => {
                 let _ = people.remove(&object, None);
+                self.audit.borrow_mut().deleted(&object);
             }
             Deed::GatewayDown(_) => {
                 let annotations = json!({"sandbox.tranche.dev/accept": "never"});

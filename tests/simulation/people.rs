@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use tranche::core::decide::Command;
 use tranche::core::strategy::{EntityKey, EntityKind};
-use tranche::engine::{Commanded, Order, command};
+use tranche::engine::{Class, Commanded, Order, Report, command};
 use tranche::port::{CommitId, Remote};
 
 /// Something that somebody does; the number is an application.
@@ -272,6 +272,33 @@ impl Sim {
         batches.collect()
     }
 
+    /// People do what a refusal advises: a size that an upgrade cannot keep is
+    /// taken out of the plan. True if there was one.
+    pub fn heed(&self, report: &Report) -> bool {
+        let advised = |key: &EntityKey| {
+            report.entities.iter().any(|(of, rest)| {
+                of == key && rest.class == Class::Invalid && rest.message.contains("targetSize")
+            })
+        };
+        let mut plans = self.plans.borrow_mut();
+        let mut heeded = false;
+        for app in &mut plans.model.apps {
+            let key = Self::rollout(app.name);
+            if let Some(roll) =
+                app.roll.as_mut().filter(|roll| roll.size.is_some() && advised(&key))
+            {
+                roll.size = None;
+                heeded = true;
+                self.hit("people: took a size out as advised");
+            }
+        }
+        drop(plans);
+        if heeded {
+            self.commit_plan("sizes are left out, as advised");
+        }
+        heeded
+    }
+
     /// At the end people want what they have begun: gates open, nothing held.
     pub fn people_finish(self: &Rc<Self>) {
         let begun = self.begun();
@@ -297,10 +324,14 @@ impl Sim {
     }
 
     fn entity(&self, app: usize) -> EntityKey {
+        Self::rollout(self.plans.borrow().model.apps[app].name)
+    }
+
+    fn rollout(name: &str) -> EntityKey {
         EntityKey {
             kind: EntityKind::Rollout,
             namespace: "default".to_owned(),
-            name: self.plans.borrow().model.apps[app].name.to_owned(),
+            name: name.to_owned(),
         }
     }
 

@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use tranche::core::object::ObjectRef;
 use tranche::sandbox::Sandbox;
 
@@ -238,7 +239,16 @@ impl Sim {
     fn poll(&self, id: ActorId) {
         let future = self.actors.borrow_mut()[id].future.take();
         let Some(mut future) = future else { return };
-        let done = future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        // One part of a run may wake another one.
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut done = false;
+        while !done && !self.actors.borrow()[id].dying {
+            done = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            if !woken.0.swap(false, Ordering::Relaxed) {
+                break;
+            }
+        }
         let mut actors = self.actors.borrow_mut();
         let actor = &mut actors[id];
         if done || actor.dying {
@@ -371,6 +381,16 @@ impl Handle {
         if self.fires(Fault::KillAfter) {
             self.die().await;
         }
+    }
+}
+
+/// Whether somebody has asked for another poll.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -172,6 +172,10 @@ impl Seed<'_> {
                 Err(violation) => return Some(violation),
             };
             let verdict = settled(sim, &report);
+            if sim.heed(&report) {
+                last = verdict.err();
+                continue;
+            }
             if verdict.is_ok() {
                 sim.audit.borrow_mut().complete();
                 let idle = self.idle(&report);

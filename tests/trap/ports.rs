@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tranche::core::object::{KindRef, ObjectRef};
@@ -51,7 +52,7 @@ pub trait Witness<C: Cluster> {
         object: &ObjectRef,
         body: &Value,
         mode: &WriteMode,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         cluster.apply(object, body, mode, false).await
     }
 
@@ -148,7 +149,7 @@ impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
         self.inner.namespaced(kind).await
     }
 
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError> {
         self.trap.alive().await;
         self.inner.get(object).await
     }
@@ -158,7 +159,7 @@ impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         self.trap.alive().await;
         self.inner.list(kind, namespace, labels).await
     }
@@ -169,7 +170,7 @@ impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
         body: &Value,
         mode: &WriteMode,
         dry_run: bool,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         if dry_run {
             self.trap.alive().await;
             return self.inner.apply(object, body, mode, true).await;

@@ -9,6 +9,7 @@ use crate::core::strategy::{
     Bodies, Compiled, Driven, Effect, EntityKey, Movement, RevisionBodies, RolloutInput, Sizes,
     Standing, Step, StepContext, StepId, StepKind, compile, compile_replay,
 };
+use std::sync::Arc;
 
 /// More attempts than are tried for one rollout.
 const MOST_ATTEMPTS: u64 = 4_000;
@@ -54,8 +55,8 @@ impl Ground<'_> {
     pub(super) fn find(
         &self,
         mark: &Mark,
-        source: Option<&RevisionBodies>,
-        target: &RevisionBodies,
+        source: Option<&Arc<RevisionBodies>>,
+        target: &Arc<RevisionBodies>,
         originals: &[u32],
     ) -> Option<Found> {
         for (step_plan, rollout) in self.plans {
@@ -117,7 +118,7 @@ impl Ground<'_> {
             project: self.project.to_owned(),
             target: self.target.to_owned(),
             entity: self.key.clone(),
-            source: bodies.source.as_ref().map(digest),
+            source: bodies.source.as_deref().map(digest),
             revision: bodies.target.digest.clone(),
             attempt,
             round: 0,

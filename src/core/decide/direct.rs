@@ -5,19 +5,20 @@ use super::open::not_compiled;
 use super::terminal::drifted;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
 use crate::core::digest::Digest;
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
 use crate::core::strategy::{BodyTable, EntityKey, Step, StepContext, compile_direct};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Objects, in the order in which they are applied, and what they are a
 /// revision of.
 #[derive(Clone, Debug)]
 pub struct DirectContent {
     /// The objects.
-    pub objects: Vec<(ObjectRef, Value)>,
+    pub objects: Vec<(ObjectRef, Arc<Value>)>,
     /// The revision's name, or a word for plain objects.
     pub name: String,
     /// The digest over the objects.
@@ -42,7 +43,7 @@ pub struct DirectView<'a> {
     /// The record.
     pub record: Option<&'a EntityRecord>,
     /// Live objects.
-    pub live: &'a BTreeMap<ObjectRef, Value>,
+    pub live: &'a Live,
     /// Objects of which a dry-run has shown that a settling write would
     /// change nothing.
     pub unchanged: &'a BTreeSet<ObjectRef>,

@@ -163,7 +163,7 @@ pub(super) fn from_record<T>(
         target: u32::try_from(record.status.rollout_target_size).unwrap_or(0),
     };
     let context =
-        view.context(bodies.source.as_ref(), &bodies.target, record.attempt, record.settled);
+        view.context(bodies.source.as_deref(), &bodies.target, record.attempt, record.settled);
     let input = RolloutInput {
         rollout,
         context: &context,

@@ -11,6 +11,7 @@ use crate::core::strategy::{
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What is looked at to find orphans of a rollout at which nothing is due.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct OrphanView<'a> {
     /// The names of everything that it wants.
     pub wanted: &'a BTreeSet<ObjectRef>,
     /// Every live workload that is labelled as ours: a complete list.
-    pub labelled: &'a [Value],
+    pub labelled: &'a [Arc<Value>],
     /// The plan commit in force.
     pub plan_commit: &'a str,
 }
@@ -40,7 +41,7 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
     let found: Vec<(ObjectRef, &Value)> = view
         .labelled
         .iter()
-        .filter_map(|live| Some((ObjectRef::of(live)?, live)))
+        .filter_map(|live| Some((ObjectRef::of(live)?, live.as_ref())))
         .filter(|(object, live)| is_orphan(view, object, live))
         .collect();
     if let Some((object, live)) = found.iter().find(|(object, live)| !inert(object, live)) {

@@ -5,7 +5,7 @@
 use super::candidates::{Found, Ground, Mark, is_last};
 use super::{BatchState, RollingState, State};
 use crate::core::model::{OnDelete, Rollout};
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{
     Ending, EntityRecord, FORMAT, Holder, NamedObject, OpenStep, Phase, RevisionRef, Status,
     StepsRef,
@@ -17,6 +17,7 @@ use crate::core::strategy::{
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The most sizes at the start of an attempt that are tried.
 const MOST_SIZES: u32 = 1_000;
@@ -34,9 +35,9 @@ pub struct Traces<'a> {
     /// least one.
     pub plans: &'a [(String, Rollout)],
     /// Published revisions, by number.
-    pub revisions: &'a [RevisionBodies],
+    pub revisions: &'a [Arc<RevisionBodies>],
     /// Live objects under the names of those revisions.
-    pub live: &'a BTreeMap<ObjectRef, Value>,
+    pub live: &'a Live,
     /// The number that the cluster knew: no attempt and no epoch is higher.
     pub seq: u64,
     /// The target's time.
@@ -55,7 +56,7 @@ pub enum Recognised {
 }
 
 struct Standing<'a> {
-    revision: &'a RevisionBodies,
+    revision: &'a Arc<RevisionBodies>,
     live: &'a Value,
 }
 
@@ -172,7 +173,7 @@ fn find(
     for target in traces.revisions.iter().rev() {
         let others = traces.revisions.iter().rev().filter(|r| r.revision != target.revision);
         let sources = others.map(Some).chain([None]);
-        for source in sources.filter(|source| covers(*source, target)) {
+        for source in sources.filter(|source| covers(source.map(AsRef::as_ref), target)) {
             // Of an upgrade with one side gone, the other has a size that the
             // plan names, or had from the start.
             let sizes = if standing.len() == 1 && source.is_some() { &some } else { &all };
@@ -278,14 +279,14 @@ fn describe(record: &mut EntityRecord, target: &RevisionBodies, source: Option<&
 fn known(traces: &Traces<'_>, found: &Found, finished: bool) -> Recognised {
     let mut record = blank(traces);
     let (source, target) = (found.bodies.source.as_ref(), &found.bodies.target);
-    describe(&mut record, target, source);
+    describe(&mut record, target, source.map(AsRef::as_ref));
     record.attempt = found.attempt;
     record.movement = Some(found.movement);
     record.step_plan = Some(found.step_plan.clone());
     record.stable = match found.movement {
         Movement::Deploy => None,
         Movement::Scale => Some(reference(target)),
-        Movement::Upgrade => source.map(reference),
+        Movement::Upgrade => source.map(|source| reference(source)),
     };
     let steps = &found.compiled.steps;
     record.steps = Some(StepsRef {

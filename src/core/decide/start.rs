@@ -8,6 +8,7 @@ use crate::core::record::{EntityRecord, FORMAT, RevisionRef, Status};
 use crate::core::strategy::{
     Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
 };
+use std::sync::Arc;
 
 /// Begins the next attempt.
 pub(super) fn start(
@@ -29,14 +30,14 @@ pub(super) fn start(
     let target = view.revision(name, "targetAppRevisionName")?;
     let stable = previous.and_then(|p| p.stable.as_ref());
     let source = source(view, previous, rollout, target)?;
-    let (movement, sizes) = sizes(view, rollout, stable, source, target)?;
+    let (movement, sizes) = sizes(view, rollout, stable, source.map(AsRef::as_ref), target)?;
     let attempt = previous.map_or(0, |p| p.attempt) + 1;
     let mend = "mend the rollout plan";
     let bodies = Bodies { source: source.cloned(), target: target.clone() };
     let bodies = bodies.routed(rollout).map_err(|error| {
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
     })?;
-    let context = view.context(source, target, attempt, 0);
+    let context = view.context(source.map(AsRef::as_ref), target, attempt, 0);
     let input = RolloutInput { rollout, context: &context, movement, sizes, bodies: &bodies };
     let compiled = compile(&input).map_err(|error| {
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
@@ -80,7 +81,7 @@ fn source<'a>(
     previous: Option<&EntityRecord>,
     rollout: &Rollout,
     target: &RevisionBodies,
-) -> Result<Option<&'a RevisionBodies>, Refusal> {
+) -> Result<Option<&'a Arc<RevisionBodies>>, Refusal> {
     let named =
         rollout.source.as_deref().map(|n| view.revision(n, "sourceAppRevisionName")).transpose()?;
     let Some(stable) = previous.and_then(|p| p.stable.as_ref()) else {
@@ -208,7 +209,7 @@ fn fresh(
         name: revision.revision.clone(),
         digest: revision.digest.clone(),
     };
-    let source = bodies.source.as_ref().map(reference);
+    let source = bodies.source.as_deref().map(reference);
     let mut status = Status::fresh();
     status.rollout_original_size = sizes.original;
     status.rollout_target_size = i64::from(sizes.target);

@@ -6,11 +6,10 @@ use super::start::start;
 use super::view::RolloutView;
 use super::{Decision, Entry, Idle, Refusal, RollingState};
 use crate::core::model::Rollout;
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, RevisionRef};
 use crate::core::strategy::{Bodies, BodyTable, Effect, Step, settled};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(super) fn decide_terminal(
     view: &RolloutView<'_>,
@@ -122,7 +121,7 @@ fn same_route(one: &Rollout, other: &Rollout) -> bool {
 pub(super) fn drifted(
     step: &Step,
     table: &BodyTable,
-    live: &BTreeMap<ObjectRef, Value>,
+    live: &Live,
     unchanged: &BTreeSet<ObjectRef>,
 ) -> bool {
     step.effects.iter().any(|effect| match effect {
@@ -131,7 +130,7 @@ pub(super) fn drifted(
             let body = table.get(*side, object);
             body.is_none_or(|(body, _)| !settled(live.get(object), object, body, driven))
         }
-        Effect::Delete { object, .. } => live.contains_key(object),
+        Effect::Delete { object, .. } => live.contains(object),
         Effect::Await { .. } => false,
     })
 }

@@ -2,12 +2,12 @@
 
 use super::Refusal;
 use crate::core::model::{Rollout, TargetRevision};
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{Decisions, EntityRecord, RevisionRef};
 use crate::core::strategy::{EntityKey, RevisionBodies, StepContext};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Everything that a decision about a rollout may look at.
 #[derive(Clone, Debug)]
@@ -34,11 +34,11 @@ pub struct RolloutView<'a> {
     /// What people decided.
     pub decisions: &'a Decisions,
     /// The revisions of [`wanted_revisions`], by name.
-    pub revisions: &'a BTreeMap<String, RevisionBodies>,
+    pub revisions: &'a BTreeMap<String, Arc<RevisionBodies>>,
     /// Published revisions of the application, for error messages.
     pub known: &'a [String],
     /// Live objects of those revisions.
-    pub live: &'a BTreeMap<ObjectRef, Value>,
+    pub live: &'a Live,
     /// Objects of which a dry-run has shown that a settling write would
     /// change nothing.
     pub unchanged: &'a BTreeSet<ObjectRef>,
@@ -66,7 +66,11 @@ pub fn wanted_revisions(
 
 impl<'a> RolloutView<'a> {
     /// The bodies of a published revision.
-    pub(super) fn revision(&self, name: &str, field: &str) -> Result<&'a RevisionBodies, Refusal> {
+    pub(super) fn revision(
+        &self,
+        name: &str,
+        field: &str,
+    ) -> Result<&'a Arc<RevisionBodies>, Refusal> {
         self.revisions.get(name).ok_or_else(|| {
             let place = self.rollout.map_or_else(String::new, |r| format!("{}: ", r.place));
             let known = if self.known.is_empty() {
@@ -87,7 +91,10 @@ impl<'a> RolloutView<'a> {
     /// The bodies of a revision that the record names. A digest that differs
     /// from the recorded one is refused: nothing in the record is believed
     /// that cannot be made again.
-    pub(super) fn recorded(&self, revision: &RevisionRef) -> Result<&'a RevisionBodies, Refusal> {
+    pub(super) fn recorded(
+        &self,
+        revision: &RevisionRef,
+    ) -> Result<&'a Arc<RevisionBodies>, Refusal> {
         let bodies = self.revision(&revision.name, "a recorded revision")?;
         if bodies.digest == revision.digest {
             return Ok(bodies);

@@ -5,6 +5,7 @@
 mod compare;
 mod extract;
 pub mod fields;
+mod live;
 mod managed;
 mod merge;
 mod reference;
@@ -13,6 +14,7 @@ pub mod schema;
 pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use extract::extract;
 pub use fields::{FieldSet, Step, fields_of, path_text};
+pub use live::Live;
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,
 };

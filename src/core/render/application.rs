@@ -12,6 +12,7 @@ use crate::core::model::{Application, Component, Limits, Place, Trait};
 use crate::core::object::ObjectRef;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What an application is on a cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,9 +31,9 @@ pub struct RenderedComponent {
     /// The component's name.
     pub name: String,
     /// The object that a rollout drives.
-    pub workload: Value,
+    pub workload: Arc<Value>,
     /// Its other objects, those of its type before those of its traits.
-    pub extras: Vec<Value>,
+    pub extras: Vec<Arc<Value>>,
 }
 
 /// Renders `application` into its own namespace, or into `namespace` if it
@@ -113,7 +114,11 @@ impl Scene<'_> {
             self.add_trait(part, component, &mut workload, &mut extras, seen)?;
         }
         object::check_selector(&workload).map_err(|message| owner.refuse(message))?;
-        Ok(RenderedComponent { name: component.name.clone(), workload, extras })
+        Ok(RenderedComponent {
+            name: component.name.clone(),
+            workload: Arc::new(workload),
+            extras: extras.into_iter().map(Arc::new).collect(),
+        })
     }
 
     fn add_trait(

@@ -74,7 +74,7 @@ pub fn rendered_digest(rendered: &Rendered) -> Digest {
         .components
         .iter()
         .map(|component| {
-            let extras: Vec<Value> = component.extras.iter().map(redacted).collect();
+            let extras: Vec<Value> = component.extras.iter().map(|extra| redacted(extra)).collect();
             json!({
                 "name": component.name,
                 "workload": redacted(&component.workload),

@@ -159,7 +159,7 @@ fn the_seed_renders_a_cloneset_of_five_that_is_updated_in_place() {
     assert_eq!(workload["spec"]["updateStrategy"], json!({"type": "InPlaceIfPossible"}));
     let container = &workload["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(container["ports"], json!([{"containerPort": 8080}]));
-    assert_eq!(rendered.components[0].extras, Vec::<Value>::new());
+    assert!(rendered.components[0].extras.is_empty());
     let scaled = app("clonesetservice", json!({"image": "a"}), &[("scaler", json!({}))]);
     assert_eq!(one(&scaled, &[]).unwrap().components[0].workload["spec"]["replicas"], 1);
 }

@@ -7,6 +7,7 @@ use crate::core::object::ObjectRef;
 use crate::core::render::Rendered;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The label that tells the two sides of a pair apart. Services select the
 /// component only, so they never see it.
@@ -29,7 +30,7 @@ pub struct RevisionBodies {
     /// Its replicas as rendered.
     pub replicas: u32,
     /// Every object by name, the workload included.
-    pub bodies: BTreeMap<ObjectRef, Value>,
+    pub bodies: BTreeMap<ObjectRef, Arc<Value>>,
     /// All but the workload, in rendered order; neither the route that a
     /// rollout drives nor the revision's own Service are among them.
     pub rest: Vec<ObjectRef>,
@@ -90,9 +91,9 @@ pub enum BodyError {
 #[derive(Clone, Debug)]
 pub struct Bodies {
     /// The revision that is left, if there is one.
-    pub source: Option<RevisionBodies>,
+    pub source: Option<Arc<RevisionBodies>>,
     /// The revision that is reached.
-    pub target: RevisionBodies,
+    pub target: Arc<RevisionBodies>,
 }
 
 impl Bodies {
@@ -100,7 +101,7 @@ impl Bodies {
     #[must_use]
     pub fn side(&self, side: Side) -> Option<&RevisionBodies> {
         match side {
-            Side::Source => self.source.as_ref(),
+            Side::Source => self.source.as_deref(),
             Side::Target => Some(&self.target),
         }
     }
@@ -148,8 +149,12 @@ impl RevisionBodies {
         let mut rolled = None;
         for (i, part) in rendered.components.iter().enumerate() {
             if i == index {
-                rolled =
-                    Some(rolled_workload(part.workload.clone(), &part.name, revision, number)?);
+                rolled = Some(rolled_workload(
+                    Value::clone(&part.workload),
+                    &part.name,
+                    revision,
+                    number,
+                )?);
             } else {
                 keep(&mut bodies, &mut rest, &part.workload, revision)?;
             }
@@ -166,7 +171,7 @@ impl RevisionBodies {
         let component =
             rendered.components.get(index).map_or_else(String::new, |part| part.name.clone());
         let replicas = rendered_replicas(&body);
-        bodies.insert(workload.clone(), body);
+        bodies.insert(workload.clone(), Arc::new(body));
         Ok(Self {
             revision: revision.to_owned(),
             digest: digest.clone(),
@@ -209,13 +214,13 @@ fn rolled_workload(
 }
 
 fn keep(
-    bodies: &mut BTreeMap<ObjectRef, Value>,
+    bodies: &mut BTreeMap<ObjectRef, Arc<Value>>,
     rest: &mut Vec<ObjectRef>,
-    body: &Value,
+    body: &Arc<Value>,
     revision: &str,
 ) -> Result<(), BodyError> {
     let object = reference(body, revision)?;
-    if bodies.insert(object.clone(), body.clone()).is_some() {
+    if bodies.insert(object.clone(), Arc::clone(body)).is_some() {
         return Err(BodyError::Object {
             revision: revision.to_owned(),
             what: format!("{object} twice"),
@@ -235,7 +240,7 @@ fn reference(body: &Value, revision: &str) -> Result<ObjectRef, BodyError> {
 /// Rendered bodies by side and object: all that a step's writes can refer to.
 #[derive(Clone, Debug, Default)]
 pub struct BodyTable {
-    entries: BTreeMap<(Side, ObjectRef), (Value, Digest)>,
+    entries: BTreeMap<(Side, ObjectRef), (Arc<Value>, Digest)>,
 }
 
 impl BodyTable {
@@ -246,7 +251,7 @@ impl BodyTable {
         for side in [Side::Source, Side::Target] {
             let Some(revision) = bodies.side(side) else { continue };
             for (object, body) in &revision.bodies {
-                let entry = (body.clone(), revision.digest.clone());
+                let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);
             }
         }
@@ -255,10 +260,12 @@ impl BodyTable {
 
     /// The bodies of objects that are applied directly.
     #[must_use]
-    pub fn direct(objects: &[(ObjectRef, Value)], digest: &Digest) -> Self {
+    pub fn direct(objects: &[(ObjectRef, Arc<Value>)], digest: &Digest) -> Self {
         let entries = objects
             .iter()
-            .map(|(object, body)| ((Side::Target, object.clone()), (body.clone(), digest.clone())))
+            .map(|(object, body)| {
+                ((Side::Target, object.clone()), (Arc::clone(body), digest.clone()))
+            })
             .collect();
         Self { entries }
     }
@@ -266,7 +273,7 @@ impl BodyTable {
     /// Rendered body and revision digest of an object on a side.
     #[must_use]
     pub fn get(&self, side: Side, object: &ObjectRef) -> Option<(&Value, &Digest)> {
-        self.entries.get(&(side, object.clone())).map(|(body, digest)| (body, digest))
+        self.entries.get(&(side, object.clone())).map(|(body, digest)| (&**body, digest))
     }
 
     /// Every object that either side renders.

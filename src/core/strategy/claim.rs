@@ -10,6 +10,7 @@ use crate::core::render::{ApplicationKey, Rendered};
 use crate::core::traffic::route;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Hands the routes of a plan to its rollouts, and says all that is wrong
 /// with them. A route that is a document of its own leaves the plan's plain
@@ -100,7 +101,7 @@ fn unfit(rollout: &Rollout, application: &Application, rendered: &Rendered) -> O
     // by the decision about the revision itself.
     let target = RevisionBodies::of(rendered, component, &name, 1, &digest).ok()?;
     let total = rollout.plan.target_size.unwrap_or(target.replicas);
-    let bodies = Bodies { source: None, target };
+    let bodies = Bodies { source: None, target: Arc::new(target) };
     if let Err(error) = bodies.routed(rollout) {
         return Some(error.to_string());
     }

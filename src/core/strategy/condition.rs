@@ -6,6 +6,7 @@ use crate::core::object::{KindRef, ObjectRef};
 use crate::core::traffic::{self, Acceptance, Split};
 use jiff::SignedDuration;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What one look is taken at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,7 +14,7 @@ pub struct Sight<'a> {
     /// The awaited object.
     pub live: Option<&'a Value>,
     /// What [`Condition::beside`] asks for.
-    pub beside: &'a [Value],
+    pub beside: &'a [Arc<Value>],
     /// How long everything before this wait has been known to be done.
     pub waited: SignedDuration,
 }
@@ -124,7 +125,7 @@ fn settling(pods: &Pods) -> String {
     format!("{} of {} pods ready, {} updated", pods.ready, pods.wanted, pods.updated)
 }
 
-fn serving(at_least: u32, object: &str, slices: &[Value]) -> Look {
+fn serving(at_least: u32, object: &str, slices: &[Arc<Value>]) -> Look {
     let ready = traffic::ready_addresses(slices);
     let seen = format!("{object}: {ready} of {at_least} endpoints ready");
     Look { met: ready >= at_least, set_back: false, seen, ready: None }
@@ -262,7 +263,8 @@ mod tests {
             }]},
         });
         let route = traffic::route("default", "web");
-        let slices = [json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]})];
+        let slices = json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]});
+        let slices = [Arc::new(slices)];
         let drained = |live: &Value, seconds: i64| {
             let waited = SignedDuration::from_secs(seconds);
             let sight = Sight { live: Some(live), waited, beside: &slices };
@@ -288,7 +290,8 @@ mod tests {
         assert_eq!(kind.to_string(), "EndpointSlice (discovery.k8s.io/v1)");
         assert_eq!(labels, [("kubernetes.io/service-name".to_owned(), "web".to_owned())]);
         let live = json!({});
-        let slices = [json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]})];
+        let slices = json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]});
+        let slices = [Arc::new(slices)];
         let sight = Sight { live: Some(&live), beside: &slices, ..Sight::default() };
         assert!(look(condition, &service, &sight).met);
         assert!(!look(condition, &service, &Sight { beside: &[], ..sight }).met);

@@ -8,6 +8,7 @@ use crate::core::model::{Canary, Rollout};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::{self, Label, LabelError, TwinError, fitting_service};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// How traffic reaches one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +90,9 @@ impl Bodies {
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
         let Some(canary) = &rollout.canary else { return Ok(self) };
-        attach(&mut self.target, canary)?;
+        attach(Arc::make_mut(&mut self.target), canary)?;
         if let Some(source) = &mut self.source {
-            attach(source, canary)?;
+            attach(Arc::make_mut(source), canary)?;
         }
         if let Some(source) = &self.source
             && let (Some(left), Some(right)) = (&source.routed, &self.target.routed)
@@ -116,15 +117,21 @@ fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteErr
     let namespace = revision.workload.namespace.clone().unwrap_or_default();
     let route = traffic::route(&namespace, &canary.route);
     let rendered = revision.bodies.get(&route);
-    let Some(mut body) = canary.document.clone().or_else(|| rendered.cloned()) else {
+    let Some(mut body) =
+        canary.document.clone().or_else(|| rendered.map(|body| Value::clone(body)))
+    else {
         let revision = revision.revision.clone();
         return Err(RouteError::NoRoute { revision, route: route.to_string() });
     };
     set(&mut body, &["metadata", "namespace"], json!(namespace));
     let labels = revision.bodies.get(&revision.workload);
     let labels = labels.and_then(|workload| workload.pointer("/spec/template/metadata/labels"));
-    let bodies: Vec<&Value> =
-        revision.rest.iter().filter_map(|object| revision.bodies.get(object)).collect();
+    let bodies: Vec<&Value> = revision
+        .rest
+        .iter()
+        .filter_map(|object| revision.bodies.get(object))
+        .map(AsRef::as_ref)
+        .collect();
     let unfit = |why| RouteError::Unfit { route: route.to_string(), why };
     let service = fitting_service(&body, &bodies, labels).map_err(unfit)?.clone();
     let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -147,8 +154,8 @@ fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteErr
         number,
     };
     revision.rest.retain(|object| *object != route);
-    revision.bodies.insert(route, body);
-    revision.bodies.insert(twin, twin_body);
+    revision.bodies.insert(route, Arc::new(body));
+    revision.bodies.insert(twin, Arc::new(twin_body));
     revision.routed = Some(routed);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Group, version and kind of the slices.
 pub const SLICES: (&str, &str) = ("discovery.k8s.io/v1", "EndpointSlice");
@@ -12,7 +13,7 @@ pub const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 /// in two slices while it moves between them counts once; one that is not yet
 /// known to be ready does not count.
 #[must_use]
-pub fn ready_addresses(slices: &[Value]) -> u32 {
+pub fn ready_addresses(slices: &[Arc<Value>]) -> u32 {
     let list = |value: &'_ Value, name: &str| {
         value.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
     };
@@ -50,7 +51,7 @@ mod tests {
         let one = json!({"endpoints": [endpoint("1", true, false), endpoint("2", false, false)]});
         let two = json!({"endpoints": [endpoint("1", true, false), endpoint("3", true, true)]});
         let three = json!({"endpoints": [endpoint("4", true, false), {"addresses": ["5"]}]});
-        assert_eq!(ready_addresses(&[one, two, three]), 2);
+        assert_eq!(ready_addresses(&[one, two, three].map(Arc::new)), 2);
         assert_eq!(ready_addresses(&[]), 0);
     }
 }

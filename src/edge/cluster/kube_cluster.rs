@@ -12,6 +12,7 @@ use crate::core::object::{KindRef, ObjectRef};
 use crate::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
 use http::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const APPLY: &str = "application/apply-patch+yaml";
 const JSON: &str = "application/json";
@@ -63,7 +64,7 @@ impl Cluster for KubeCluster {
         Ok(self.resource(kind).await?.namespaced)
     }
 
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError> {
         let path = self.path(object).await?;
         let kind = object.kind_ref();
         let answer = self.sender.get(&path).await.answer(Class::Read).map_err(about(object))?;
@@ -84,7 +85,7 @@ impl Cluster for KubeCluster {
         let value = serde_json::from_slice(&answer.body).map_err(|_| {
             about(object)(ClusterProblem::Unreachable("the answer is no whole JSON".to_owned()))
         })?;
-        Ok(Some(value))
+        Ok(Some(Arc::new(value)))
     }
 
     async fn list(
@@ -92,7 +93,7 @@ impl Cluster for KubeCluster {
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
         let subject = match namespace {
             Some(namespace) => format!("{kind} in {namespace}"),
             None => kind.to_string(),
@@ -103,7 +104,8 @@ impl Cluster for KubeCluster {
         if matches!(listed, Err(ClusterProblem::NoKind(_))) {
             self.discovery.forget(kind);
         }
-        listed.map_err(about(&subject))
+        let listed = listed.map_err(about(&subject))?;
+        Ok(listed.into_iter().map(Arc::new).collect())
     }
 
     async fn apply(
@@ -112,7 +114,7 @@ impl Cluster for KubeCluster {
         body: &Value,
         mode: &WriteMode,
         dry_run: bool,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Arc<Value>, ClusterError> {
         let body = apply_body(object, body, mode, dry_run).map_err(invalid(object))?;
         let class = if dry_run { Class::Read } else { Class::Write };
         let mut path = self.path(object).await?;
@@ -128,7 +130,8 @@ impl Cluster for KubeCluster {
             body: body.to_string().into_bytes(),
         };
         let sent = self.sender.send(&call).await;
-        sent.json(class, is_secret(&object.kind_ref())).map_err(about(object))
+        let stored = sent.json(class, is_secret(&object.kind_ref())).map_err(about(object))?;
+        Ok(Arc::new(stored))
     }
 
     async fn delete(

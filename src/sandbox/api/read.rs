@@ -25,8 +25,6 @@ pub(in crate::sandbox) fn list(
     if query.yes("watch") {
         return Err(Refusal::not_modelled("watches; list again instead"));
     }
-    let selector = Selector::parse(query.get("labelSelector"))?;
-    let fields = FieldSelector::parse(query.get("fieldSelector"), resource.kind)?;
     let limit = match query.get("limit") {
         "" | "0" => usize::MAX,
         text => text.parse().map_err(|_| {
@@ -36,14 +34,8 @@ pub(in crate::sandbox) fn list(
     };
     let from = resume(query.get("continue"), world.rv())?;
     let kind = resource.kind_ref();
-    let mut chosen: Vec<(&ObjectRef, &Stored)> = Vec::new();
-    for (name, stored) in world.stored_of_kind(&kind) {
-        let object = stored.bare();
-        let here = namespace.is_none() || name.namespace.as_deref() == namespace;
-        if here && token(name) > from && selector.matches(object) && fields.matches(object) {
-            chosen.push((name, stored));
-        }
-    }
+    let mut chosen = selected(world, resource, namespace, query)?;
+    chosen.retain(|(name, _)| from.is_empty() || token(name) > from);
     let left = chosen.len().saturating_sub(limit);
     chosen.truncate(limit);
     let mut metadata = json!({"resourceVersion": world.rv().to_string()});
@@ -65,6 +57,23 @@ pub(in crate::sandbox) fn list(
         "metadata": metadata, "items": items,
     });
     Ok((200, body))
+}
+
+/// The objects that a list is about, in the order of the state.
+pub(in crate::sandbox) fn selected<'w>(
+    world: &'w World,
+    resource: &Resource,
+    namespace: Option<&str>,
+    query: &Query,
+) -> Result<Vec<(&'w ObjectRef, &'w Stored)>, Refusal> {
+    let selector = Selector::parse(query.get("labelSelector"))?;
+    let fields = FieldSelector::parse(query.get("fieldSelector"), resource.kind)?;
+    let kind = resource.kind_ref();
+    let chosen = world.stored_of_kind(&kind).filter(|(name, stored)| {
+        let here = namespace.is_none() || name.namespace.as_deref() == namespace;
+        here && selector.matches(stored.bare()) && fields.matches(stored.bare())
+    });
+    Ok(chosen.collect())
 }
 
 /// Where a page ends. The separator sorts before everything that a name may

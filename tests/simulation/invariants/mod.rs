@@ -92,6 +92,11 @@ pub struct Audit {
     pub clocked: bool,
     /// Applications that people have disturbed on the cluster.
     pub disturbed: BTreeMap<String, u64>,
+    /// When people last touched an object.
+    meddled: BTreeMap<ObjectRef, u64>,
+    /// Objects that people have deleted, and the highest epoch that had been
+    /// given out by then.
+    deleted: BTreeMap<ObjectRef, u64>,
     /// Somebody rewrote a branch in this seed.
     pub rewritten: bool,
 }
@@ -120,6 +125,7 @@ impl Audit {
     /// done to that object may be done again, and the floor holds again once it
     /// was reached again.
     pub fn disturbed(&mut self, now: u64, app: &str, object: &ObjectRef, harmful: bool) {
+        self.meddled.insert(object.clone(), now);
         self.changes.retain(|(_, changed), _| changed != object);
         if harmful {
             self.disturbed.insert(app.to_owned(), now);
@@ -128,6 +134,14 @@ impl Audit {
             }
             self.traffic_disturbed(app);
         }
+    }
+
+    /// People have deleted an object. A create of before that is still on its
+    /// way meets nothing that could fence it off; the next run mends what it
+    /// makes.
+    pub fn deleted(&mut self, object: &ObjectRef) {
+        let newest = self.intents.keys().next_back().copied().unwrap_or(0);
+        self.deleted.insert(object.clone(), newest);
     }
 
     /// Somebody has rewritten the record branch so that it can be told: from

@@ -84,7 +84,7 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
         |text: String| Err(Violation { invariant: "L23 the cluster equals the record", text });
     let mut serving = Vec::new();
     for object in sim.workloads(app) {
-        let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or(Value::Null);
+        let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or_default();
         let Some(kind) = workload::of(&object.kind_ref()) else { continue };
         let pods = (kind.read)(&live);
         if pods.wanted > 0 {

@@ -161,7 +161,12 @@ impl Audit {
     }
 
     /// A run has read the endpoints of a Service.
-    pub fn endpoints(&mut self, run: &str, labels: &[(String, String)], found: &[Value]) {
+    pub fn endpoints(
+        &mut self,
+        run: &str,
+        labels: &[(String, String)],
+        found: &[std::sync::Arc<Value>],
+    ) {
         let Some((_, service)) = labels.iter().find(|(name, _)| name == SERVICE_LABEL) else {
             return;
         };
@@ -206,6 +211,10 @@ impl Audit {
                 continue;
             }
             sim.hit("write: weight moved");
+            // What people have taken from a share is given back to it.
+            if self.meddled.contains_key(object) {
+                continue;
+            }
             let needed = self.needed(&app, service, *share);
             let seen = self.served.get(&(run.to_owned(), service.clone()));
             let seen = seen.filter(|seen| seen.epoch >= intent.open.epoch);

@@ -48,6 +48,17 @@ impl Audit {
         let step = mark.as_ref().map(|(step, _)| step).filter(|_| !kept);
         let Some(intent) = self.intended(run, object, epoch, step) else { return };
         let epoch = epoch.unwrap_or(0);
+        let open = self.entities.get(&intent.entity).and_then(|record| record.open.as_ref());
+        if before.is_none()
+            && open.is_none_or(|open| open.epoch != epoch)
+            && self.deleted.get(object).is_some_and(|newest| *newest >= epoch)
+        {
+            sim.hit("write: a late create where people have deleted");
+            self.deleted.remove(object);
+            self.fences.remove(object);
+            self.acted.remove(object);
+            return;
+        }
         self.fenced(run, object, epoch, before, changed, inert);
         if !kept {
             self.acts(epoch);
