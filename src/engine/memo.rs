@@ -1,8 +1,9 @@
-//! What was read and understood already, by content: plans by tree id, record
-//! files by blob id. Equal ids mean equal content, so nothing here is ever
+//! What was read and understood already, by content: plans by tree id,
+//! applications by their inputs, record files by blob id. Equal ids mean equal content, so nothing here is ever
 //! stale; it must never hold anything that depends on more than its key.
 
 use super::Loaded;
+use super::planned::Rendering;
 use crate::core::model::Target;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ const MOST_PLANS: usize = 2_000;
 #[derive(Debug, Default)]
 pub struct Memo {
     plans: RefCell<BTreeMap<(String, String, String), LoadedPlan>>,
+    renderings: RefCell<BTreeMap<String, Rendering>>,
     files: RefCell<BTreeMap<(TypeId, String), Rc<dyn Any>>>,
 }
 
@@ -36,6 +38,18 @@ impl Memo {
             plans.clear();
         }
         plans.insert(key(target, tree), Rc::clone(plan));
+    }
+
+    pub(super) fn rendering(&self, inputs: &str) -> Option<Rendering> {
+        self.renderings.borrow().get(inputs).cloned()
+    }
+
+    pub(super) fn keep_rendering(&self, inputs: String, made: &Rendering) {
+        let mut renderings = self.renderings.borrow_mut();
+        if renderings.len() >= MOST_PLANS {
+            renderings.clear();
+        }
+        renderings.insert(inputs, made.clone());
     }
 
     pub(super) fn file<T: 'static>(&self, blob: &str) -> Option<Rc<T>> {

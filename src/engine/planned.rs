@@ -2,13 +2,14 @@
 
 use super::memo::LoadedPlan;
 use super::outcome::Class;
-use super::{Engine, RunError};
+use super::{Engine, Memo, RunError};
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::digest::Digest;
-use crate::core::model::{Plan, PlanFile, Project, Target};
+use crate::core::model::{Application, Limits, Plan, PlanFile, Project, Target};
 use crate::core::object::ObjectRef;
 use crate::core::render::{
-    ApplicationKey, Library, Rendered, content_digest, render, rendered_digest,
+    ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
+    rendered_digest,
 };
 use crate::core::strategy::{BodyError, RevisionBodies, claim};
 use crate::port::{CommitId, Objects, Ports, Remote};
@@ -36,13 +37,24 @@ pub struct RenderedApplication {
     /// Its index in the plan.
     pub index: usize,
     /// Its objects.
-    pub rendered: Rendered,
+    pub rendered: Rc<Rendered>,
     /// The digest over its rendering inputs: what numbers its revisions.
     pub content: Digest,
     /// The digest over its rendered objects.
     pub digest: Digest,
     /// Revisions of it that were prepared already.
-    revisions: RefCell<BTreeMap<RevisionKey, Arc<RevisionBodies>>>,
+    revisions: Prepared,
+}
+
+/// Revisions of a rendering, by component, name and number.
+type Prepared = Rc<RefCell<BTreeMap<RevisionKey, Arc<RevisionBodies>>>>;
+
+/// What an application renders to, whatever plan it is in.
+#[derive(Clone, Debug)]
+pub(super) struct Rendering {
+    rendered: Rc<Rendered>,
+    digest: Digest,
+    revisions: Prepared,
 }
 
 /// Component, revision name and number.
@@ -75,20 +87,23 @@ impl RenderedApplication {
 /// # Errors
 /// The text of everything that is wrong.
 pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, String> {
+    load_remembering(files, target, &Memo::default())
+}
+
+/// The same, with a memory of what was rendered before.
+fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Result<Loaded, String> {
     let mut plan = dialect::load(files).map_err(|errors| errors.to_string())?;
     let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
     let mut applications = BTreeMap::new();
     let mut errors = Vec::new();
     for (index, application) in plan.applications.iter().enumerate() {
-        match render(application, &library, &target.namespace, &plan.project.limits) {
-            Ok(rendered) => {
+        match rendering(application, &library, &target.namespace, &plan.project.limits, memo) {
+            Ok(Rendering { rendered, digest, revisions }) => {
                 let key = ApplicationKey {
                     namespace: rendered.namespace.clone(),
                     name: application.name.clone(),
                 };
                 let content = content_digest(application, &library);
-                let digest = rendered_digest(&rendered);
-                let revisions = RefCell::default();
                 applications.insert(
                     key,
                     RenderedApplication { index, rendered, content, digest, revisions },
@@ -98,9 +113,30 @@ pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, Strin
         }
     }
     errors.extend(twice(&plan, &applications, target));
-    let rendered = applications.iter().map(|(key, a)| (key.clone(), &a.rendered)).collect();
+    let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
     errors.extend(claim(&mut plan, &rendered, &target.namespace));
     if errors.is_empty() { Ok(Loaded { plan, applications }) } else { Err(errors.join("\n")) }
+}
+
+/// Renders an application, unless equal inputs were rendered before.
+fn rendering(
+    application: &Application,
+    library: &Library,
+    namespace: &str,
+    limits: &Limits,
+    memo: &Memo,
+) -> Result<Rendering, RenderError> {
+    let namespace = application.namespace.as_deref().unwrap_or(namespace);
+    let inputs = inputs_digest(application, library);
+    let key = format!("{inputs} {namespace} {limits:?}");
+    if let Some(known) = memo.rendering(&key) {
+        return Ok(known);
+    }
+    let rendered = render(application, library, namespace, limits)?;
+    let digest = rendered_digest(&rendered);
+    let made = Rendering { rendered: Rc::new(rendered), digest, revisions: Rc::default() };
+    memo.keep_rendering(key, &made);
+    Ok(made)
 }
 
 /// Objects that two documents of the plan render.
@@ -188,7 +224,7 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(found);
         }
         let loaded = match files(objects, commit) {
-            Ok(files) => load_files(files, self.target),
+            Ok(files) => load_remembering(files, self.target, &self.memo),
             Err(error) if error.class == Class::Invalid => Err(error.message),
             Err(error) => return Err(error),
         };

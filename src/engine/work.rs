@@ -125,6 +125,18 @@ impl Work {
         self.arrived = None;
     }
 
+    /// What the cursor waits for does not come by waiting. The step is done
+    /// again where that brings it; what an earlier batch has brought and
+    /// somebody took away since is a failure.
+    fn undone(&self, seen: String) -> End {
+        let brings = self.act.step.effects.iter().take(self.cursor).any(Effect::writes);
+        if brings || self.act.step.kind.is_patient() {
+            End::SetBack(seen)
+        } else {
+            End::Failed(seen)
+        }
+    }
+
     /// Whether the step was begun by this very intent.
     pub(super) fn is_fresh(&self) -> bool {
         self.act.entry == Entry::Fresh
@@ -300,7 +312,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         work.met_until = work.cursor;
         if seen.set_back {
-            return Ok(Pace::Over(End::SetBack(seen.seen)));
+            return Ok(Pace::Over(work.undone(seen.seen)));
         }
         if let Some(lost) = self.lost(work, effect, since).await? {
             return Ok(Pace::Over(End::SetBack(lost)));

@@ -136,6 +136,17 @@ impl Store {
         found.iter().map(|(path, id)| (path.clone(), *id)).collect()
     }
 
+    /// The paths at which two commits differ.
+    pub fn changed(&self, before: Option<&CommitId>, after: &CommitId) -> Vec<String> {
+        let tree = |commit: &CommitId| self.find(commit).map(|(_, c)| Rc::clone(&c.tree)).ok();
+        let old = before.and_then(tree).unwrap_or_default();
+        let new = tree(after).unwrap_or_default();
+        let gone = old.keys().filter(|path| !new.contains_key(*path));
+        let other =
+            new.iter().filter(|(path, id)| old.get(*path) != Some(id)).map(|(path, _)| path);
+        gone.chain(other).cloned().collect()
+    }
+
     pub fn message(&self, commit: &CommitId) -> Option<Rc<str>> {
         self.find(commit).ok().map(|(_, commit)| Rc::clone(&commit.message))
     }

@@ -169,7 +169,10 @@ impl Sim {
             | Deed::RewindPlan
             | Deed::Mend(..) => self.rewrite(&deed),
             Deed::Clock(by) => {
-                self.audit.borrow_mut().clocked = true;
+                let mut audit = self.audit.borrow_mut();
+                audit.clocked = true;
+                audit.before_clock = audit.before_clock.max(Some(self.target_time()));
+                drop(audit);
                 self.clock_off.set(self.clock_off.get() + by);
             }
             edit => self.edit(&edit),

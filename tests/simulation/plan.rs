@@ -155,9 +155,10 @@ impl Kind {
 }
 
 impl Model {
-    /// The first plan of a seed.
-    pub fn generate(random: &mut Random) -> Self {
-        let count = *random.pick(&[1, 1, 1, 2, 2, 3]);
+    /// The first plan of a seed; a short one is mostly about one application.
+    pub fn generate(random: &mut Random, short: bool) -> Self {
+        let counts: &[usize] = if short { &[1, 1, 1, 1, 1, 1, 1, 2] } else { &[1, 1, 1, 2, 2, 3] };
+        let count = *random.pick(counts);
         let names = ["web", "api", "shop"];
         let apps = names.iter().take(count).map(|name| {
             let kind = *random.pick(&KINDS);

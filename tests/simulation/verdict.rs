@@ -35,6 +35,8 @@ pub struct Verdict {
 
 /// More events than any seed needs; beyond it a run goes round in circles.
 const MOST_EVENTS: u64 = 60_000;
+/// So many seeds in a thousand are short.
+const SHORT: u64 = 800;
 /// Runs that may be needed once nothing fails any more.
 const MOST_RUNS: usize = 14;
 
@@ -42,7 +44,10 @@ const MOST_RUNS: usize = 14;
 pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     let mut random = Random::new(seed);
     let armed = Armed::new(&mut random.fork(1));
-    let model = Model::generate(&mut random.fork(2));
+    // Most stories are short: one rollout, a few runs. What goes wrong goes wrong
+    // around one step, and more seeds see more of them.
+    let short = random.fork(4).chance(SHORT);
+    let model = Model::generate(&mut random.fork(2), short);
     let plans = Plans { model, commits: BTreeMap::new(), rewound: false };
     let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced));
     sim.hit("seeds");
@@ -53,7 +58,7 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     sim.say("world", || format!("{:?}", sim.plans.borrow().model));
     sim.sandbox.take_changes();
     sim.commit_plan("the first plan");
-    let mut seed = Seed { sim: &sim, memo, runs: 0, events: 0 };
+    let mut seed = Seed { sim: &sim, memo, short, runs: 0, events: 0 };
     let violation = seed.live(mode);
     sim.finish();
     let coverage = sim.coverage.take();
@@ -67,6 +72,7 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
 struct Seed<'a> {
     sim: &'a Rc<Sim>,
     memo: &'a Rc<Memo>,
+    short: bool,
     runs: usize,
     events: u64,
 }
@@ -76,11 +82,13 @@ impl Seed<'_> {
         let sim = self.sim;
         let chaos = match mode {
             Mode::Liveness => sim.between(60_000, 300_000),
+            Mode::Safety | Mode::Both if self.short => sim.between(60_000, 240_000),
             Mode::Safety | Mode::Both => sim.between(300_000, 1_200_000),
         };
         sim.plan_deeds(chaos);
         let mut at = 0;
-        let period = sim.between(15_000, 90_000);
+        let period =
+            if self.short { sim.between(8_000, 40_000) } else { sim.between(15_000, 90_000) };
         while at < chaos && self.runs < 24 {
             sim.at(at, Event::Start);
             at += sim.between(period / 4, period * 2);

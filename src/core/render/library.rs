@@ -9,7 +9,7 @@ use super::profile;
 use crate::core::model::{Notice, Place, TemplateSource};
 use minijinja::Environment;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub use super::definition::TypeKind;
 
@@ -29,7 +29,7 @@ pub struct TypeSummary {
 /// All types, with their templates compiled.
 #[derive(Debug, Clone)]
 pub struct Library {
-    types: BTreeMap<(TypeKind, String), Definition>,
+    types: BTreeMap<(TypeKind, String), Arc<Definition>>,
     notices: Vec<Notice>,
     environment: Environment<'static>,
 }
@@ -75,7 +75,7 @@ impl Library {
     /// Every type, component types first, by name.
     #[must_use]
     pub fn summaries(&self) -> Vec<TypeSummary> {
-        let summary = |definition: &Definition| TypeSummary {
+        let summary = |definition: &Arc<Definition>| TypeSummary {
             kind: definition.kind,
             name: definition.name.clone(),
             description: definition.description.clone(),
@@ -86,7 +86,7 @@ impl Library {
 
     /// The type of a name.
     pub(super) fn find(&self, kind: TypeKind, name: &str) -> Option<&Definition> {
-        self.types.get(&(kind, name.to_owned()))
+        self.types.get(&(kind, name.to_owned())).map(Arc::as_ref)
     }
 
     /// The type of a name, or what to say of one that is not there.
@@ -122,7 +122,7 @@ impl Library {
             }
         }
         let place = definition.place.clone();
-        let Some(previous) = self.types.insert((kind, name.clone()), definition) else {
+        let Some(previous) = self.types.insert((kind, name.clone()), Arc::new(definition)) else {
             return Ok(());
         };
         if previous.source.is_some() {

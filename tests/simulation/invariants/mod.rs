@@ -92,6 +92,9 @@ pub struct Audit {
     pub clocked: bool,
     /// Applications that people have disturbed on the cluster.
     pub disturbed: BTreeMap<String, u64>,
+    /// The latest that the target's clock showed before somebody moved it: a
+    /// decision may rest on that.
+    pub before_clock: Option<jiff::Timestamp>,
     /// When people last touched an object.
     meddled: BTreeMap<ObjectRef, u64>,
     /// Objects that people have deleted, and the highest epoch that had been

@@ -57,7 +57,8 @@ impl Audit {
             self.broken("S12 linear record", || format!("{run}: Seq {} after {before}", now.seq));
         }
         let pushed = Pushed { run, commit, parent, trailers: &now };
-        for path in changed_paths(sim, parent, commit) {
+        let changed = sim.store.borrow().changed(parent, commit);
+        for path in changed {
             if path.starts_with("decisions/") {
                 if now.phase != CommitPhase::Decision {
                     self.broken("S6 decisions are never lost", || {
@@ -186,7 +187,8 @@ impl Audit {
     fn takeover(&mut self, sim: &Sim, pushed: &Pushed<'_>, was: &OpenStep, open: &OpenStep) {
         const NAME: &str = "S5 a takeover keeps step, plan and objects";
         let run = pushed.run;
-        let over = sim.target_time() >= was.lease_until;
+        let now = self.before_clock.map_or(sim.target_time(), |at| at.max(sim.target_time()));
+        let over = now >= was.lease_until;
         if !over && sim.is_alive(&was.holder.run) {
             self.broken("S5 no takeover within the lease", || {
                 format!("{run} takes {} from {} before {}", was.id, was.holder.run, was.lease_until)
@@ -313,22 +315,6 @@ fn decisions_at(sim: &Sim, commit: &CommitId, key: &EntityKey) -> Decisions {
     let path = decisions_path(key);
     let bytes = sim.store.borrow().file(commit, &path);
     bytes.and_then(|bytes| record::read(&path, &bytes).ok()).unwrap_or_default()
-}
-
-fn changed_paths(sim: &Sim, parent: Option<&CommitId>, commit: &CommitId) -> Vec<String> {
-    let store = sim.store.borrow();
-    let before: BTreeMap<String, u128> =
-        parent.map(|parent| store.paths(parent)).unwrap_or_default().into_iter().collect();
-    let after = store.paths(commit);
-    let gone = before.keys().filter(|path| !after.iter().any(|(other, _)| other == *path)).cloned();
-    let mut changed: Vec<String> = gone.collect();
-    changed.extend(
-        after
-            .iter()
-            .filter(|(path, id)| before.get(path) != Some(id))
-            .map(|(path, _)| path.clone()),
-    );
-    changed
 }
 
 fn words(open: Option<&OpenStep>) -> String {
