@@ -2,21 +2,26 @@
 
 use crate::stage::Stage;
 use jiff::Timestamp;
+use jiff::ToSpan as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use tranche::sandbox::Sandbox;
 
-/// Objects by kind and name.
+/// Objects by kind and name. What stays as it was is shared from instant to
+/// instant: a history of whole copies is gigabytes.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    objects: BTreeMap<(String, String), Value>,
+    objects: BTreeMap<Rc<(String, String)>, Rc<Value>>,
 }
 
 impl World {
-    fn replay(&mut self, entry: &Value) {
+    fn replay(&mut self, line: &str) {
+        let mut entry: Value = serde_json::from_str(line).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        for object in entry["put"].as_array().into_iter().flatten() {
+        for object in entry["put"].as_array_mut().into_iter().flatten() {
             let key = (text(&object["kind"]), text(&object["metadata"]["name"]));
-            self.objects.insert(key, object.clone());
+            self.objects.insert(Rc::new(key), Rc::new(object.take()));
         }
         for object in entry["del"].as_array().into_iter().flatten() {
             self.objects.remove(&(text(&object["kind"]), text(&object["name"])));
@@ -24,21 +29,20 @@ impl World {
     }
 
     pub fn get(&self, kind: &str, name: &str) -> Option<&Value> {
-        self.objects.get(&(kind.to_owned(), name.to_owned()))
+        self.objects.get(&(kind.to_owned(), name.to_owned())).map(Rc::as_ref)
     }
 
     /// All objects of a kind, by name.
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let objects = self.objects.iter().filter(move |((k, _), _)| k == kind);
-        objects.map(|((_, name), object)| (name.as_str(), object))
+        let objects = self.objects.iter().filter(move |(key, _)| key.0 == kind);
+        objects.map(|(key, object)| (key.1.as_str(), object.as_ref()))
     }
 
     /// `spec.replicas` of every object of a kind.
     pub fn sizes(&self, kind: &str) -> BTreeMap<String, u64> {
-        let objects = self.objects.iter().filter(|((k, _), _)| k == kind);
-        objects
-            .map(|((_, name), object)| {
-                (name.clone(), object["spec"]["replicas"].as_u64().unwrap_or(0))
+        self.of_kind(kind)
+            .map(|(name, object)| {
+                (name.to_owned(), object["spec"]["replicas"].as_u64().unwrap_or(0))
             })
             .collect()
     }
@@ -46,9 +50,9 @@ impl World {
     /// Pods that live on, by the tag of their image.
     fn pods(&self, ready_only: bool) -> BTreeMap<String, usize> {
         let mut pods = BTreeMap::new();
-        for ((kind, _), pod) in &self.objects {
+        for (_, pod) in self.of_kind("Pod") {
             let going = pod["metadata"].get("deletionTimestamp").is_some();
-            if kind != "Pod" || going || (ready_only && !is_ready(pod)) {
+            if going || (ready_only && !is_ready(pod)) {
                 continue;
             }
             let image = pod["spec"]["containers"][0]["image"].as_str().unwrap();
@@ -84,20 +88,23 @@ pub fn pods(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
 impl Stage {
     /// The cluster now.
     pub fn world(&self) -> World {
-        self.history().pop().unwrap_or_default()
+        let mut world = World::default();
+        self.told().lines().skip(1).for_each(|line| world.replay(line));
+        world
     }
 
     /// The cluster after each transaction.
     pub fn history(&self) -> Vec<World> {
-        let text = std::fs::read_to_string(self.journal()).unwrap();
         let mut world = World::default();
-        let lines = text.lines().skip(1);
-        lines
-            .map(|line| {
-                world.replay(&serde_json::from_str(line).unwrap());
-                world.clone()
-            })
-            .collect()
+        let after = |line| {
+            world.replay(line);
+            world.clone()
+        };
+        self.told().lines().skip(1).map(after).collect()
+    }
+
+    fn told(&self) -> String {
+        std::fs::read_to_string(self.journal()).unwrap()
     }
 
     /// The sizes that Deployments had, one after another; the names of those
@@ -123,9 +130,19 @@ impl Stage {
         assert!(response.0 < 300, "{path}: {} {}", response.0, response.1);
     }
 
+    /// Lets the cluster's time pass. By itself it goes on only once the wall
+    /// clock has come to where runs that wait have jumped.
+    pub fn pass(&self, seconds: i64) {
+        let sandbox = self.sandbox();
+        let to = sandbox.now().unwrap() + seconds.seconds();
+        sandbox.advance(to).unwrap();
+    }
+
+    fn sandbox(&self) -> Sandbox {
+        Sandbox::open(self.journal().parent().unwrap(), Timestamp::now).unwrap()
+    }
+
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
-        let dir = self.journal().parent().unwrap().to_owned();
-        let sandbox = tranche::sandbox::Sandbox::open(&dir, Timestamp::now).unwrap();
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = http::Request::builder()
             .method(method)
@@ -135,7 +152,7 @@ impl Stage {
             .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let client = kube::Client::new(sandbox.service(), "default");
+            let client = kube::Client::new(self.sandbox().service(), "default");
             let response = client.send(request).await.unwrap();
             let status = response.status().as_u16();
             (
