@@ -18,7 +18,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let lab = Self { dir: tempfile::tempdir().unwrap() };
+        let lab = Self { dir: tranche_lab::scratch().unwrap() };
         lab.git(lab.dir.path(), &["init", "-q", "--bare", "-b", "main", "plan.git"]);
         lab.git(lab.dir.path(), &["clone", "-q", "plan.git", "work"]);
         lab.git(&lab.work(), &["checkout", "-q", "-B", "main"]);

@@ -48,7 +48,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         git(dir.path(), &["init", "--quiet", "--bare", "remote.git"]);
         git(dir.path(), &["init", "--quiet", "work"]);
         let lab = Self { dir };
@@ -350,7 +350,7 @@ fn files_are_read_without_symlinks_and_only_if_wanted() {
 
 #[test]
 fn hostile_names_in_a_tree_are_an_error_that_names_them() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tranche_lab::scratch().unwrap();
     let repository = Repository::init_bare(dir.path()).unwrap();
     let odb = repository.odb().unwrap();
     let blob = odb.write(ObjectType::Blob, b"x").unwrap();

@@ -32,7 +32,7 @@ struct Lab {
 
 impl Lab {
     fn new(case: &str) -> Self {
-        let mut lab = Self { dir: tempfile::tempdir().unwrap(), at: PathBuf::new() };
+        let mut lab = Self { dir: tranche_lab::scratch().unwrap(), at: PathBuf::new() };
         std::fs::create_dir(lab.home()).unwrap();
         std::fs::create_dir(lab.work()).unwrap();
         let user = "[user]\n\tname = Ada\n\temail = ada@shop.example\n\

@@ -16,6 +16,7 @@ mod error;
 pub mod git;
 mod namespace;
 mod recipe;
+mod scratch;
 mod supervisor;
 
 pub use audit::Request;
@@ -24,3 +25,4 @@ pub use by_hand::{Cluster, down, running, up};
 pub use control_plane::{ControlPlane, User};
 pub use error::Error;
 pub use namespace::Namespace;
+pub use scratch::scratch;

@@ -45,7 +45,7 @@ impl Place {
     }
 
     fn with(login: &Login) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         let root = dir.path().join("root");
         std::fs::create_dir(&root).unwrap();
         let bare = Bare::create(&root, "plan.git").unwrap();

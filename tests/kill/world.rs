@@ -40,15 +40,15 @@ pub struct Ended {
 
 impl World {
     pub fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap(), buried: Rc::default() };
+        let world = Self { dir: tranche_lab::scratch().unwrap(), buried: Rc::default() };
         let options = &mut RepositoryInitOptions::new();
-        let options = options.bare(true).mkdir(true).initial_head("main");
+        let options = options.bare(true).mkdir(true).initial_head("main").external_template(false);
         Repository::init_opts(world.dir.path().join("plan.git"), options).unwrap();
         world
     }
 
     pub fn copy(&self) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         for part in ["plan.git", "sandbox"] {
             let from = self.dir.path().join(part);
             if from.exists() {

@@ -101,7 +101,7 @@ fn a_finished_rollout_that_leaves_the_plan_leaves_its_pods_as_they_are() {
 
 #[test]
 fn a_plan_is_checked_before_it_is_ever_committed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tranche_lab::scratch().unwrap();
     let tranche = |arguments: &[&str]| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_tranche"));
         Ran::of(&program.args(arguments).current_dir(dir.path()).output().unwrap())

@@ -57,7 +57,7 @@ impl std::fmt::Display for Ran {
 impl Stage {
     /// An empty repository.
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).mkdir(true).initial_head("main").external_template(false);
         Repository::init_opts(dir.path().join("plan.git"), &options).unwrap();

@@ -28,7 +28,7 @@ pub struct Forge {
 
 impl Forge {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         let (user, password) = (USER.to_owned(), PASSWORD.to_owned());
         std::fs::create_dir(dir.path().join("root")).unwrap();
         let login = Login { user, password, header: String::new() };

@@ -71,7 +71,7 @@ struct Done {
 fn killed_at_every_effect(scenario: &Scenario<'_>) {
     let plane = ControlPlane::shared().unwrap();
     let forge = Forge::new();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tranche_lab::scratch().unwrap();
     // Without the Gateway API there is no route to look at.
     let routes = scenario.change.iter().any(|(_, text)| text.contains("canary"));
     let resources =

@@ -60,7 +60,7 @@ fn a_killed_program_is_finished_by_the_next() {
     bare.hook("pre-receive", "sleep 0.1; cat >/dev/null").unwrap();
     site.commit(&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]);
     site.apply_wait().ends(0);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tranche_lab::scratch().unwrap();
     let watch = Watch::start(site.plane, dir.path(), "pods");
     let from = version(site.plane);
     let (mut number, mut killed, mut over) = (1, 0, true);

@@ -75,7 +75,7 @@ impl Site<'static> {
 impl<'p> Site<'p> {
     /// A new namespace, and a plan repository that rolls out to it.
     pub fn on(plane: &'p ControlPlane, prefix: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         let plan = dir.path().join("plan.git");
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).mkdir(true).initial_head("main").external_template(false);
@@ -92,7 +92,7 @@ impl<'p> Site<'p> {
         url: String,
         opened_by: Vec<(&'static str, String)>,
     ) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tranche_lab::scratch().unwrap();
         Self::with(plane, prefix, dir, plan.to_owned(), url, opened_by)
     }
 
