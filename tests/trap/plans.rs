@@ -75,6 +75,7 @@ spec:
   parentRefs: [{name: edge}]
   rules: [{backendRefs: [{name: web, port: 80}]}]
 ";
+/// In one step: nobody is killed in it.
 pub const CANARY_V1: &str = "\
 apiVersion: tranche.dev/v1alpha1
 kind: AppRollout
@@ -84,7 +85,7 @@ spec:
   strategy:
     canary:
       traffic: {httpRoute: {name: web}, drainSeconds: 2}
-      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
+      steps: [{weight: 100}]
 ";
 pub const CANARY_V2: &str = "\
 apiVersion: tranche.dev/v1alpha1
