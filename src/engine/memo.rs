@@ -5,6 +5,7 @@
 use super::Loaded;
 use super::planned::Rendering;
 use crate::core::model::Target;
+use crate::core::record::EntityRecord;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,6 +39,11 @@ impl Memo {
             plans.clear();
         }
         plans.insert(key(target, tree), Rc::clone(plan));
+    }
+
+    /// The record of an entity, if a run has written or read the file.
+    pub fn entity(&self, blob: &str) -> Option<Rc<EntityRecord>> {
+        self.file(blob)
     }
 
     pub(super) fn rendering(&self, inputs: &str) -> Option<Rendering> {

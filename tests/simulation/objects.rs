@@ -4,6 +4,7 @@
 use crate::faults::Fault;
 use crate::schedule::Handle;
 use jiff::Timestamp;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tranche::core::model::PlanFile;
@@ -12,7 +13,7 @@ use tranche::port::{Change, CommitId, CommitInfo, Objects, RemoteError};
 type Id = u128;
 
 /// A commit's files by path.
-type Tree = BTreeMap<String, Id>;
+type Tree = BTreeMap<Rc<str>, Id>;
 
 #[derive(Clone, Debug)]
 struct Commit {
@@ -29,6 +30,8 @@ struct Commit {
 #[derive(Debug, Default)]
 pub struct Store {
     blobs: BTreeMap<Id, Rc<[u8]>>,
+    /// What lies at a path of a tree, once somebody has asked.
+    entries: RefCell<BTreeMap<(Id, Rc<str>), Option<String>>>,
     commits: BTreeMap<Id, Commit>,
 }
 
@@ -102,14 +105,14 @@ impl Store {
                 Some(bytes) => {
                     let id = hash(1, bytes);
                     self.blobs.entry(id).or_insert_with(|| bytes.as_slice().into());
-                    tree.insert(change.path.clone(), id);
+                    tree.insert(change.path.as_str().into(), id);
                 }
                 None => {
-                    tree.remove(&change.path);
+                    tree.remove(change.path.as_str());
                 }
             }
         }
-        let tree_id = hash_entries(tree.iter().map(|(path, id)| (path.as_str(), id)));
+        let tree_id = hash_entries(tree.iter().map(|(path, id)| (&**path, id)));
         let head = format!("{tree_id:x} {parent:x?} {author} {} ", time.as_second());
         let id = hash(3, &[head.as_bytes(), message.as_bytes()].concat());
         let commit = Commit {
@@ -125,6 +128,32 @@ impl Store {
         Ok(CommitId(hex(id)))
     }
 
+    /// The id of a file, as objects give it out.
+    pub fn blob(&self, commit: &CommitId, path: &str) -> Option<(u128, String)> {
+        let (_, commit) = self.find(commit).ok()?;
+        commit.tree.get(path).map(|id| (*id, hex(*id)))
+    }
+
+    /// What lies at a path: a file, or a directory by its content.
+    fn entry(&self, commit: &Commit, path: &str) -> Option<String> {
+        if let Some(id) = commit.tree.get(path) {
+            return Some(hex(*id));
+        }
+        let key = (commit.tree_id, Rc::from(path));
+        if let Some(known) = self.entries.borrow().get(&key) {
+            return known.clone();
+        }
+        let prefix = format!("{path}/");
+        let within = commit.tree.range(Rc::from(prefix.as_str())..);
+        let mut within = within.take_while(|(found, _)| found.starts_with(&prefix)).peekable();
+        let found = within
+            .peek()
+            .is_some()
+            .then(|| hex(hash_entries(within.map(|(path, id)| (&path[prefix.len()..], id)))));
+        self.entries.borrow_mut().insert(key, found.clone());
+        found
+    }
+
     pub fn file(&self, commit: &CommitId, path: &str) -> Option<Rc<[u8]>> {
         let (_, commit) = self.find(commit).ok()?;
         self.blobs.get(commit.tree.get(path)?).cloned()
@@ -133,7 +162,7 @@ impl Store {
     /// All paths of a commit, with their blobs' ids.
     pub fn paths(&self, commit: &CommitId) -> Vec<(String, Id)> {
         let found = self.find(commit).map(|(_, c)| Rc::clone(&c.tree)).unwrap_or_default();
-        found.iter().map(|(path, id)| (path.clone(), *id)).collect()
+        found.iter().map(|(path, id)| (path.to_string(), *id)).collect()
     }
 
     /// The paths at which two commits differ.
@@ -144,7 +173,7 @@ impl Store {
         let gone = old.keys().filter(|path| !new.contains_key(*path));
         let other =
             new.iter().filter(|(path, id)| old.get(*path) != Some(id)).map(|(path, _)| path);
-        gone.chain(other).cloned().collect()
+        gone.chain(other).map(ToString::to_string).collect()
     }
 
     pub fn message(&self, commit: &CommitId) -> Option<Rc<str>> {
@@ -186,7 +215,7 @@ impl Objects for SimObjects {
         for (path, id) in commit.tree.iter() {
             let Some(bytes) = store.blobs.get(id) else { continue };
             if wanted(path, bytes.len()) {
-                files.push(PlanFile { path: path.clone(), bytes: bytes.to_vec() });
+                files.push(PlanFile { path: path.to_string(), bytes: bytes.to_vec() });
             }
         }
         Ok(files)
@@ -201,16 +230,7 @@ impl Objects for SimObjects {
     fn entry(&self, commit: &CommitId, path: &str) -> Result<Option<String>, RemoteError> {
         let store = self.0.sim.store.borrow();
         let (_, commit) = store.find(commit)?;
-        if let Some(id) = commit.tree.get(path) {
-            return Ok(Some(hex(*id)));
-        }
-        let prefix = format!("{path}/");
-        let within = commit.tree.range(prefix.clone()..);
-        let mut within = within.take_while(|(found, _)| found.starts_with(&prefix)).peekable();
-        if within.peek().is_none() {
-            return Ok(None);
-        }
-        Ok(Some(hex(hash_entries(within.map(|(path, id)| (&path[prefix.len()..], id))))))
+        Ok(store.entry(commit, path))
     }
 
     fn tree_id(&self, commit: &CommitId) -> Result<String, RemoteError> {
@@ -222,7 +242,7 @@ impl Objects for SimObjects {
         let (_, commit) = store.find(commit)?;
         let prefix = format!("{directory}/");
         let mut names: Vec<String> = Vec::new();
-        for (path, _) in commit.tree.range(prefix.clone()..) {
+        for (path, _) in commit.tree.range(Rc::from(prefix.as_str())..) {
             let Some(rest) = path.strip_prefix(&prefix) else { break };
             let name = rest.split('/').next().unwrap_or(rest);
             if names.last().is_none_or(|last| last != name) {

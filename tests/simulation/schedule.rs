@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use tranche::core::object::ObjectRef;
+use tranche::engine::Memo;
 use tranche::sandbox::Sandbox;
 
 /// An actor's number: a run, or a person with a command.
@@ -66,6 +67,8 @@ pub struct Sim {
     pub trace: Trace,
     pub coverage: RefCell<Coverage>,
     pub sandbox: Sandbox,
+    /// What runs of this thread have read already.
+    pub memo: Rc<Memo>,
     pub store: RefCell<Store>,
     pub refs: RefCell<Refs>,
     pub plans: RefCell<Plans>,
@@ -92,7 +95,13 @@ pub struct Handle {
 }
 
 impl Sim {
-    pub fn new(random: Random, armed: Armed, plans: Plans, trace: Trace) -> Rc<Self> {
+    pub fn new(
+        random: Random,
+        armed: Armed,
+        plans: Plans,
+        trace: Trace,
+        memo: &Rc<Memo>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             now: Cell::new(0),
             random: RefCell::new(random),
@@ -100,6 +109,7 @@ impl Sim {
             trace,
             coverage: RefCell::default(),
             sandbox: Sandbox::volatile(start()),
+            memo: Rc::clone(memo),
             store: RefCell::default(),
             refs: RefCell::default(),
             plans: RefCell::new(plans),

@@ -49,7 +49,7 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     let short = random.fork(4).chance(SHORT);
     let model = Model::generate(&mut random.fork(2), short);
     let plans = Plans { model, commits: BTreeMap::new(), rewound: false };
-    let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced));
+    let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced), memo);
     sim.hit("seeds");
     for fault in sim.armed.all() {
         sim.hit(fault.armed());

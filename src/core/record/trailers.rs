@@ -131,11 +131,11 @@ impl Trailers {
     #[must_use]
     pub fn parse(message: &str) -> Option<Self> {
         let block = message.trim_end().rsplit("\n\n").next()?;
+        let lines: Vec<(&str, &str)> =
+            block.lines().filter_map(|line| line.split_once(": ")).collect();
         let find = |key: &str| {
-            block.lines().find_map(|line| {
-                let (name, value) = line.split_once(": ")?;
-                (name == key).then(|| value.trim().to_owned())
-            })
+            let found = lines.iter().find(|(name, _)| *name == key)?;
+            Some(found.1.trim().to_owned())
         };
         Some(Self {
             seq: find("Seq")?.parse().ok()?,

@@ -68,7 +68,7 @@ pub struct Audit {
     pub writes: u64,
     pub commits: u64,
     intents: BTreeMap<u64, Intent>,
-    entities: BTreeMap<EntityKey, EntityRecord>,
+    entities: BTreeMap<EntityKey, Rc<EntityRecord>>,
     /// The highest epoch that has written an object of this name.
     fences: BTreeMap<ObjectRef, u64>,
     /// The highest epoch that has acted on a step that names an object: from
