@@ -4,7 +4,7 @@ use super::outcome::Class;
 use super::{Engine, Reading, RunError};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::strategy::workload::set;
-use crate::port::{Cluster, ClusterProblem, CommitId, Objects, Ports, Remote, WriteMode};
+use crate::port::{Cluster, ClusterProblem, Objects, Ports, Remote, WriteMode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -83,18 +83,20 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(());
         };
         let objects = self.ports.remote().objects();
-        if objects.contains(&tip.commit, &CommitId(commit.to_owned()))? {
-            return Ok(());
-        }
-        let mut at = Some(tip.clone());
-        while let Some(tip) = at.filter(|tip| tip.trailers.seq > knew) {
-            if tip.trailers.rebuilt_from.is_some() {
+        let mut at = tip.clone();
+        // Every commit since is looked at: one that cannot be true would else be
+        // hidden by the next one on top of it.
+        while at.commit.0 != commit {
+            if at.trailers.seq > knew && at.trailers.rebuilt_from.is_some() {
                 return Ok(());
             }
-            let parent = objects.info(&tip.commit)?.parent;
-            at = parent.map(|parent| self.tip(&parent)).transpose()?;
+            let parent = objects.info(&at.commit)?.parent;
+            let Some(parent) = parent.filter(|_| at.trailers.seq > knew) else {
+                return Err(self.rewritten(reading, commit));
+            };
+            at = self.tip(&parent)?;
         }
-        Err(self.rewritten(reading, commit))
+        Ok(())
     }
 
     /// The refusal of a record whose history is not the one that the anchor
@@ -216,7 +218,7 @@ impl<P: Ports> Engine<'_, P> {
                 break;
             };
             if at >= to {
-                return Ok(());
+                return self.overtaken(reading, live).await;
             }
             // Whoever moved the branch since this run began: nothing is written
             // on a record that has left the history which the cluster knows.
@@ -234,6 +236,20 @@ impl<P: Ports> Engine<'_, P> {
             format!("{object} could not be raised to {to}"),
             "`tranche apply` again; the step's intent is recorded and is taken over",
         ))
+    }
+
+    /// Another run has raised the anchor beyond our intent: right only if its
+    /// commit came on top of ours. On a branch that was put back to where our
+    /// push expected it, ours came on top of nothing that the cluster knows.
+    async fn overtaken(&self, reading: &Reading, live: &Value) -> Result<(), RunError> {
+        let Some(ours) = &reading.tip else { return Ok(()) };
+        let Some(newest) = self.newest_record().await? else { return Ok(()) };
+        let now = Reading { tip: Some(self.tip(&newest)?), ..reading.clone() };
+        self.follows(&now, live)?;
+        if self.ports.remote().objects().contains(&newest, &ours.commit)? {
+            return Ok(());
+        }
+        Err(self.rewritten(&now, &ours.commit.0))
     }
 
     async fn is_ours(&self, reading: &Reading, live: &Value) -> Result<(), RunError> {

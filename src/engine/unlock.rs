@@ -48,7 +48,8 @@ impl<P: Ports> Engine<'_, P> {
     /// over at once. That is safe whatever the holder does: a takeover stamps.
     ///
     /// # Errors
-    /// Fails if nobody holds the step.
+    /// Fails if nobody holds the step, or if the record is not the one that the
+    /// cluster knows.
     pub async fn unlock(
         &self,
         key: &EntityKey,
@@ -56,7 +57,9 @@ impl<P: Ports> Engine<'_, P> {
         word: &Word,
     ) -> Result<Unlocked, RunError> {
         for _ in 0..MAX_LOSSES {
+            let anchor = self.anchor_seen().await?;
             let mut reading = self.read_record().await?;
+            self.belongs(anchor, &reading).await?;
             let (record, open) = self.still_open(&reading, key, id)?;
             let now = self.ports.clock().now().await?;
             self.held_now(key, &open, now)?;

@@ -140,7 +140,7 @@ impl Sim {
                 "another cursor"
             }
         };
-        let id = if how == "another cursor" { None } else { Some(open.id.clone()) };
+        let id = if how == "another cursor" { None } else { Some((open.id.clone(), open.kind)) };
         self.say("people", || format!("{key}: the open step {was} gets {how}"));
         self.hit(&format!("forged: {how}"));
         let Ok(text) = record::write(&path, &forged) else { return };

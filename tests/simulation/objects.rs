@@ -15,6 +15,9 @@ type Id = u128;
 /// A commit's files by path.
 type Tree = BTreeMap<Rc<str>, Id>;
 
+/// What lies at the paths of trees.
+type Entries = BTreeMap<(Id, Rc<str>), Option<String>>;
+
 #[derive(Clone, Debug)]
 struct Commit {
     tree: Rc<Tree>,
@@ -31,7 +34,7 @@ struct Commit {
 pub struct Store {
     blobs: BTreeMap<Id, Rc<[u8]>>,
     /// What lies at a path of a tree, once somebody has asked.
-    entries: RefCell<BTreeMap<(Id, Rc<str>), Option<String>>>,
+    entries: RefCell<Entries>,
     commits: BTreeMap<Id, Commit>,
 }
 

@@ -173,7 +173,9 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         (StepKind::Abort, _) => gone_back(&mut next, end),
         // What was left over is no part of where the rollout stands.
         (StepKind::Orphans, _) => {}
-        (StepKind::Settle, StepVerdict::Succeeded) => settled(&mut next),
+        (StepKind::Settle, StepVerdict::Succeeded) if !gives_up(record, end) => {
+            settled(&mut next);
+        }
         (StepKind::Settle, _) if record.entity.kind != EntityKind::Rollout => {
             next.set_state(State {
                 rolling: RollingState::RolloutFailed,
@@ -197,6 +199,14 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         }
     }
     next
+}
+
+/// Whether an attempt that moves no pods is aborted as it ends: an abort on the
+/// tip counts, however far the step came.
+fn gives_up(record: &EntityRecord, end: &Conclusion<'_>) -> bool {
+    end.aborting
+        && record.entity.kind == EntityKind::Rollout
+        && !record.status.rolling_state.terminal()
 }
 
 /// The record after an intent under which nothing was written: where it stood

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tranche::core::object::ObjectRef;
 use tranche::core::record::{EntityRecord, OpenStep, Phase};
-use tranche::core::strategy::{EntityKey, StepId, workload};
+use tranche::core::strategy::{EntityKey, StepId, StepKind, workload};
 use tranche::engine::{Class, Report};
 
 /// A broken invariant.
@@ -55,7 +55,7 @@ struct Seen {
 pub struct Forged {
     pub since: u64,
     /// The step that nobody may go on with; none where it may be believed.
-    pub id: Option<StepId>,
+    pub id: Option<(StepId, StepKind)>,
     pub before: Rc<[u8]>,
     pub forged: Vec<u8>,
 }
@@ -67,7 +67,7 @@ pub struct Audit {
     /// Writes that changed state, and commits, since the start.
     pub writes: u64,
     pub commits: u64,
-    intents: BTreeMap<u64, Intent>,
+    intents: BTreeMap<(u64, String), Intent>,
     entities: BTreeMap<EntityKey, Rc<EntityRecord>>,
     /// The highest epoch that has written an object of this name.
     fences: BTreeMap<ObjectRef, u64>,
@@ -143,7 +143,7 @@ impl Audit {
     /// way meets nothing that could fence it off; the next run mends what it
     /// makes.
     pub fn deleted(&mut self, object: &ObjectRef) {
-        let newest = self.intents.keys().next_back().copied().unwrap_or(0);
+        let newest = self.newest_intent();
         self.deleted.insert(object.clone(), newest);
     }
 
@@ -152,6 +152,7 @@ impl Audit {
     pub fn tampered(&mut self, sim: &Sim) {
         self.tampered = Some(sim.now.get());
         self.rewritten = true;
+        self.resync(sim);
     }
 
     /// Whether a branch or a file is not what it was.
@@ -172,10 +173,10 @@ impl Audit {
     }
 
     /// S8: no run that starts on a forged open step goes on with it.
-    fn not_forged(&mut self, run: &str, key: &EntityKey, step: &StepId) {
+    fn not_forged(&mut self, run: &str, key: &EntityKey, step: &StepId, kind: StepKind) {
         let Some(forged) = self.forgeries.get(key) else { return };
         let started = self.started.get(run).copied();
-        let (since, forged) = (forged.since, forged.id.as_ref() == Some(step));
+        let (since, forged) = (forged.since, forged.id.as_ref() == Some(&(step.clone(), kind)));
         if forged && started.is_some_and(|started| started >= since) {
             self.broken("S8 no write on a record that was forged or rewound", || {
                 format!("{run} goes on with step {step} of {key}, which was forged")
@@ -183,11 +184,16 @@ impl Audit {
         }
     }
 
+    /// The newest epoch there is.
+    fn newest_intent(&self) -> u64 {
+        self.intents.keys().next_back().map_or(0, |(epoch, _)| *epoch)
+    }
+
     /// Somebody acts under an intent: it rests on what it has seen of all its
     /// objects.
     fn acts(&mut self, epoch: u64) {
-        let Some(intent) = self.intents.get(&epoch) else { return };
-        for object in &intent.objects {
+        let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
+        for object in self.intents.range(of_epoch).flat_map(|(_, intent)| &intent.objects) {
             let newest = self.acted.entry(object.clone()).or_default();
             *newest = epoch.max(*newest);
         }

@@ -150,7 +150,7 @@ impl Audit {
                 format!("{run}: epoch {} of {} in commit {seq}", open.epoch, open.holder.run)
             });
         }
-        self.not_forged(run, &next.entity, &open.id);
+        self.not_forged(run, &next.entity, &open.id, open.kind);
         let was = before.and_then(|record| record.open.as_ref());
         let mut fresh = true;
         if let Some(was) = was {
@@ -192,7 +192,7 @@ impl Audit {
             open: open.clone(),
             objects,
         };
-        self.intents.insert(seq, intent);
+        self.intents.insert((seq, run.to_owned()), intent);
     }
 
     /// S5: a takeover comes after the lease, and forgets nothing of the intent
@@ -261,7 +261,7 @@ impl Audit {
         let run = pushed.run;
         let was = before.and_then(|record| record.open.as_ref());
         if let Some(was) = was {
-            self.not_forged(run, &next.entity, &was.id);
+            self.not_forged(run, &next.entity, &was.id, was.kind);
             if was.holder.run == run {
                 self.acts(was.epoch);
             }

@@ -88,7 +88,7 @@ impl Audit {
     fn names(&self, run: &str, object: &ObjectRef) -> Option<u64> {
         let mut newest = self.intents.iter().rev();
         let found = newest.find(|(_, i)| i.run == run && i.objects.contains(object));
-        found.map(|(epoch, _)| *epoch)
+        found.map(|((epoch, _), _)| *epoch)
     }
 
     /// S10: every write has a precondition: uid and resourceVersion, or
@@ -123,7 +123,7 @@ impl Audit {
         if new < old {
             self.broken("S12 the anchor never falls", || format!("{object}: {old} to {new}"));
         }
-        let newest = self.intents.keys().next_back().copied().unwrap_or(0);
+        let newest = self.newest_intent();
         if new > newest && !self.rewritten {
             self.broken("S12 the anchor is never above the record", || {
                 format!("{object} at {new}, the newest intent is {newest}")
@@ -142,7 +142,13 @@ impl Audit {
         step: Option<&StepId>,
     ) -> Option<Intent> {
         const NAME: &str = "S7 intent first";
-        let Some(intent) = epoch.and_then(|epoch| self.intents.get(&epoch)).cloned() else {
+        // On a branch that was rewritten two intents may have one number.
+        let own = epoch.and_then(|epoch| self.intents.get(&(epoch, run.to_owned())));
+        let any = epoch.and_then(|epoch| {
+            let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
+            self.intents.range(of_epoch).next().map(|(_, intent)| intent)
+        });
+        let Some(intent) = own.or(any).cloned() else {
             self.broken(NAME, || format!("{run} writes {object} with epoch {epoch:?}, no intent"));
             return None;
         };
