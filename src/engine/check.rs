@@ -7,6 +7,7 @@ use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::strategy::{Effect, EntityKey, Stamp, desired, epoch_of};
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl<P: Ports> Engine<'_, P> {
@@ -25,6 +26,11 @@ impl<P: Ports> Engine<'_, P> {
         let mut seen = BTreeSet::new();
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
             deletable(effect, live)?;
+            if let (Effect::Delete { object, .. }, Some(live)) = (effect, live.get(effect.object()))
+                && empties(act, cursor, object)
+            {
+                still_empty(object, live)?;
+            }
             let Effect::Write { object, side, driven, .. } = effect else { continue };
             if !seen.insert(object) {
                 continue;
@@ -111,6 +117,27 @@ pub(super) fn deletable(effect: &Effect, live: &Live) -> Result<(), RunError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether a step scales an object to nothing before an effect.
+pub(super) fn empties(act: &Act, index: usize, object: &ObjectRef) -> bool {
+    act.step.effects.iter().take(index).any(|effect| {
+        matches!(effect, Effect::Write { object: of, driven, .. }
+            if of == object && driven.replicas == Some(0))
+    })
+}
+
+/// Somebody wants pods of what the step has emptied to delete it. They are not
+/// taken from under them: what this run has seen ready may have been those.
+pub(super) fn still_empty(object: &ObjectRef, live: &Value) -> Result<(), RunError> {
+    if inert(object, live) {
+        return Ok(());
+    }
+    Err(RunError::new(
+        Class::Refused,
+        format!("{object} was scaled to 0 to be deleted, but somebody has scaled it up since"),
+        "scale it to 0 (`kubectl scale`) once nothing needs its pods, and `tranche apply` again",
+    ))
 }
 
 fn creates_namespace(act: &Act, object: &ObjectRef) -> bool {

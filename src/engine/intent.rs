@@ -48,6 +48,14 @@ impl<P: Ports> Engine<'_, P> {
         let mut out: Vec<Option<Linked>> = links.iter().map(|_| None).collect();
         let mut links: Vec<Option<Link>> = links.into_iter().map(Some).collect();
         self.only_one_each(&mut links, &mut out);
+        // A round's facts and looks bring a newer tip than the one that was read
+        // with the plan: nothing begins by an older plan than its tip tells of.
+        if let Some(tip) = &reading.tip
+            && !self.options.accept_rewind
+            && !self.plan_is_ours(reading, tip)?
+        {
+            fail(&mut links, &mut out, &Halt::Lost);
+        }
         for _ in 0..MAX_LOSSES {
             if links.iter().all(Option::is_none) {
                 break;

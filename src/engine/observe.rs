@@ -32,11 +32,23 @@ impl<P: Ports> Engine<'_, P> {
         snapshot: &Record<'_, P>,
         key: &EntityKey,
     ) -> Result<Decision, RunError> {
+        let decision = self.decide_asking(reading, snapshot, key).await?;
+        // Also where only the server could tell that nothing differs: of a route
+        // that is always so.
+        if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &decision {
+            return Ok(self.orphans(reading, snapshot, key).await?.unwrap_or(decision));
+        }
+        Ok(decision)
+    }
+
+    async fn decide_asking(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        key: &EntityKey,
+    ) -> Result<Decision, RunError> {
         let mut unchanged = BTreeSet::new();
         let first = self.decide_knowing(reading, snapshot, key, &unchanged).await?;
-        if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &first {
-            return Ok(self.orphans(reading, snapshot, key).await?.unwrap_or(first));
-        }
         let Decision::Act(act) = &first else { return Ok(first) };
         if act.entry != Entry::Fresh || act.step.kind != StepKind::Settle {
             return Ok(first);

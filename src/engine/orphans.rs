@@ -5,8 +5,12 @@ use super::observe::Record;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{Decision, OrphanView, decide_orphans};
 use crate::core::object::{KindRef, ObjectRef};
-use crate::core::strategy::{EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of};
-use crate::port::{Cluster, ClusterProblem, Ports, Progress};
+use crate::core::record::EntityRecord;
+use crate::core::strategy::{
+    EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of, is_twin,
+};
+use crate::core::traffic::{Acceptance, acceptance, backends, route};
+use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -36,9 +40,8 @@ impl<P: Ports> Engine<'_, P> {
             let found = self.revision(reading, snapshot, key, &reference.name, component)?;
             let Some(bodies) = found else { return Ok(None) };
             kinds.insert(bodies.workload.kind_ref());
-            if stays {
-                wanted.extend(bodies.bodies.keys().cloned());
-            }
+            let wants = |object: &&ObjectRef| stays || object.kind == "Service";
+            wanted.extend(bodies.bodies.keys().filter(wants).cloned());
         }
         let mut labelled = Vec::new();
         for kind in kinds {
@@ -53,6 +56,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
         }
+        labelled.extend(self.left_twins(reading, &record, key).await?);
         let inventory = snapshot.inventory(key)?;
         Ok(decide_orphans(&OrphanView {
             key,
@@ -64,6 +68,65 @@ impl<P: Ports> Engine<'_, P> {
             labelled: &labelled,
             plan_commit: &reading.plan_commit.0,
         }))
+    }
+
+    /// The Services of single revisions that say they are of a rollout at rest,
+    /// and that its routes do not lead to.
+    async fn left_twins(
+        &self,
+        reading: &Reading,
+        record: &EntityRecord,
+        key: &EntityKey,
+    ) -> Result<Vec<Arc<Value>>, RunError> {
+        let routes = self.routes_of(reading, record, key)?;
+        // What a person gave up half-way is for people to mend.
+        let abandoned = record.last.as_ref().is_some_and(|last| last.verdict == "abandoned");
+        let mut twins = Vec::new();
+        if routes.is_empty() || abandoned {
+            return Ok(twins);
+        }
+        let services = KindRef::new("v1", "Service");
+        for object in self.labelled(&services, &key.namespace).await?.iter() {
+            if entity_of(object).as_ref() == Some(key)
+                && is_twin(object)
+                && let Some(reference) = ObjectRef::of(object)
+                && let Some(live) = self.ports.cluster().get(&reference).await?
+                && is_twin(&live)
+            {
+                twins.push(live);
+            }
+        }
+        for driven in routes {
+            if twins.is_empty() {
+                break;
+            }
+            let Some(live) = self.ports.cluster().get(&driven).await? else { continue };
+            // Until it is taken over, the one before it may be followed.
+            if acceptance(&live) != Acceptance::Accepted {
+                return Ok(Vec::new());
+            }
+            let used = backends(&live);
+            let name = |twin: &Value| ObjectRef::of(twin).map(|object| object.name);
+            twins.retain(|twin| name(twin).is_some_and(|name| !used.contains(&name.as_str())));
+        }
+        Ok(twins)
+    }
+
+    /// The routes that a rollout drives, by the plan in force and by the one
+    /// of its last step.
+    fn routes_of(
+        &self,
+        reading: &Reading,
+        record: &EntityRecord,
+        key: &EntityKey,
+    ) -> Result<BTreeSet<ObjectRef>, RunError> {
+        let then = record.step_plan.clone().map(|commit| self.loaded(&CommitId(commit)));
+        let then = then.transpose()?;
+        let then = then.as_ref().and_then(|then| then.as_ref().as_ref().ok());
+        let plans = [Some(reading.loaded()?), then];
+        let rollouts = plans.into_iter().flatten().filter_map(|plan| self.rollout_in(plan, key));
+        let canaries = rollouts.filter_map(|rollout| rollout.canary.as_ref());
+        Ok(canaries.map(|canary| route(&key.namespace, &canary.route)).collect())
     }
 
     /// Every object of a kind in a namespace that is labelled as ours, listed

@@ -1,7 +1,7 @@
 //! One write or delete: look, compare, apply by precondition.
 
 use super::anchor::exactly;
-use super::check::deletable;
+use super::check::{deletable, empties, still_empty};
 use super::intent::Lock;
 use super::outcome::Halt;
 use super::work::out_of_time;
@@ -9,7 +9,7 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of,
+    Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of, workload,
 };
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
@@ -49,7 +49,10 @@ impl<P: Ports> Engine<'_, P> {
                 let what = (*verb, object, *side, driven);
                 self.apply_state(key, act, index, lock, what, &unsure).await
             }
-            Effect::Delete { .. } => self.remove(effect, lock, &unsure).await,
+            Effect::Delete { object, .. } => {
+                let emptied = empties(act, index, object);
+                self.remove(effect, emptied, lock, &unsure).await
+            }
             Effect::Await { .. } => Ok(Written::Done),
         };
         match done {
@@ -109,6 +112,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
                 None => {
                     let Some(inert) = inert(verb, driven) else { return Ok(Written::Done) };
+                    let inert = without_pods(object, inert);
                     (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
                 }
             };
@@ -151,6 +155,7 @@ impl<P: Ports> Engine<'_, P> {
     async fn remove(
         &self,
         effect: &Effect,
+        emptied: bool,
         lock: &Lock,
         unsure: &Cell<bool>,
     ) -> Result<Written, Halt> {
@@ -172,6 +177,9 @@ impl<P: Ports> Engine<'_, P> {
             }
             let found = Live::from_iter([(object.clone(), live.clone())]);
             deletable(effect, &found)?;
+            if emptied {
+                still_empty(object, &live)?;
+            }
             let WriteMode::Exactly { uid, resource_version } = exactly(&live) else { break };
             match self.ports.cluster().delete(object, &uid, &resource_version).await {
                 Ok(()) => return Ok(Written::Done),
@@ -215,6 +223,15 @@ fn inert(verb: Verb, driven: &Driven) -> Option<Driven> {
         (Verb::Scale, Some(0)) => None,
         (_, Some(0) | None) => Some(*driven),
         (_, Some(_)) => Some(Driven { replicas: Some(0), ..*driven }),
+    }
+}
+
+/// Also what drives no size is created without pods: no stamp can fence off the
+/// late creation of what is not there. The same effect then writes its size.
+fn without_pods(object: &ObjectRef, driven: Driven) -> Driven {
+    match workload::of(&object.kind_ref()) {
+        Some(_) => Driven { replicas: Some(0), ..driven },
+        None => driven,
     }
 }
 

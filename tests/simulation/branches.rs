@@ -185,7 +185,7 @@ impl Sim {
             return;
         }
         // One lie at a time, so that what is mended is what was.
-        if self.audit.borrow().tampered_with() {
+        if self.audit.borrow().tampered_with() || self.plans.borrow().rewound {
             return;
         }
         let back = |from: &Option<CommitId>, steps: u64| {

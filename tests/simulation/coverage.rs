@@ -55,7 +55,7 @@ pub const RARE: &[&str] = &[
     "forged: another cursor",
     "forged: another id",
     "forged: another kind",
-    "heard: a step is set back",
+    "intent: sets a step back",
     "intent: replaces a waiting step",
     "order recorded: pause",
     "order recorded: resume",

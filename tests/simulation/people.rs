@@ -184,6 +184,11 @@ impl Sim {
         // Nobody works on a plan that does not load, or on a branch that was
         // rewound, but to mend it: revisions are numbered by what loads.
         if (plans.model.broken && *deed != Deed::Break(false)) || plans.rewound {
+            // What mends is done once it can be: a rollout that nobody puts back
+            // is frozen for good, and that is no rest to judge.
+            if matches!(deed, Deed::Restore(_) | Deed::Break(false)) {
+                self.at(self.now.get() + 60_000, Event::Deed(deed.clone()));
+            }
             return;
         }
         let mut random = self.random.borrow_mut();

@@ -152,9 +152,6 @@ impl Audience for Listener {
             Progress::Recorded { phase, .. } => self.0.sim.hit(&format!("recorded: {phase}")),
             Progress::Effect(_) => self.0.sim.hit("heard: an effect"),
             Progress::Looking(_) => self.0.sim.hit("heard: a look"),
-            Progress::Notice(text) if text.contains("done again") => {
-                self.0.sim.hit("heard: a step is set back");
-            }
             _ => {}
         }
     }

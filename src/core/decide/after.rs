@@ -210,7 +210,8 @@ fn gives_up(record: &EntityRecord, end: &Conclusion<'_>) -> bool {
 }
 
 /// The record after an intent under which nothing was written: where it stood
-/// before, with the reason.
+/// before, with the reason. A step that waited and was to be replaced waits on:
+/// it has written, and begun anew it would take its own pods away first.
 #[must_use]
 pub fn unwritten(
     record: &EntityRecord,
@@ -222,8 +223,8 @@ pub fn unwritten(
     let mut next = before.unwrap_or(record).clone();
     if before.is_none() {
         next.set_state(State::START);
+        next.open = None;
     }
-    next.open = None;
     next.last = Some(LastResult {
         step: step.id.clone(),
         kind: step.kind,

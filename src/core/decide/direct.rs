@@ -62,7 +62,10 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
     }
     let attempt = view.record.map_or(0, |r| r.attempt) + 1;
     let (step, table) = compiled(view, view.content, attempt);
-    if !drifted(&step, &table, view.live, view.unchanged) {
+    // A step that waits for what the plan no longer says gives way even where
+    // nothing differs: as long as it is open it keeps its objects, of which the
+    // plan may have given some to another owner.
+    if open.is_none() && !drifted(&step, &table, view.live, view.unchanged) {
         return Decision::Idle(standing(view));
     }
     let record = begun(view, attempt);

@@ -4,7 +4,7 @@ use super::replay::{replay_ending, replayed};
 use super::rollout::{act, after_batch, frozen, go_back, recorded_rollout, wants_ending};
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
-use super::{Decision, Entry, Idle, Refusal, orphan};
+use super::{Decision, Entry, Idle, Refusal, RollingState, orphan};
 use crate::core::model::{OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
 use crate::core::strategy::{
@@ -54,7 +54,8 @@ pub(super) fn decide_open(
         && record.status.rolling_state.terminal()
     {
         let wanted = &view.revision(name, "targetAppRevisionName")?.digest;
-        if record.target.as_ref().is_none_or(|target| target.digest != *wanted) {
+        let other = record.target.as_ref().is_none_or(|target| target.digest != *wanted);
+        if other && has_its_size(view, record)? {
             return decide_terminal(view, record, rollout);
         }
     }
@@ -65,6 +66,19 @@ pub(super) fn decide_open(
         return go_back(view, record, Ending::Aborted);
     }
     reopen(view, record, open, Entry::Resume)
+}
+
+/// Whether what serves has all its pods. An upgrade takes its size from what
+/// it finds: one that began while a workload is being brought back would bring
+/// as few.
+fn has_its_size(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
+    let Some(stable) = &record.stable else { return Ok(true) };
+    let size = match record.status.rolling_state {
+        RollingState::RolloutSucceed => record.status.rollout_target_size,
+        _ => i64::from(record.status.rollout_original_size),
+    };
+    let live = view.live_size(view.recorded(stable)?);
+    Ok(live.is_some_and(|live| i64::from(live) >= size))
 }
 
 /// Goes on with the open step, compiled again from the plan it began with.

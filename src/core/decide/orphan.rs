@@ -1,13 +1,14 @@
-//! Orphans: workloads that say they are ours and that the record does not
-//! know, such as a superseded run leaves when its create lands late. Owns what
-//! counts as one and the step that removes them; it must never choose one that
-//! has pods, or that anything wanted is called.
+//! Orphans: workloads and Services of single revisions that say they are ours
+//! and that the record does not know, such as a superseded run leaves when its
+//! create lands late. Owns what counts as one and the step that removes them;
+//! it must never choose one that has pods, or that anything wanted is called.
 
 use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
 use crate::core::strategy::{
-    BodyTable, Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, workload,
+    BodyTable, Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, is_twin,
+    workload,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -28,7 +29,8 @@ pub struct OrphanView<'a> {
     pub inventory: &'a Inventory,
     /// The names of everything that it wants.
     pub wanted: &'a BTreeSet<ObjectRef>,
-    /// Every live workload that is labelled as ours: a complete list.
+    /// Every live workload that is labelled as ours: a complete list; and every
+    /// Service of a single revision that no route leads to.
     pub labelled: &'a [Arc<Value>],
     /// The plan commit in force.
     pub plan_commit: &'a str,
@@ -86,13 +88,12 @@ fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
         && live.pointer("/metadata/deletionTimestamp").is_none()
 }
 
-/// No pods, wanted or left.
+/// No pods, wanted or left; a Service of a single revision has none of its own.
 #[must_use]
 pub fn inert(object: &ObjectRef, live: &Value) -> bool {
-    workload::of(&object.kind_ref()).is_some_and(|kind| {
-        let pods = (kind.read)(live);
-        pods.wanted == 0 && pods.replicas == 0
-    })
+    let Some(kind) = workload::of(&object.kind_ref()) else { return is_twin(live) };
+    let pods = (kind.read)(live);
+    pods.wanted == 0 && pods.replicas == 0
 }
 
 fn step(

@@ -124,6 +124,12 @@ fn sizes(
     let wanted = rollout.plan.target_size;
     if let Some(source) = source {
         let live = view.live_size(source).ok_or_else(|| missing(view, source))?;
+        // A size of nothing is not taken for what people want: it is also what
+        // a creation of ours looks like that nobody has scaled up yet. A canary
+        // needs pods at both ends, on its way back too.
+        if live == 0 && (wanted.is_none() || rollout.canary.is_some()) {
+            return Err(empty(view, rollout, source));
+        }
         if source.workload != target.workload {
             not_live(view, rollout, target)?;
         }
@@ -194,6 +200,22 @@ fn missing(view: &RolloutView<'_>, revision: &RevisionBodies) -> Refusal {
         ),
         "restore it by hand, and `tranche apply` again; or start over under another rollout name \
          without a source",
+    )
+}
+
+fn empty(view: &RolloutView<'_>, rollout: &Rollout, source: &RevisionBodies) -> Refusal {
+    let next = if rollout.canary.is_some() {
+        "scale it up by hand (`kubectl scale`), and `tranche apply` again"
+    } else {
+        "scale it up by hand (`kubectl scale`), or name `targetSize` in the plan, and `tranche \
+         apply` again"
+    };
+    Refusal::safety(
+        format!(
+            "{}: {} of revision {} has no pods, so there is nothing to come from",
+            view.key, source.workload, source.revision
+        ),
+        next,
     )
 }
 

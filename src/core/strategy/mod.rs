@@ -37,5 +37,5 @@ pub use desired::{
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
 pub use replay::{Standing, compile_replay};
-pub use routed::{RouteError, Routed};
+pub use routed::{RouteError, Routed, is_twin};
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};

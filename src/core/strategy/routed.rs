@@ -110,6 +110,20 @@ impl Bodies {
     }
 }
 
+/// Whether a live object has the shape of a revision's own Service: it is named
+/// after a revision, and selects the pods of that one alone. Whose it is, its
+/// marks say.
+#[must_use]
+pub fn is_twin(live: &Value) -> bool {
+    let Some(object) = ObjectRef::of(live) else { return false };
+    let selector = live.pointer("/spec/selector");
+    let revision = selector.and_then(|selector| selector.get(LABEL_REVISION)?.as_str());
+    let number = revision.and_then(|revision| revision.rsplit_once("-v")).map(|(_, number)| number);
+    object.api_version == "v1"
+        && object.kind == "Service"
+        && number.is_some_and(|number| object.name.ends_with(&format!("-v{number}-traffic")))
+}
+
 fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteError> {
     if revision.kind.shape != Shape::Pair {
         return Err(RouteError::InPlace { workload: revision.workload.to_string() });

@@ -59,7 +59,7 @@ fn weight_of(backend: &Value) -> u64 {
 /// The Services of its namespace that a route sends traffic to, in order of
 /// their names.
 #[must_use]
-pub(super) fn backends(route: &Value) -> Vec<&str> {
+pub fn backends(route: &Value) -> Vec<&str> {
     let namespace = namespace_of(route);
     let names: BTreeSet<&str> =
         rules(route).flatten().filter_map(|backend| service_of(backend, namespace)).collect();

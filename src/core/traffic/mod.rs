@@ -19,7 +19,7 @@ mod split;
 mod twin;
 
 pub use fitting::fitting_service;
-pub use gateway::{confirms, is_route, route, share};
+pub use gateway::{backends, confirms, is_route, route, share};
 pub use label::{Label, LabelError};
 pub use parents::{Acceptance, acceptance};
 pub use slices::{SERVICE_LABEL, SLICES, ready_addresses};

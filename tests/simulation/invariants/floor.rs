@@ -1,6 +1,6 @@
 //! S1: the floor of ready pods.
 
-use super::Audit;
+use super::{Audit, replicas};
 use crate::plan::Kind;
 use crate::schedule::Sim;
 use serde_json::Value;
@@ -37,6 +37,13 @@ fn ready_pods(sim: &Sim) -> Vec<(String, u32)> {
         }
     });
     ready
+}
+
+/// The pods that an application's workloads want.
+fn wanted_pods(sim: &Sim, app: &str) -> u64 {
+    let cluster = sim.sandbox.cluster();
+    let live = sim.workloads(app).into_iter().filter_map(|object| cluster.shared(&object));
+    live.filter_map(|live| replicas(&live)).sum()
 }
 
 impl Audit {
@@ -98,7 +105,8 @@ impl Audit {
             }
             floor.least = least;
             if now >= least {
-                floor.armed = true;
+                // What somebody has scaled down is on its way out already.
+                floor.armed |= wanted_pods(sim, app) >= u64::from(least);
             } else if floor.armed {
                 self.broken("S1 floor", || {
                     format!("{app}: {now} ready pods, the floor is {least}")

@@ -168,6 +168,7 @@ impl Audit {
                     });
                 }
                 if open.cursor < was.cursor {
+                    sim.hit("intent: sets a step back");
                     // Set back: what it did may be done again.
                     let step = format!("{}/", open.id);
                     self.changes.retain(|(effect, _), _| !effect.starts_with(&step));

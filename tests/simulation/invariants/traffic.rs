@@ -150,7 +150,8 @@ impl Audit {
             }
             let lacking = traffic.lacking(sim, |service, share| self.needed(app, service, share));
             match lacking {
-                None => traffic.armed = traffic.written.is_some() && !self.taken_back(app),
+                // A route that sends nothing to anybody has not been reached again.
+                None => traffic.armed = traffic.sends() && !self.taken_back(app),
                 Some(text) if traffic.armed => {
                     self.broken("S2 no dead backend", || format!("{app}: {text}"));
                 }
@@ -252,6 +253,11 @@ impl Audit {
 }
 
 impl Traffic {
+    /// Whether the newest route sends anything to anybody.
+    fn sends(&self) -> bool {
+        self.written.iter().flat_map(Shares::values).any(|share| *share > 0)
+    }
+
     /// The route has changed, or its Gateway has taken a change over.
     fn moved(&mut self, sim: &Sim, app: &str, drain: u64) {
         let Some(live) = live_route(sim, app) else {

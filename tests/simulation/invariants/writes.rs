@@ -9,6 +9,17 @@ use tranche::core::record::Phase;
 use tranche::core::strategy::{StepId, epoch_of, mark_of};
 use tranche::port::WriteMode;
 
+/// What a write of ours has come to.
+#[derive(Clone, Copy, Debug)]
+struct Landed {
+    epoch: u64,
+    changed: bool,
+    /// It has created something without pods.
+    inert: bool,
+    /// The step that it belongs to is the one that is open.
+    same_step: bool,
+}
+
 impl Audit {
     /// A write of ours was applied.
     pub fn written(
@@ -59,7 +70,9 @@ impl Audit {
             self.acted.remove(object);
             return;
         }
-        self.fenced(run, object, epoch, before, changed, inert);
+        let same_step = open.is_some_and(|open| open.id == intent.open.id);
+        let landed = Landed { epoch, changed, inert, same_step };
+        self.fenced(run, object, before, landed);
         if !kept {
             self.acts(epoch);
         }
@@ -169,20 +182,16 @@ impl Audit {
     /// S11: after a write or stamp by a newer epoch none by an older one
     /// changes the object, and the fence on it never falls. Creations without
     /// effect are let through, as the protocol does.
-    fn fenced(
-        &mut self,
-        run: &str,
-        object: &ObjectRef,
-        epoch: u64,
-        before: Option<&Value>,
-        changed: bool,
-        inert: bool,
-    ) {
+    fn fenced(&mut self, run: &str, object: &ObjectRef, before: Option<&Value>, landed: Landed) {
+        let Landed { epoch, changed, inert, same_step } = landed;
         let fence = self.fences.entry(object.clone()).or_default();
         let newest = *fence;
         *fence = newest.max(epoch);
         let acted = self.acted.get(object).copied().unwrap_or(0);
-        if acted > epoch && acted > newest && changed && !inert && !self.rewritten {
+        // What a takeover has seen missing may still be created late by the very
+        // step that it goes on with: there is nothing that it could have marked.
+        let goes_on = before.is_none() && same_step;
+        if acted > epoch && acted > newest && changed && !inert && !goes_on && !self.rewritten {
             self.broken("S11 fence", || {
                 format!(
                     "{run} with epoch {epoch} changes {object}, which epoch {acted} has seen and \
