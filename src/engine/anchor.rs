@@ -79,20 +79,20 @@ impl<P: Ports> Engine<'_, P> {
         if knew > seq(reading) {
             return Err(self.rewound(reading, knew));
         }
-        let (Some(tip), Some(commit)) = (&reading.tip, annotation(anchor, COMMIT)) else {
-            return Ok(());
-        };
+        let Some(tip) = &reading.tip else { return Ok(()) };
+        // An anchor that was never raised knows of no commit yet.
+        let commit = annotation(anchor, COMMIT);
         let objects = self.ports.remote().objects();
         let mut at = tip.clone();
         // Every commit since is looked at: one that cannot be true would else be
         // hidden by the next one on top of it.
-        while at.commit.0 != commit {
+        while Some(at.commit.0.as_str()) != commit {
             if at.trailers.seq > knew && at.trailers.rebuilt_from.is_some() {
                 return Ok(());
             }
             let parent = objects.info(&at.commit)?.parent;
             let Some(parent) = parent.filter(|_| at.trailers.seq > knew) else {
-                return Err(self.rewritten(reading, commit));
+                return commit.map_or(Ok(()), |commit| Err(self.rewritten(reading, commit)));
             };
             at = self.tip(&parent)?;
         }

@@ -9,7 +9,7 @@ use super::watch::{not_ours, ours};
 use super::work::Work;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::{
-    Conclusion, Entry as StepEntry, Parked, StepVerdict, concluded, parked, unwritten,
+    Conclusion, Entry as StepEntry, Parked, StepVerdict, concluded, heeds_abort, parked, unwritten,
 };
 use crate::core::record::{
     CommitPhase, EntityRecord, NamedObject, effects_body, result_subject, unwritten_subject,
@@ -167,6 +167,22 @@ impl Telling<'_> {
                 );
                 let subject = waiting_subject(&next, step, reason);
                 (next, CommitPhase::Waiting, subject)
+            }
+            // An abort of the attempt that was just begun is not lost with it: what
+            // it named would begin anew under the same number.
+            Fact::Nothing(message) if aborting && heeds_abort(step.kind, record) => {
+                let end = Conclusion {
+                    verdict: StepVerdict::Stopped,
+                    now,
+                    plan_commit,
+                    aborting,
+                    recovered: false,
+                    message,
+                    ready: None,
+                };
+                let next = concluded(record, step, &end);
+                let subject = result_subject(&next, step, StepVerdict::Stopped);
+                (next, CommitPhase::Result, subject)
             }
             Fact::Nothing(message) => {
                 let next = unwritten(record, work.before.as_deref(), step, now, message);

@@ -128,8 +128,9 @@ impl Work {
     /// What the cursor waits for does not come by waiting. The step is done
     /// again where that brings it; what an earlier batch has brought and
     /// somebody took away since is a failure.
-    fn undone(&self, seen: String) -> End {
-        let brings = self.act.step.effects.iter().take(self.cursor).any(Effect::writes);
+    fn undone(&self, object: &ObjectRef, seen: String) -> End {
+        let before = self.act.step.effects.iter().take(self.cursor);
+        let brings = before.filter(|effect| effect.writes()).any(|e| e.object() == object);
         if brings || self.act.step.kind.is_patient() {
             End::SetBack(seen)
         } else {
@@ -312,10 +313,10 @@ impl<P: Ports> Engine<'_, P> {
         }
         work.met_until = work.cursor;
         if seen.set_back {
-            return Ok(Pace::Over(work.undone(seen.seen)));
+            return Ok(Pace::Over(work.undone(effect.object(), seen.seen)));
         }
-        if let Some(lost) = self.lost(work, effect, since).await? {
-            return Ok(Pace::Over(End::SetBack(lost)));
+        if let Some((object, lost)) = self.lost(work, effect, since).await? {
+            return Ok(Pace::Over(work.undone(&object, lost)));
         }
         self.ports.audience().hear(&Progress::Looking(seen.seen.clone()));
         let now = self.ports.clock().now().await?;
@@ -332,7 +333,7 @@ impl<P: Ports> Engine<'_, P> {
         work: &Work,
         effect: &Effect,
         since: Timestamp,
-    ) -> Result<Option<String>, Halt> {
+    ) -> Result<Option<(ObjectRef, String)>, Halt> {
         let Effect::Await { condition, .. } = effect else { return Ok(None) };
         if !matches!(condition, Condition::Serving { .. } | Condition::Drained { .. }) {
             return Ok(None);
@@ -348,7 +349,7 @@ impl<P: Ports> Engine<'_, P> {
             }
             let seen = self.look(work, brought, since).await?;
             if seen.set_back {
-                return Ok(Some(seen.seen));
+                return Ok(Some((object.clone(), seen.seen)));
             }
         }
         Ok(None)

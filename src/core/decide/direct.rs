@@ -144,7 +144,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
     if step.id != open.id {
         return Some(Decision::Refuse(not_compiled(view.key, open)));
     }
-    let cursor = open.cursor.min(step.effects.len());
+    let cursor = open.cursor.min(step.effects.len().saturating_sub(1));
     let step_plan = open.step_plan.clone();
     let record = record.clone();
     let warnings = Vec::new();

@@ -106,7 +106,9 @@ fn reopen(
     let Some(step) = step.filter(|step| step.id == open.id) else {
         return Err(not_compiled(view.key, open));
     };
-    let cursor = open.cursor.min(step.effects.len());
+    // A step that is open has something left to do or to see, whatever the file
+    // says.
+    let cursor = open.cursor.min(step.effects.len().saturating_sub(1));
     let next = record.clone();
     Ok(act(entry, (step, upcoming), cursor, next, &bodies, open.step_plan.clone(), Vec::new()))
 }

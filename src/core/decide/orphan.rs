@@ -83,7 +83,8 @@ fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
     let known = view.inventory.objects.iter().any(|owned| Some(owned.uid.as_str()) == uid);
     entity_of(live).as_ref() == Some(view.key)
         && epoch_of(live).is_some()
-        && !known
+        // A Service of a single revision is nobody's at rest, known or not.
+        && (!known || is_twin(live))
         && !view.wanted.contains(object)
         && live.pointer("/metadata/deletionTimestamp").is_none()
 }

@@ -35,8 +35,15 @@ impl Audit {
             return;
         }
         let Some(floor) = self.floor_of(sim, &app) else { return };
-        let others = sim.workloads(&app).into_iter().filter(|other| other != object);
+        // Also of what somebody has taken away since: this run has read it.
+        let mut others: Vec<ObjectRef> = sim.workloads(&app);
+        let read = self.reads.keys().filter(|(by, of)| by == run && app_of(of) == app);
+        others.extend(read.map(|(_, of)| of.clone()));
+        others.sort();
+        others.dedup();
+        others.retain(|other| other != object);
         let seen: u32 = others
+            .into_iter()
             .map(|other| {
                 let read = self.reads.get(&(run.to_owned(), other.clone()));
                 let read = read.filter(|seen| seen.epoch >= intent.open.epoch);

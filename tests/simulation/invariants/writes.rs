@@ -79,6 +79,10 @@ impl Audit {
         if let Write::Delete { .. } = write {
             self.ours_to_delete(object, before, &intent);
         }
+        if before.is_none() && after.is_some() {
+            // What is there again may be deleted again.
+            self.changes.retain(|(effect, of), _| of != object || !effect.ends_with("/delete"));
+        }
         // A scale of a missing object creates it without pods first, under the
         // same effect.
         if !changed || inert {
