@@ -32,6 +32,7 @@ impl<P: Ports> Engine<'_, P> {
             let one = |i: &usize| courses.get(*i).map(|course| self.survey(reading, held, course));
             concurrently(active.iter().filter_map(one)).await
         };
+        let surveyed = self.with_refusals_of_now(reading, surveyed).await?;
         let mut stale = false;
         let (mut links, mut linked_to) = (Vec::new(), Vec::new());
         let mut works: Vec<(usize, Work)> = Vec::new();

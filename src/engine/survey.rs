@@ -8,7 +8,7 @@ use crate::core::decide::{Act, Decision, Entry, Idle};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep, Phase};
 use crate::core::strategy::EntityKey;
-use crate::port::Ports;
+use crate::port::{Objects, Ports, Remote};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -117,6 +117,32 @@ impl<P: Ports> Engine<'_, P> {
             self.checked(key, act, cursor, live).await?;
         }
         Ok(Due::Decision(Box::new(link)))
+    }
+
+    /// A refusal counts only if nobody has written to the record since it was
+    /// read: what it finds on the cluster may be another run's doing, which an
+    /// older record knows nothing of. Else the entity is decided anew.
+    pub(super) async fn with_refusals_of_now(
+        &self,
+        reading: &Reading,
+        mut surveyed: Vec<Result<Due, Halt>>,
+    ) -> Result<Vec<Result<Due, Halt>>, RunError> {
+        let refused = |due: &Result<Due, Halt>| matches!(due, Err(Halt::Error(_)));
+        if !surveyed.iter().any(refused) {
+            return Ok(surveyed);
+        }
+        // What was refused stays so where the record cannot be read again.
+        let Ok(Some(newest)) = self.newest_record().await else { return Ok(surveyed) };
+        let known = match &reading.tip {
+            Some(tip) => self.ports.remote().objects().contains(&tip.commit, &newest)?,
+            None => false,
+        };
+        if !known {
+            for due in surveyed.iter_mut().filter(|due| refused(due)) {
+                *due = Err(Halt::Lost);
+            }
+        }
+        Ok(surveyed)
     }
 
     /// Every object of a step that exists.

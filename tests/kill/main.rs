@@ -13,6 +13,7 @@
 )]
 
 mod audit;
+mod overtaken;
 mod scenario;
 #[path = "../trap/mod.rs"]
 mod trap;

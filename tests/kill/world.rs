@@ -6,6 +6,7 @@ use crate::audit::Audit;
 use crate::scenario::Scenario;
 use crate::trap::{
     Aim, Graveyard, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
+    Witness,
 };
 use git2::{Oid, Repository, RepositoryInitOptions};
 use jiff::{SignedDuration, Timestamp};
@@ -116,7 +117,12 @@ impl World {
     }
 
     /// One run, killed where `kill` says.
-    pub async fn run(&self, number: u32, kill: Option<Kill>, audit: &Rc<Audit>) -> Ended {
+    pub async fn run<W: Witness<KubeCluster>>(
+        &self,
+        number: u32,
+        kill: Option<Kill>,
+        witness: &Rc<W>,
+    ) -> Ended {
         let (trap, death) = Trap::new(kill.map_or_else(nowhere, Kill::aim));
         let sandbox = self.sandbox();
         let client = kube::Client::new(sandbox.service(), "default");
@@ -124,14 +130,14 @@ impl World {
             cluster: TrappedCluster {
                 inner: KubeCluster::new(client.clone()),
                 trap: Rc::clone(&trap),
-                witness: Rc::clone(audit),
+                witness: Rc::clone(witness),
             },
             remote: TrappedRemote { inner: self.remote(), trap: Rc::clone(&trap) },
             clock: TrappedClock {
                 inner: SandboxClock::new(sandbox),
                 cluster: KubeCluster::new(client),
                 trap: Rc::clone(&trap),
-                witness: Rc::clone(audit),
+                witness: Rc::clone(witness),
             },
             process: NamedProcess::new(run_name(number), number, &self.buried),
         };

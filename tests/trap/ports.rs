@@ -67,6 +67,9 @@ pub trait Witness<C: Cluster> {
         cluster.delete(object, uid, resource_version).await
     }
 
+    /// An object is about to be read.
+    async fn reading(&self, _object: &ObjectRef) {}
+
     /// Time has passed.
     async fn look(&self, _cluster: &C) {}
 }
@@ -151,6 +154,7 @@ impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError> {
         self.trap.alive().await;
+        self.witness.reading(object).await;
         self.inner.get(object).await
     }
 
