@@ -217,6 +217,22 @@ impl Work {
         step == self.act.step.id && written == object && revision_of(live) == revision
     }
 
+    /// Whether what a wait of this step stands on was never written: its object
+    /// carries the mark of something earlier. The record says how far a step is,
+    /// marks say what it has done. A cursor that was edited to skip a write is
+    /// believed no further than they go: whether pods are updated no count
+    /// tells, if the template that they are counted by is not the step's.
+    fn unwritten(&self, object: &ObjectRef, live: &Value) -> bool {
+        let mut before = self.act.step.effects.iter().enumerate().take(self.cursor);
+        let newest = before.rfind(|(_, effect)| {
+            matches!(effect, Effect::Write { object: written, .. } if written == object)
+        });
+        let (Some((newest, _)), Some((step, done))) = (newest, mark_of(live)) else {
+            return false;
+        };
+        step != self.act.step.id || done < newest
+    }
+
     /// Where an intent has to begin to go on: whatever was awaited is seen
     /// again under the lock.
     pub(super) fn from(&self) -> usize {
@@ -373,6 +389,10 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(Look { met: true, set_back: false, seen: String::new(), ready: None });
         };
         let live = self.ports.cluster().get(object).await?;
+        if live.as_ref().is_some_and(|live| work.unwritten(object, live)) {
+            let seen = format!("{object} was not written by this step yet");
+            return Ok(Look { met: false, set_back: true, seen, ready: None });
+        }
         if condition.is_of_route() && live.as_ref().is_some_and(|live| work.went_on(object, live)) {
             let seen = format!("{object} was written again since");
             return Ok(Look { met: true, set_back: false, seen, ready: None });

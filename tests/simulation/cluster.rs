@@ -215,7 +215,8 @@ impl Cluster for SimCluster {
             self.0.sim.sandbox.cluster().read(object)?
         };
         self.0.say(|| format!("   get {object}: {}", read_words(found.as_deref())));
-        self.0.sim.audit.borrow_mut().read(&self.0.name(), object, found.as_deref());
+        let now = self.0.sim.now.get();
+        self.0.sim.audit.borrow_mut().read(now, &self.0.name(), object, found.as_deref());
         self.0.pause(1).await;
         Ok(found)
     }
@@ -234,11 +235,11 @@ impl Cluster for SimCluster {
             found = names.iter().filter_map(|object| self.0.sim.stale(object)).collect();
         }
         self.0.say(|| format!("   list {kind}: {} objects", found.len()));
-        let name = self.0.name();
-        self.0.sim.audit.borrow_mut().endpoints(&name, labels, &found);
+        let (name, now) = (self.0.name(), self.0.sim.now.get());
+        self.0.sim.audit.borrow_mut().endpoints(now, &name, labels, &found);
         for live in &found {
             if let Some(object) = ObjectRef::of(live) {
-                self.0.sim.audit.borrow_mut().read(&name, &object, Some(live));
+                self.0.sim.audit.borrow_mut().read(now, &name, &object, Some(live));
             }
         }
         self.0.pause(1).await;

@@ -48,6 +48,9 @@ impl Sim {
             &object,
             !matches!(deed, Deed::Touch(_)),
         );
+        if matches!(deed, Deed::Scale(_) | Deed::Unplug(_) | Deed::Replace(_)) {
+            self.audit.borrow_mut().took(self.now.get(), &object);
+        }
         let head = json!({
             "apiVersion": object.api_version, "kind": object.kind,
             "metadata": {"name": object.name, "namespace": object.namespace},
@@ -85,6 +88,10 @@ impl Sim {
                 if !victims.is_empty() {
                     let victim = self.random.borrow_mut().pick(&victims).clone();
                     let _ = people.remove(&victim, None);
+                    let owns = |w: &&ObjectRef| victim.name.starts_with(&format!("{}-", w.name));
+                    if let Some(owner) = workloads.iter().find(owns) {
+                        self.audit.borrow_mut().took(self.now.get(), owner);
+                    }
                 }
             }
             Deed::DropService(_) => {

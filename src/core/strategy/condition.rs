@@ -27,8 +27,8 @@ pub type Beside = (KindRef, Vec<(String, String)>);
 pub struct Look {
     /// The condition holds.
     pub met: bool,
-    /// It cannot come by waiting: the object is missing, or was set lower
-    /// than the step set it.
+    /// It cannot come by waiting: the object is missing, or was set lower, or
+    /// its partition higher, than the step set it.
     pub set_back: bool,
     /// What is seen, in words.
     pub seen: String,
@@ -104,7 +104,8 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
         ),
         Condition::UpdatedReady { at_least } => (
             pods.updated_ready >= at_least,
-            pods.wanted < at_least,
+            // What the partition holds back is never updated.
+            pods.wanted.saturating_sub(kind.held(live)) < at_least,
             format!("{} of {at_least} updated pods ready", pods.updated_ready),
             Some(pods.updated_ready),
         ),
@@ -238,6 +239,22 @@ mod tests {
         let lowered = json!({"spec": {"replicas": 1}, "status": {"observedGeneration": 1}});
         assert!(looked(condition, Some(&lowered)).set_back);
         assert!(looked(Condition::ScaledTo { at_most: 0 }, None).met);
+    }
+
+    #[test]
+    fn a_raised_partition_cannot_come_by_waiting() {
+        let set = ObjectRef::new(&KindRef::new("apps/v1", "StatefulSet"), Some("default"), "db");
+        let condition = Condition::UpdatedReady { at_least: 3 };
+        let set_back = |partition: u32| {
+            let held = json!({"rollingUpdate": {"partition": partition}});
+            let live = json!({
+                "spec": {"replicas": 5, "updateStrategy": held},
+                "status": {"readyReplicas": 5, "updatedReplicas": 1, "replicas": 5},
+            });
+            look(condition, &set, &Sight { live: Some(&live), ..Sight::default() }).set_back
+        };
+        assert!(!set_back(0) && !set_back(2));
+        assert!(set_back(3) && set_back(9));
     }
 
     #[test]

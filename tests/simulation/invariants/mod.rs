@@ -48,6 +48,7 @@ struct Seen {
     ready: u32,
     /// The newest intent of the run then.
     epoch: u64,
+    at: u64,
 }
 
 /// The file of an entity that was edited by hand.
@@ -97,6 +98,8 @@ pub struct Audit {
     pub before_clock: Option<jiff::Timestamp>,
     /// When people last touched an object.
     meddled: BTreeMap<ObjectRef, u64>,
+    /// When people last took pods of a workload away.
+    taken: BTreeMap<ObjectRef, u64>,
     /// Objects that people have deleted, and the highest epoch that had been
     /// given out by then.
     deleted: BTreeMap<ObjectRef, u64>,
@@ -116,12 +119,12 @@ impl Audit {
     }
 
     /// A run has read an object.
-    pub fn read(&mut self, run: &str, object: &ObjectRef, found: Option<&Value>) {
+    pub fn read(&mut self, at: u64, run: &str, object: &ObjectRef, found: Option<&Value>) {
         let Some(kind) = workload::of(&object.kind_ref()) else { return };
         let pods = found.map(|live| (kind.read)(live));
         let ready = pods.filter(|pods| pods.observed).map_or(0, |pods| pods.ready);
         let epoch = self.holding.get(run).copied().unwrap_or(0);
-        self.reads.insert((run.to_owned(), object.clone()), Seen { ready, epoch });
+        self.reads.insert((run.to_owned(), object.clone()), Seen { ready, epoch, at });
     }
 
     /// People have changed something of an application on the cluster: what was
@@ -137,6 +140,12 @@ impl Audit {
             }
             self.traffic_disturbed(app);
         }
+    }
+
+    /// People have taken pods of a workload away. A write that rests on what its
+    /// run has read of them before cannot tell.
+    pub fn took(&mut self, now: u64, workload: &ObjectRef) {
+        self.taken.insert(workload.clone(), now);
     }
 
     /// People have deleted an object. A create of before that is still on its

@@ -42,16 +42,13 @@ impl Audit {
         others.sort();
         others.dedup();
         others.retain(|other| other != object);
-        let seen: u32 = others
-            .into_iter()
-            .map(|other| {
-                let read = self.reads.get(&(run.to_owned(), other.clone()));
-                let read = read.filter(|seen| seen.epoch >= intent.open.epoch);
-                // Endpoints of a Service of one revision are pods of that one.
-                let served = self.endpoints_read(run, &other.name, intent.open.epoch);
-                read.map_or(0, |seen| seen.ready).max(served)
-            })
-            .sum();
+        let mut seen = 0;
+        let mut taken = false;
+        for other in &others {
+            let (ready, at) = self.last_read(run, other, intent.open.epoch);
+            seen += ready;
+            taken |= ready > 0 && self.taken.get(other).is_some_and(|taken| *taken > at);
+        }
         let left = u64::from(seen) + new;
         if left < u64::from(floor) {
             self.broken("S3 no scale-down on a readiness that was not read", || {
@@ -60,7 +57,28 @@ impl Audit {
                      the other side; the floor is {floor}"
                 )
             });
+        } else if taken {
+            // The write keeps the floor by all that its run has read, and people
+            // have taken pods away since its last look at them. No precondition
+            // on this object tells of the other one, so it is as if they had
+            // done it just after: the floor counts again once it was reached
+            // again. Who has looked since, or has not looked, is charged.
+            sim.hit("write: rests on pods that people have taken since");
+            if let Some(floor) = self.floors.get_mut(&app) {
+                floor.disarm();
+            }
         }
+    }
+
+    /// The ready pods of a workload that a run has read under an intent, and
+    /// when it looked at them last.
+    fn last_read(&self, run: &str, workload: &ObjectRef, epoch: u64) -> (u32, u64) {
+        let read = self.reads.get(&(run.to_owned(), workload.clone()));
+        let read = read.filter(|seen| seen.epoch >= epoch);
+        let (ready, at) = read.map_or((0, 0), |seen| (seen.ready, seen.at));
+        // Endpoints of a Service of one revision are pods of that one.
+        let (served, then) = self.endpoints_read(run, &workload.name, epoch);
+        (ready.max(served), at.max(then))
     }
 
     /// S6: within an attempt the new side never falls but on the way back.

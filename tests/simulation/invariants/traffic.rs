@@ -35,6 +35,7 @@ pub struct Traffic {
 pub(super) struct Served {
     ready: u32,
     epoch: u64,
+    at: u64,
 }
 
 /// The backends of the one rule that our routes have.
@@ -164,6 +165,7 @@ impl Audit {
     /// A run has read the endpoints of a Service.
     pub fn endpoints(
         &mut self,
+        at: u64,
         run: &str,
         labels: &[(String, String)],
         found: &[std::sync::Arc<Value>],
@@ -172,15 +174,16 @@ impl Audit {
             return;
         };
         let epoch = self.holding.get(run).copied().unwrap_or(0);
-        let served = Served { ready: ready_addresses(found), epoch };
+        let served = Served { ready: ready_addresses(found), epoch, at };
         self.served.insert((run.to_owned(), service.clone()), served);
     }
 
     /// Ready endpoints of one revision's own Service, as a run has read them
-    /// under an intent.
-    pub(super) fn endpoints_read(&self, run: &str, revision: &str, epoch: u64) -> u32 {
+    /// under an intent, and when.
+    pub(super) fn endpoints_read(&self, run: &str, revision: &str, epoch: u64) -> (u32, u64) {
         let served = self.served.get(&(run.to_owned(), format!("{revision}-traffic")));
-        served.filter(|served| served.epoch >= epoch).map_or(0, |served| served.ready)
+        let served = served.filter(|served| served.epoch >= epoch);
+        served.map_or((0, 0), |served| (served.ready, served.at))
     }
 
     /// S2, S4 and S6 of one write of ours to a route: capacity before weight,

@@ -41,6 +41,15 @@ pub struct WorkloadKind {
 pub static KINDS: &[&WorkloadKind] =
     &[&deployment::DEPLOYMENT, &cloneset::CLONESET, &statefulset::STATEFULSET];
 
+impl WorkloadKind {
+    /// Pods that a live object's partition holds on the revision before.
+    #[must_use]
+    pub fn held(&self, live: &Value) -> u32 {
+        let at = self.partition.and_then(|path| path.iter().try_fold(live, |at, key| at.get(*key)));
+        at.and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+    }
+}
+
 /// What a live workload says about its pods. Counts that the status leaves
 /// out are zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
