@@ -37,7 +37,8 @@ pub(super) struct World {
     children: BTreeMap<String, BTreeSet<ObjectRef>>,
     timers: BTreeSet<(Timestamp, ObjectRef)>,
     armed: BTreeMap<ObjectRef, Timestamp>,
-    dirty: BTreeSet<ObjectRef>,
+    /// What its controller has to look at, by the controllers' order.
+    dirty: BTreeSet<(u8, ObjectRef)>,
     touched: BTreeSet<ObjectRef>,
 }
 
@@ -270,11 +271,11 @@ impl World {
         if let Some(old) = self.objects.remove(name) {
             self.rv += 1;
             self.unlink(name, old.bare());
-            self.dirty.extend(controllers::watchers(self, name, old.bare()));
+            self.look_at(controllers::watchers(self, name, old.bare()));
             self.disarm(name);
             self.touched.insert(name.clone());
             let orphans = self.children.get(text(old.bare(), "/metadata/uid")).cloned();
-            self.dirty.extend(orphans.unwrap_or_default());
+            self.look_at(orphans.unwrap_or_default());
         }
     }
 
@@ -284,17 +285,17 @@ impl World {
             self.unlink(&name, old.bare());
             // Who looks at an object goes by its name and its labels.
             watched = at(old.bare(), "/metadata/labels") == at(object.bare(), "/metadata/labels");
-            self.dirty.extend(controllers::watchers(self, &name, old.bare()));
+            self.look_at(controllers::watchers(self, &name, old.bare()));
             object = object.after(&old);
         }
         if !watched {
-            self.dirty.extend(controllers::watchers(self, &name, object.bare()));
+            self.look_at(controllers::watchers(self, &name, object.bare()));
         }
         for owner in owners(object.bare()) {
             self.children.entry(owner.1).or_default().insert(name.clone());
-            self.dirty.insert(owner.0);
+            self.look_at([owner.0]);
         }
-        self.dirty.insert(name.clone());
+        self.look_at([name.clone()]);
         self.touched.insert(name.clone());
         self.objects.insert(name, object);
     }
@@ -309,8 +310,8 @@ impl World {
             }
             // A Deployment waits for the last old pod of its ReplicaSets.
             let above = self.bare(&owner).map(|owner| owners(owner)).unwrap_or_default();
-            self.dirty.extend(above.into_iter().map(|(name, _)| name));
-            self.dirty.insert(owner);
+            self.look_at(above.into_iter().map(|(name, _)| name));
+            self.look_at([owner]);
         }
     }
 
@@ -328,10 +329,16 @@ impl World {
         }
     }
 
+    /// Has the controllers of objects look at them.
+    fn look_at(&mut self, names: impl IntoIterator<Item = ObjectRef>) {
+        let ranked = names.into_iter().map(|name| (controllers::rank(&name), name));
+        self.dirty.extend(ranked);
+    }
+
     /// Runs the controllers until nothing is left to do at this instant.
     pub(super) fn settle(&mut self) {
         for _ in 0..MAX_ROUNDS {
-            let Some(name) = self.dirty.pop_first() else { return };
+            let Some((_, name)) = self.dirty.pop_first() else { return };
             controllers::reconcile(self, &name);
             self.arm(&name);
         }
@@ -357,7 +364,7 @@ impl World {
                 self.timers.first().filter(|(first, _)| *first == at).cloned()
             {
                 self.disarm(&name);
-                self.dirty.insert(name);
+                self.look_at([name]);
             }
             self.settle();
         }
@@ -402,7 +409,7 @@ impl World {
         self.now = self.now.max(entry.at);
         self.touched.clear();
         // Its controllers have run already; only their timers are set again.
-        for name in std::mem::take(&mut self.dirty) {
+        for (_, name) in std::mem::take(&mut self.dirty) {
             self.arm(&name);
         }
     }

@@ -45,6 +45,18 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
     }
 }
 
+/// Whose turn it is first: what is owned before its owner, and who follows
+/// pods last. An owner then looks once at all that has changed below it.
+pub(super) fn rank(name: &ObjectRef) -> u8 {
+    match name.kind.as_str() {
+        "Pod" => 0,
+        "ReplicaSet" | "StatefulSet" | "CloneSet" => 1,
+        "Service" => 3,
+        "HTTPRoute" => 4,
+        _ => 2,
+    }
+}
+
 /// What looks at an object without owning it, now that it is new, changed or
 /// gone.
 pub(super) fn watchers(world: &World, name: &ObjectRef, object: &Value) -> Vec<ObjectRef> {
