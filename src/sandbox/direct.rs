@@ -67,6 +67,12 @@ impl SandboxCluster {
         self.sandbox.transact(|world| world.shared(object)).ok().flatten()
     }
 
+    /// The same without `managedFields`, which are made only if somebody asks.
+    #[must_use]
+    pub fn bare(&self, object: &ObjectRef) -> Option<Arc<Value>> {
+        self.sandbox.transact(|world| world.bare(object).cloned()).ok().flatten()
+    }
+
     /// [`Cluster::get`], at once.
     ///
     /// # Errors
@@ -130,7 +136,7 @@ impl SandboxCluster {
             ("dryRun", if dry_run { "All" } else { "" }),
         ]);
         self.asked(object, &object.kind_ref(), |world, resource| {
-            Ok(Arc::new(write::apply(world, resource, &place(object), body, &query)?.1))
+            Ok(write::apply(world, resource, &place(object), body, &query)?.1)
         })
     }
 

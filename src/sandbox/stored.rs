@@ -2,8 +2,9 @@
 //! printed only when somebody asks. Owns that laziness; it must never change
 //! what an answer says.
 
+use super::encoding;
 use super::fields::at;
-use crate::core::object::{ManagedEntry, managed_of, write_managed};
+use crate::core::object::{KindRef, ManagedEntry, managed_of, update_of, write_managed};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +16,65 @@ pub(super) struct Stored {
     managed: OnceLock<Vec<ManagedEntry>>,
     whole: OnceLock<Arc<Value>>,
     template: OnceLock<String>,
+    /// What its managers follow from, if nobody has asked for them yet.
+    update: Option<Arc<Update>>,
+}
+
+/// A write that is no apply, and the state before it. Who owns what then is
+/// found out only if somebody asks: most pods come and go without.
+#[derive(Debug)]
+pub(super) struct Update {
+    pub(super) kind: KindRef,
+    pub(super) before: Option<Stored>,
+    pub(super) manager: String,
+    pub(super) subresource: Option<String>,
+    pub(super) time: String,
+    /// How many more such writes there are before this one.
+    depth: u32,
+}
+
+/// So many writes are found out about at once at most.
+const DEEPEST: u32 = 16;
+
+impl Update {
+    /// A write over what was there.
+    pub(super) fn of(
+        kind: KindRef,
+        before: Option<&Stored>,
+        manager: &str,
+        subresource: Option<&str>,
+        time: String,
+    ) -> Self {
+        let known = |before: &Stored| before.managed.get().is_some();
+        let depth = match before {
+            Some(before) if !known(before) => before.update.as_ref().map_or(0, |u| u.depth + 1),
+            _ => 0,
+        };
+        let before = before.map(|before| {
+            let mut before = before.clone();
+            if depth > DEEPEST || known(&before) {
+                before.managed();
+                before.update = None;
+            }
+            before
+        });
+        let depth = if depth > DEEPEST { 0 } else { depth };
+        let (manager, subresource) = (manager.to_owned(), subresource.map(str::to_owned));
+        Self { kind, before, manager, subresource, time, depth }
+    }
+
+    fn managed(&self, after: &Value) -> Vec<ManagedEntry> {
+        let (kind, sub) = (&self.kind, self.subresource.as_deref());
+        let blank;
+        let before = match &self.before {
+            Some(before) => (before.bare.as_ref(), before.managed().to_vec()),
+            None => {
+                blank = encoding::blank(kind);
+                (&blank, Vec::new())
+            }
+        };
+        update_of(kind, before, after, &self.manager, sub, &self.time)
+    }
 }
 
 impl Stored {
@@ -25,6 +85,19 @@ impl Stored {
             managed: OnceLock::from(managed),
             whole: OnceLock::new(),
             template: OnceLock::new(),
+            update: None,
+        }
+    }
+
+    /// An object without `managedFields` as a write that is no apply has made
+    /// it.
+    pub(super) fn updated(bare: Value, update: Update) -> Self {
+        Self {
+            bare: Arc::new(bare),
+            managed: OnceLock::new(),
+            whole: OnceLock::new(),
+            template: OnceLock::new(),
+            update: Some(Arc::new(update)),
         }
     }
 
@@ -37,6 +110,7 @@ impl Stored {
             managed: OnceLock::new(),
             whole: OnceLock::from(Arc::new(whole)),
             template: OnceLock::new(),
+            update: None,
         }
     }
 
@@ -47,7 +121,10 @@ impl Stored {
 
     /// Its managers.
     pub(super) fn managed(&self) -> &[ManagedEntry] {
-        self.managed.get_or_init(|| self.whole.get().map(|w| managed_of(w)).unwrap_or_default())
+        self.managed.get_or_init(|| match &self.update {
+            Some(update) => update.managed(&self.bare),
+            None => self.whole.get().map(|whole| managed_of(whole)).unwrap_or_default(),
+        })
     }
 
     /// The whole object.

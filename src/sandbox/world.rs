@@ -3,11 +3,10 @@
 //! never touch files or read a clock.
 
 use super::controllers;
-use super::encoding;
 use super::fields::{after, at, text};
-use super::stored::{Stored, add_managed, drop_managed};
+use super::stored::{Stored, Update, add_managed, drop_managed};
 use crate::core::digest::Digest;
-use crate::core::object::{self, KindRef, ManagedEntry, ObjectRef, same_managed};
+use crate::core::object::{KindRef, ManagedEntry, ObjectRef, same_managed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -165,7 +164,7 @@ impl World {
         if !same {
             let managed =
                 managed.or_else(|| old.map(|old| old.managed().to_vec())).unwrap_or_default();
-            self.put_as(name, object, managed, true);
+            self.put_as(name, object, true, |object| Stored::new(object, managed));
         }
     }
 
@@ -174,12 +173,12 @@ impl World {
         &mut self,
         name: ObjectRef,
         mut object: Value,
-        managed: Vec<ManagedEntry>,
         counts: bool,
+        stored: impl FnOnce(Value) -> Stored,
     ) -> Arc<Value> {
         self.rv += 1;
         self.stamp(&name, &mut object, self.rv, counts);
-        let stored = Stored::new(object, managed);
+        let stored = stored(object);
         let bare = Arc::clone(stored.bare());
         self.store(name, stored);
         bare
@@ -240,21 +239,13 @@ impl World {
     /// what is stored.
     pub(super) fn write(&mut self, object: Value, manager: &str, sub: Option<&str>) -> Arc<Value> {
         let Some(name) = ObjectRef::of(&object) else { return Arc::new(object) };
-        let time = self.now.to_string();
-        let kind = name.kind_ref();
-        let managed = match self.objects.get(&name) {
-            Some(old) if **old.bare() == object => return Arc::clone(old.bare()),
-            Some(old) => {
-                let before = old.managed().to_vec();
-                object::update_of(&kind, (old.bare(), before), &object, manager, sub, &time)
-            }
-            None => {
-                let blank = encoding::blank(&kind);
-                object::update_of(&kind, (&blank, Vec::new()), &object, manager, sub, &time)
-            }
-        };
+        let old = self.objects.get(&name);
+        if let Some(old) = old.filter(|old| **old.bare() == object) {
+            return Arc::clone(old.bare());
+        }
+        let update = Update::of(name.kind_ref(), old, manager, sub, self.now.to_string());
         // A status is no generation, nor what its writer adds to the metadata.
-        self.put_as(name, object, managed, sub != Some("status"))
+        self.put_as(name, object, sub != Some("status"), |object| Stored::updated(object, update))
     }
 
     /// Stores a new status of an object that was read just now.

@@ -207,7 +207,7 @@ fn change(
     }
     match (media, part) {
         ("application/apply-patch+yaml" | "application/apply-patch+json", Part::Whole) => {
-            write::apply(world, resource, place, call.object()?, &query)
+            write::apply(world, resource, place, call.object()?, &query).map(write::unshared)
         }
         ("application/merge-patch+json", _) => {
             update::patch(world, resource, place, &call.object()?, (part, &query))

@@ -4,7 +4,9 @@
 
 use super::Answer;
 use super::route::{Place, Query};
-use super::write::{address, drop_server_fields, dry_run, fill, manager, refuse_unmodelled, store};
+use super::write::{
+    address, drop_server_fields, dry_run, fill, manager, refuse_unmodelled, store, unshared,
+};
 use crate::core::object::{self, ObjectRef, schema};
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::Resource;
@@ -138,7 +140,7 @@ fn write(
     }
     let kind = resource.kind_ref();
     let managed = object::update(&kind, Some(live), &object, manager(query), subresource, &now);
-    store(world, resource, Some(live), object, managed, dry_run)
+    store(world, resource, Some(live), object, managed, dry_run).map(unshared)
 }
 
 /// The scale of a workload.

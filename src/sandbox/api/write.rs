@@ -12,6 +12,10 @@ use crate::sandbox::world::World;
 use crate::sandbox::{base64, defaults, encoding, validate};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A code and an object that the cluster may still hold.
+pub(in crate::sandbox) type Shared = Result<(u16, Arc<Value>), Refusal>;
 
 pub(in crate::sandbox) fn create(
     world: &mut World,
@@ -47,7 +51,7 @@ pub(in crate::sandbox) fn create(
         return Err(Refusal::new(500, "", message));
     }
     namespace_exists(world, &place)?;
-    if world.get(&name).is_some() {
+    if world.bare(&name).is_some() {
         return Err(Refusal::exists(resource, &place.name));
     }
     schema::prune(&name.kind_ref(), &mut body);
@@ -57,7 +61,12 @@ pub(in crate::sandbox) fn create(
     let blank = encoding::blank(&kind);
     let owned = without_status(resource, &body);
     let managed = object::update(&kind, Some(&blank), &owned, manager(query), None, &now);
-    store(world, resource, None, body, managed, dry_run)
+    store(world, resource, None, body, managed, dry_run).map(unshared)
+}
+
+/// An answer for bytes.
+pub(super) fn unshared((code, object): (u16, Arc<Value>)) -> (u16, Value) {
+    (code, Arc::unwrap_or_clone(object))
 }
 
 /// The field manager of a write that is no apply.
@@ -74,7 +83,7 @@ pub(in crate::sandbox) fn apply(
     place: &Place,
     mut body: Value,
     query: &Query,
-) -> Answer {
+) -> Shared {
     let dry_run = dry_run(query, "PatchOptions")?;
     refuse_unmodelled(resource, &body)?;
     let manager = query.get("fieldManager");
@@ -126,7 +135,7 @@ pub(in crate::sandbox) fn apply(
         }
     }
     if let Some(stored) = stored.as_ref().filter(|_| !done.changed) {
-        return Ok((200, Value::clone(stored.whole())));
+        return Ok((200, Arc::clone(stored.whole())));
     }
     let mut object = done.object;
     fill(resource, &mut object);
@@ -179,7 +188,7 @@ pub(super) fn store(
     mut object: Value,
     managed: Vec<ManagedEntry>,
     dry_run: bool,
-) -> Answer {
+) -> Shared {
     defaults::assign(world, resource.kind, live, &mut object);
     validate::check(resource, live, &object)?;
     drop_managed(&mut object);
@@ -189,14 +198,14 @@ pub(super) fn store(
         && world.bare(&name).is_some_and(|stored| **stored == object)
         && same_owners(world.managed(&name), &managed)
     {
-        return Ok((200, world.get(&name).unwrap_or(live).clone()));
+        return Ok((200, world.shared(&name).unwrap_or_else(|| Arc::new(live.clone()))));
     }
     let code = if live.is_some() { 200 } else { 201 };
     if dry_run {
-        return Ok((code, world.preview(object, &managed)));
+        return Ok((code, Arc::new(world.preview(object, &managed))));
     }
     world.put(object, Some(managed));
-    Ok((code, world.get(&name).cloned().unwrap_or_default()))
+    Ok((code, world.shared(&name).unwrap_or_default()))
 }
 
 /// Whether nothing is to be written.
@@ -331,7 +340,7 @@ pub(super) fn namespace_exists(world: &World, place: &Place) -> Result<(), Refus
     let Some(namespace) = &place.namespace else { return Ok(()) };
     let Some(resource) = crate::sandbox::kinds::find("", "v1", "namespaces") else { return Ok(()) };
     let name = ObjectRef::new(&resource.kind_ref(), None, namespace);
-    world.get(&name).map(|_| ()).ok_or_else(|| Refusal::not_found(resource, namespace))
+    world.bare(&name).map(|_| ()).ok_or_else(|| Refusal::not_found(resource, namespace))
 }
 
 /// Takes out what only the server writes. (Status is another subresource.)
