@@ -10,6 +10,7 @@ use crate::core::model::Target;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::engine::{Class, Commanded as Outcome, Order, RunError, Snapshot, command};
 use crate::port::Remote;
+use std::rc::Rc;
 
 pub use crate::core::decide::Command as Wanted;
 
@@ -86,7 +87,7 @@ async fn decide(
         return Ok(Outcome::Unknown);
     };
     let order = Order { wanted, by: settings::person(), at: now(), reason: options.reason.clone() };
-    Ok(command(remote, target, &key, &tip, &order).await?)
+    Ok(command(remote, target, &key, &tip, &order, &Rc::default()).await?)
 }
 
 /// The rollout that a name means.

@@ -90,7 +90,7 @@ fn show_entity(paint: Paint, entity: &PreviewEntity) {
             StepKind::Replay(done) => format!("bring back batch {done}"),
         };
         let next = if i == 0 { " (next)" } else { "" };
-        out(&format!("    {name}{next}  {}", paint.dim(&step.id.to_string())));
+        out(&format!("    {name}{next}  {}", paint.dim(&step.id().to_string())));
         for effect in &step.effects {
             out(&format!("      {}", escaped(&effect.to_string())));
         }

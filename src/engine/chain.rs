@@ -72,8 +72,11 @@ impl<P: Ports> Engine<'_, P> {
         let path = entity_path(&key);
         let bytes = Some(record::write(&path, &entry.record)?);
         let mut changes = vec![Change { path: path.clone(), bytes }];
+        let mut written = None;
         if let Some(seen) = &entry.seen {
-            changes.push(self.inventory(chain, &key, seen)?);
+            let (change, inventory) = self.inventory(chain, &key, seen)?;
+            written = Some((change.path.clone(), inventory));
+            changes.push(change);
         }
         let trailers = self.trailers(chain, &entry);
         let message = trailers.message(&entry.subject, &entry.body);
@@ -93,6 +96,11 @@ impl<P: Ports> Engine<'_, P> {
         if let Some(blob) = objects.entry(&commit, &path)? {
             self.memo.keep_file(&blob, &record);
         }
+        if let Some((path, inventory)) = written
+            && let Some(blob) = objects.entry(&commit, &path)?
+        {
+            self.memo.keep_file(&blob, &inventory);
+        }
         chain.told.push((entry.phase, entry.subject));
         chain.tip = Some(Tip { commit, trailers });
         Ok(())
@@ -103,16 +111,15 @@ impl<P: Ports> Engine<'_, P> {
         chain: &Chain,
         key: &EntityKey,
         seen: &[NamedObject],
-    ) -> Result<Change, RunError> {
+    ) -> Result<(Change, Rc<Inventory>), RunError> {
         let commit = chain.tip.as_ref().map(|tip| tip.commit.clone());
         let before = self.snapshot_at(commit).inventory(key)?;
         let seen: Vec<(ObjectRef, Option<String>)> =
             seen.iter().map(|named| (named.object.clone(), named.uid.clone())).collect();
         let path = inventory_path(key);
-        Ok(Change {
-            bytes: Some(record::write(&path, &Inventory::clone(&before).seen(&seen))?),
-            path,
-        })
+        let inventory = Rc::new(Inventory::clone(&before).seen(&seen));
+        let bytes = Some(record::write(&path, &*inventory)?);
+        Ok((Change { path, bytes }, inventory))
     }
 
     fn trailers(&self, chain: &Chain, entry: &Entry) -> Trailers {

@@ -36,8 +36,13 @@ impl<P: Ports> Engine<'_, P> {
                 continue;
             }
             let Some((body, revision)) = act.table.get(*side, object) else { continue };
-            let stamp =
-                Stamp { step: &act.step.id, effect: index, epoch: u64::MAX, entity: key, revision };
+            let stamp = Stamp {
+                step: act.step.id(),
+                effect: index,
+                epoch: u64::MAX,
+                entity: key,
+                revision,
+            };
             let body = desired(object, body, driven, &stamp);
             let mode = live.get(object).map_or(WriteMode::CreateOnly, exactly);
             match self.ports.cluster().apply(object, &body, &mode, true).await {

@@ -3,7 +3,7 @@
 //! push, is the caller's.
 
 use super::forged::credible;
-use super::{Class, RunError, Snapshot};
+use super::{Class, Memo, RunError, Snapshot};
 use crate::core::decide::{Answer, Command, State};
 use crate::core::model::Target;
 use crate::core::record::{
@@ -41,6 +41,7 @@ pub enum Commanded {
 }
 
 /// Puts an order about one rollout on the record that was fetched at `tip`.
+/// What was read of it before may be in `memo`.
 ///
 /// # Errors
 /// Fails if the rollout's state does not allow it, if the record cannot be
@@ -51,11 +52,12 @@ pub async fn command<R: Remote>(
     key: &EntityKey,
     tip: &CommitId,
     order: &Order,
+    memo: &Rc<Memo>,
 ) -> Result<Commanded, RunError> {
     let objects = remote.objects();
     // A decision on top of a commit that cannot be true would hide it.
     credible(objects, &target.record_branch, tip)?;
-    let snapshot = Snapshot::new(objects, Some(tip.clone()));
+    let snapshot = Snapshot::remembering(objects, Some(tip.clone()), Rc::clone(memo));
     let wanted = order.wanted;
     let decisions = snapshot.decisions(key)?;
     // A pause outlives the rollout's document, and holds it when it comes back:

@@ -205,7 +205,7 @@ impl Telling<'_> {
         };
         Entry {
             record: next,
-            step: Some(step.id.clone()),
+            step: Some(step.id().clone()),
             phase,
             subject,
             body: effects_body(step),

@@ -158,7 +158,7 @@ impl<P: Ports> Engine<'_, P> {
         let entry = Entry {
             subject: intent_subject(&record, &act.step, act.entry == StepEntry::Takeover),
             record,
-            step: Some(act.step.id.clone()),
+            step: Some(act.step.id().clone()),
             phase: CommitPhase::Intent,
             body: effects_body(&act.step),
             seen: None,

@@ -5,13 +5,14 @@ use super::outcome::Class;
 use super::{Engine, Memo, RunError};
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::digest::Digest;
-use crate::core::model::{Application, Limits, Plan, PlanFile, Project, Target};
+use crate::core::model::{Application, InputError, Limits, Plan, PlanFile, Project, Target};
 use crate::core::object::ObjectRef;
 use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
 };
 use crate::core::strategy::{BodyError, RevisionBodies, claim};
+use crate::core::yaml::{self, Document};
 use crate::port::{CommitId, Objects, Ports, Remote};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -92,7 +93,8 @@ pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, Strin
 
 /// The same, with a memory of what was rendered before.
 fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Result<Loaded, String> {
-    let mut plan = dialect::load(files).map_err(|errors| errors.to_string())?;
+    let mut plan = dialect::load_parsing(files, &mut |file, limits| parsed(file, limits, memo))
+        .map_err(|errors| errors.to_string())?;
     let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
     let mut applications = BTreeMap::new();
     let mut errors = Vec::new();
@@ -116,6 +118,18 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
     errors.extend(claim(&mut plan, &rendered, &target.namespace));
     if errors.is_empty() { Ok(Loaded { plan, applications }) } else { Err(errors.join("\n")) }
+}
+
+/// Parses a file, unless the same file was parsed before: most commits of a
+/// plan change one of many.
+fn parsed(file: &PlanFile, limits: &Limits, memo: &Memo) -> Result<Rc<Vec<Document>>, InputError> {
+    let key = format!("{} {} {limits:?}", file.path, Digest::of_bytes(&file.bytes));
+    if let Some(known) = memo.file(&key) {
+        return Ok(known);
+    }
+    let documents = Rc::new(yaml::parse(&file.path, &file.bytes, limits)?);
+    memo.keep_file(&key, &documents);
+    Ok(documents)
 }
 
 /// Renders an application, unless equal inputs were rendered before.

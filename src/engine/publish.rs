@@ -11,6 +11,7 @@ use crate::core::render::{
 };
 use crate::port::{Change, Clock, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 impl<P: Ports> Engine<'_, P> {
     /// Publishes what the plan branch has brought since the last record
@@ -27,7 +28,8 @@ impl<P: Ports> Engine<'_, P> {
         for publication in &publications {
             let record = self.revision_record(publication)?;
             let path = revision_path(&record.namespace, &record.application, &record.revision);
-            let mut changes = vec![Change { bytes: Some(record::write(&path, &record)?), path }];
+            let bytes = Some(record::write(&path, &record)?);
+            let mut changes = vec![Change { bytes, path: path.clone() }];
             if tip.is_none() {
                 let page = dashboard(&self.target.name, &[]).into_bytes();
                 changes.push(Change { path: "README.md".to_owned(), bytes: Some(page) });
@@ -44,6 +46,10 @@ impl<P: Ports> Engine<'_, P> {
             let parent = tip.as_ref().map(|t| &t.commit);
             let message = trailers.message(&subject, "");
             let commit = remote.objects().commit(parent, &changes, &message, now)?;
+            // What was just written need not be read to be known.
+            if let Some(blob) = remote.objects().entry(&commit, &path)? {
+                self.memo.keep_file(&blob, &Rc::new(record));
+            }
             told.push(subject);
             tip = Some(Tip { commit, trailers });
         }

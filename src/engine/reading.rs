@@ -128,9 +128,17 @@ impl<P: Ports> Engine<'_, P> {
 
     /// A record commit and its trailers.
     pub(super) fn tip(&self, commit: &CommitId) -> Result<Tip, RunError> {
-        let objects = self.ports.remote().objects();
-        let trailers = credible(objects, &self.target.record_branch, commit)?;
-        Ok(Tip { commit: commit.clone(), trailers })
+        let known = self.memo.file::<Trailers>(&commit.0);
+        let trailers = match known {
+            Some(known) => known,
+            None => {
+                let objects = self.ports.remote().objects();
+                let trailers = Rc::new(credible(objects, &self.target.record_branch, commit)?);
+                self.memo.keep_file(&commit.0, &trailers);
+                trailers
+            }
+        };
+        Ok(Tip { commit: commit.clone(), trailers: Trailers::clone(&trailers) })
     }
 
     /// The record as it stands at a reading.

@@ -209,11 +209,11 @@ fn turn(work: &Work, end: End, failed: Option<Halt>) -> Result<Turn, Halt> {
         }
         (End::Paused(_), None) => Ok(Turn::Moved),
         (End::SetBack(seen), None) => {
-            let step = work.act.step.id.clone();
+            let step = work.act.step.id().clone();
             Ok(Turn::Wants(Want { step, cursor: 0, set_back: Some(seen) }))
         }
         (End::Unlocked, None) => {
-            let step = work.act.step.id.clone();
+            let step = work.act.step.id().clone();
             Ok(Turn::Wants(Want { step, cursor: work.from(), set_back: None }))
         }
     }

@@ -64,11 +64,14 @@ impl<'a, O: Objects> Snapshot<'a, O> {
         Ok(Some(file))
     }
 
-    fn names(&self, directory: &str) -> Result<Vec<String>, RunError> {
-        match self.entry(directory)? {
-            Some((commit, _)) => Ok(self.objects.names(commit, directory)?),
-            None => Ok(Vec::new()),
+    fn names(&self, directory: &str) -> Result<Rc<Vec<String>>, RunError> {
+        let Some((commit, id)) = self.entry(directory)? else { return Ok(Rc::default()) };
+        if let Some(known) = self.memo.file(&id) {
+            return Ok(known);
         }
+        let names = Rc::new(self.objects.names(commit, directory)?);
+        self.memo.keep_file(&id, &names);
+        Ok(names)
     }
 
     /// The record of an entity.
@@ -110,7 +113,7 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     ) -> Result<Vec<Rc<RevisionRecord>>, RunError> {
         let directory = format!("revisions/{namespace}/{application}");
         let mut all = Vec::new();
-        for name in self.names(&directory)? {
+        for name in self.names(&directory)?.iter() {
             all.extend(self.file::<RevisionRecord>(&format!("{directory}/{name}"))?);
         }
         all.sort_by_key(|revision| revision.number);
@@ -123,9 +126,9 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     /// Fails on a broken record.
     pub fn applications(&self) -> Result<Vec<(String, String)>, RunError> {
         let mut all = Vec::new();
-        for namespace in self.names("revisions")? {
-            for name in self.names(&format!("revisions/{namespace}"))? {
-                all.push((namespace.clone(), name));
+        for namespace in self.names("revisions")?.iter() {
+            for name in self.names(&format!("revisions/{namespace}"))?.iter() {
+                all.push((namespace.clone(), name.clone()));
             }
         }
         Ok(all)
@@ -141,8 +144,8 @@ impl<'a, O: Objects> Snapshot<'a, O> {
         for (directory, kind) in
             [("applications", EntityKind::Application), ("rollouts", EntityKind::Rollout)]
         {
-            for namespace in self.names(directory)? {
-                for file in self.names(&format!("{directory}/{namespace}"))? {
+            for namespace in self.names(directory)?.iter() {
+                for file in self.names(&format!("{directory}/{namespace}"))?.iter() {
                     let Some(name) = file.strip_suffix(".yaml") else { continue };
                     let kind = if name == "_objects" { EntityKind::Objects } else { kind };
                     let (namespace, name) = (namespace.clone(), name.to_owned());

@@ -158,7 +158,7 @@ impl<P: Ports> Engine<'_, P> {
 /// The effect to take a lock from, if the last round found that the open step
 /// needs one.
 fn wanted(want: Option<&Want>, act: &Act) -> Option<usize> {
-    want.filter(|want| want.step == act.step.id).map(|want| want.cursor)
+    want.filter(|want| want.step == *act.step.id()).map(|want| want.cursor)
 }
 
 fn held_by(key: &EntityKey, holder: &EntityKey, open: &OpenStep) -> Rest {

@@ -230,14 +230,11 @@ fn unlocked(mut record: EntityRecord, word: &Word, now: Timestamp, what: &str) -
 
 /// The takeover of a step that nobody can compile: its names, and no effects.
 fn act(record: EntityRecord, open: &OpenStep) -> Act {
+    let mut step = Step::named(open.id.clone(), open.kind);
+    step.goal = record.status.upgraded_replicas;
     Act {
         entry: Entry::Takeover,
-        step: Step {
-            id: open.id.clone(),
-            kind: open.kind,
-            effects: Vec::new(),
-            goal: record.status.upgraded_replicas,
-        },
+        step,
         cursor: open.cursor,
         record,
         table: BodyTable::default(),

@@ -103,7 +103,7 @@ impl<P: Ports> Engine<'_, P> {
 /// Whether the open step on a record is the one that this run works on.
 pub(super) fn ours(record: &EntityRecord, work: &Work) -> bool {
     let Some(open) = &record.open else { return false };
-    open.id == work.act.step.id
+    open.id == *work.act.step.id()
         && match &work.lock {
             Some(lock) => open.phase == Phase::Intent && open.epoch == lock.epoch,
             None => Some(open) == work.record.open.as_ref(),

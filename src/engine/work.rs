@@ -173,7 +173,7 @@ impl Work {
     /// When the wait at the cursor is over, if an earlier run has begun it.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let open = self.record.open.as_ref()?;
-        let same = open.id == self.act.step.id && open.waits_at == Some(self.cursor);
+        let same = open.id == *self.act.step.id() && open.waits_at == Some(self.cursor);
         open.deadline.filter(|_| same && !self.act.step.kind.is_patient())
     }
 
@@ -188,7 +188,7 @@ impl Work {
     }
 
     fn recorded_here(&self) -> Option<Timestamp> {
-        let open = self.record.open.as_ref().filter(|open| open.id == self.act.step.id);
+        let open = self.record.open.as_ref().filter(|open| open.id == *self.act.step.id());
         open.filter(|open| open.cursor == self.cursor)?.since
     }
 
@@ -214,7 +214,7 @@ impl Work {
             return false;
         };
         let revision = self.act.table.get(*side, written).map(|(_, revision)| revision.short());
-        step == self.act.step.id && written == object && revision_of(live) == revision
+        step == *self.act.step.id() && written == object && revision_of(live) == revision
     }
 
     /// Whether what a wait of this step stands on was never written: its object
@@ -230,7 +230,7 @@ impl Work {
         let (Some((newest, _)), Some((step, done))) = (newest, mark_of(live)) else {
             return false;
         };
-        step != self.act.step.id || done < newest
+        step != *self.act.step.id() || done < newest
     }
 
     /// Where an intent has to begin to go on: whatever was awaited is seen

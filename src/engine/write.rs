@@ -82,7 +82,7 @@ impl<P: Ports> Engine<'_, P> {
             )
             .into());
         };
-        let step = &act.step.id;
+        let step = act.step.id();
         let stamp = Stamp { step, effect: index, epoch: lock.epoch, entity: key, revision };
         for _ in 0..MAX_TRIES {
             if self.late(object, lock, unsure).await? {

@@ -378,7 +378,7 @@ fn an_open_step_is_left_to_its_holder_while_it_may_live() {
     case.intend(&act);
     assert!(matches!(case.idle(), Idle::Busy { .. }));
     case.holder_dead = true;
-    assert_eq!((case.act().entry, case.act().step.id), (Entry::Takeover, act.step.id.clone()));
+    assert_eq!((case.act().entry, case.act().step.id()), (Entry::Takeover, act.step.id()));
     case.holder_dead = false;
     case.now += SignedDuration::from_secs(120);
     assert_eq!(case.act().entry, Entry::Takeover);
@@ -394,7 +394,7 @@ fn an_open_step_goes_on_from_the_plan_it_began_with() {
     case.park();
     case.plan().plan.batches = counts(&[(2, 0), (2, 0)]);
     case.plan_commit = "c3".to_owned();
-    assert_eq!(case.act().step.id, act.step.id);
+    assert_eq!(case.act().step.id(), act.step.id());
     // Without that plan the step cannot be compiled again, and nothing moves.
     case.step_plan = None;
     assert_eq!(case.refused().0, RefusalKind::Record);

@@ -5,6 +5,7 @@ use crate::plan::{context, rollout};
 use crate::steps::{Plan, plans};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::{
     Bodies, Driven, Effect, Movement, RolloutInput, Side, Standing, Step, Verb, compile_replay,
@@ -12,7 +13,7 @@ use tranche::core::strategy::{
 
 fn replay(plan: &Plan, bodies: &Bodies, standing: Standing, round: u32) -> Option<Step> {
     let rollout = rollout(plan.strategy, plan.batches.clone());
-    let context = context(bodies.source.as_deref(), &bodies.target);
+    let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
     let (movement, sizes) = (plan.movement, plan.sizes);
     let input = RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies };
     compile_replay(&input, standing, round).expect("what compiles can be brought back")
@@ -64,8 +65,8 @@ proptest! {
             prop_assert_eq!(shape(&rebuilt), shape(&stood), "after {} batches", done);
             let deletes = step.effects.iter().any(|e| matches!(e, Effect::Delete { .. }));
             prop_assert!(!deletes, "nothing is deleted to bring something back");
-            let again = replay(&plan, &bodies, standing, 1).map(|step| step.id);
-            ids.extend([Some(step.id), again]);
+            let again = replay(&plan, &bodies, standing, 1).map(|step| step.id().clone());
+            ids.extend([Some(step.id().clone()), again]);
         }
         let all = ids.len();
         ids.sort();

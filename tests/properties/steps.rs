@@ -3,6 +3,7 @@
 use crate::model::Cluster;
 use crate::plan::{context, counts, revision, rollout};
 use proptest::prelude::*;
+use std::sync::Arc;
 use tranche::core::model::{Amount, Batch, Batches, RolloutStrategy};
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::workload::Shape;
@@ -28,7 +29,7 @@ impl Plan {
 
     pub fn compiled(&self, bodies: &Bodies) -> Option<Compiled> {
         let rollout = rollout(self.strategy, self.batches.clone());
-        let context = context(bodies.source.as_deref(), &bodies.target);
+        let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
         let (movement, sizes) = (self.movement, self.sizes);
         let input = RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies };
         compile(&input).ok()
@@ -195,7 +196,7 @@ proptest! {
         let Some(compiled) = plan.compiled(&bodies) else { return Ok(()) };
         let all = |list: &Compiled| {
             let steps = list.steps.iter().chain([&list.abort, &list.settle]);
-            steps.map(|step| step.id.0.clone()).collect::<Vec<_>>()
+            steps.map(|step| step.id().0.clone()).collect::<Vec<_>>()
         };
         let ids = all(&compiled);
         let mut unique = ids.clone();
@@ -218,7 +219,7 @@ fn ids_are_golden() {
     };
     let compiled = plan.compiled(&plan.bodies()).unwrap();
     let steps = compiled.steps.iter().chain([&compiled.abort, &compiled.settle]);
-    let ids: Vec<&str> = steps.map(|step| step.id.0.as_str()).collect();
+    let ids: Vec<&str> = steps.map(|step| step.id().0.as_str()).collect();
     assert_eq!(ids, ["b247906e8b0f", "29cc613ee7bb", "ec160caddaf3", "6d4f2c54dd67"]);
 }
 

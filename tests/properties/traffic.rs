@@ -6,6 +6,7 @@ use crate::plan::{context, counts, revision, rollout};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tranche::core::model::{Amount, Canary, CanaryStep, Place, Rollout, RolloutStrategy};
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::workload::{Shape, drive};
@@ -59,7 +60,7 @@ impl Plan {
             target: revision(Shape::Pair, 2, self.sizes.target),
         };
         let bodies = bodies.routed(&rollout).unwrap();
-        let context = context(bodies.source.as_deref(), &bodies.target);
+        let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
         let input = RolloutInput {
             rollout: &rollout,
             context: &context,
@@ -271,7 +272,7 @@ fn ids_of_canaries_are_golden() {
     let (compiled, _) = plan.compiled().unwrap();
     assert_eq!(compiled.goals, [1, 3, 5]);
     let steps = compiled.steps.iter().chain([&compiled.abort, &compiled.settle]);
-    let ids: Vec<&str> = steps.map(|step| step.id.0.as_str()).collect();
+    let ids: Vec<&str> = steps.map(|step| step.id().0.as_str()).collect();
     assert_eq!(
         ids,
         ["3f4030e00ff1", "ac3e89af9e54", "06512012403a", "1106db1cb802", "03578552d2d0"]

@@ -362,7 +362,8 @@ impl Sim {
                         return;
                     };
                     let order = Order { wanted, by: "somebody".to_owned(), at, reason: None };
-                    let done = command(&remote, &target, &key, &tip, &order).await;
+                    let memo = &handle.sim.memo;
+                    let done = command(&remote, &target, &key, &tip, &order, memo).await;
                     handle.say(|| format!("{wanted} {key}: {done:?}"));
                     match done {
                         Ok(Commanded::Lost) => {}

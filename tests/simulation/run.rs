@@ -115,7 +115,12 @@ impl Sim {
                     audience: Listener(handle.clone()),
                 };
                 let word = Word { by: "somebody".to_owned(), reason: None };
-                let engine = Engine::new(&ports, &target, Options::default());
+                let engine = Engine::remembering(
+                    &ports,
+                    &target,
+                    Options::default(),
+                    Rc::clone(&handle.sim.memo),
+                );
                 let done = engine.unlock(&key, &id, &word).await;
                 handle.say(|| format!("unlock {id}: {done:?}"));
             })

@@ -27,10 +27,10 @@ pub struct Intended<'a> {
 /// instants of its wait stay: a deadline counts from the first wait.
 #[must_use]
 pub fn intended(record: &EntityRecord, step: &Step, intent: Intended<'_>) -> EntityRecord {
-    let before = record.open.as_ref().filter(|open| open.id == step.id);
+    let before = record.open.as_ref().filter(|open| open.id == *step.id());
     let mut next = record.clone();
     next.open = Some(OpenStep {
-        id: step.id.clone(),
+        id: step.id().clone(),
         kind: step.kind,
         phase: Phase::Intent,
         cursor: intent.cursor,
@@ -144,7 +144,7 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         next.status.upgraded_ready_replicas = ready;
     }
     next.last = Some(LastResult {
-        step: step.id.clone(),
+        step: step.id().clone(),
         kind: step.kind,
         verdict: match end.verdict {
             StepVerdict::Succeeded => "succeeded",
@@ -226,7 +226,7 @@ pub fn unwritten(
         next.open = None;
     }
     next.last = Some(LastResult {
-        step: step.id.clone(),
+        step: step.id().clone(),
         kind: step.kind,
         verdict: "nothing-written".to_owned(),
         at: now,

@@ -90,7 +90,7 @@ impl Ground<'_> {
         movement: Movement,
         sizes: Sizes,
     ) -> Option<(Step, Compiled, u32, u32)> {
-        let context = self.context(bodies, 0);
+        let context = Arc::new(self.context(bodies, 0));
         let input = RolloutInput { rollout, context: &context, movement, sizes, bodies };
         let compiled = compile(&input).ok()?;
         let replays = replays(&input, &compiled, mark);
@@ -101,9 +101,9 @@ impl Ground<'_> {
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
                 let mut context = self.context(bodies, attempt);
                 context.round = round;
-                let again = context.step(step.kind, step.effects.clone(), step.goal);
-                if again.id == mark.step {
-                    let context = self.context(bodies, attempt);
+                let again = Arc::new(context).step(step.kind, step.effects.clone(), step.goal);
+                if *again.id() == mark.step {
+                    let context = Arc::new(self.context(bodies, attempt));
                     let input = RolloutInput { context: &context, ..input };
                     return Some((again, compile(&input).ok()?, attempt, round));
                 }
@@ -166,7 +166,7 @@ fn could_have_left(step: &Step, mark: &Mark) -> bool {
 pub(super) fn is_last(found: &Found) -> bool {
     let last = found.compiled.steps.last();
     match found.step.kind {
-        StepKind::Batch(_) => last.is_some_and(|last| last.id == found.step.id),
+        StepKind::Batch(_) => last.is_some_and(|last| last.id() == found.step.id()),
         StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Replay(_) => false,
     }
 }

@@ -99,7 +99,7 @@ pub fn decide_gone(record: Option<&EntityRecord>, now: Timestamp, holder_dead: b
         }),
         // Its late writes are fenced off, and nothing of it is done again.
         Phase::Intent => {
-            let step = Step { id: open.id.clone(), kind: open.kind, effects: Vec::new(), goal: 0 };
+            let step = Step::named(open.id.clone(), open.kind);
             Decision::Act(Box::new(Act {
                 entry: Entry::Takeover,
                 step,
@@ -141,7 +141,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         }
     };
     let (step, table) = compiled(view, view.step_content.unwrap_or(view.content), record.attempt);
-    if step.id != open.id {
+    if *step.id() != open.id {
         return Some(Decision::Refuse(not_compiled(view.key, open)));
     }
     let cursor = open.cursor.min(step.effects.len().saturating_sub(1));
@@ -172,7 +172,7 @@ fn standing(view: &DirectView<'_>) -> Idle {
 }
 
 fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (Step, BodyTable) {
-    let context = StepContext {
+    let context = Arc::new(StepContext {
         project: view.project.to_owned(),
         target: view.target.to_owned(),
         entity: view.key.clone(),
@@ -180,7 +180,7 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
         revision: content.digest.clone(),
         attempt,
         round: 0,
-    };
+    });
     let objects: Vec<ObjectRef> =
         content.objects.iter().map(|(object, _)| object.clone()).collect();
     (compile_direct(&context, &objects), BodyTable::direct(&content.objects, &content.digest))

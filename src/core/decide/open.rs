@@ -10,6 +10,7 @@ use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
 use crate::core::strategy::{
     Bodies, CompileError, Compiled, EntityKey, Movement, RolloutInput, Sizes, StepKind, compile,
 };
+use std::sync::Arc;
 
 pub(super) fn decide_open(
     view: &RolloutView<'_>,
@@ -103,7 +104,7 @@ fn reopen(
         StepKind::Orphans => None,
         StepKind::Replay(_) => replayed(view, record, rollout)?.map(|(step, _)| step),
     };
-    let Some(step) = step.filter(|step| step.id == open.id) else {
+    let Some(step) = step.filter(|step| *step.id() == open.id) else {
         return Err(not_compiled(view.key, open));
     };
     // A step that is open has something left to do or to see, whatever the file
@@ -178,8 +179,9 @@ pub(super) fn from_record<T>(
         original: record.status.rollout_original_size,
         target: u32::try_from(record.status.rollout_target_size).unwrap_or(0),
     };
-    let context =
-        view.context(bodies.source.as_deref(), &bodies.target, record.attempt, record.settled);
+    let source = bodies.source.as_deref();
+    let context = view.context(source, &bodies.target, record.attempt, record.settled);
+    let context = Arc::new(context);
     let input = RolloutInput {
         rollout,
         context: &context,

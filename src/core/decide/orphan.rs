@@ -74,7 +74,7 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
 /// An open removal whose run is gone: nothing of it is done again. It is closed
 /// once its objects are fenced, and what is left of them is found anew.
 pub(super) fn reopened(record: &EntityRecord, open: &OpenStep, entry: Entry) -> Decision {
-    let step = Step { id: open.id.clone(), kind: StepKind::Orphans, effects: Vec::new(), goal: 0 };
+    let step = Step::named(open.id.clone(), StepKind::Orphans);
     Decision::Act(Box::new(removal(entry, step, record.clone(), open.step_plan.clone())))
 }
 
@@ -113,7 +113,7 @@ fn step(
     if effects.is_empty() {
         return None;
     }
-    let context = StepContext {
+    let context = Arc::new(StepContext {
         project: project.to_owned(),
         target: target.to_owned(),
         entity: key.clone(),
@@ -121,7 +121,7 @@ fn step(
         revision,
         attempt: record.attempt,
         round: record.settled,
-    };
+    });
     Some(context.step(StepKind::Orphans, effects, 0))
 }
 

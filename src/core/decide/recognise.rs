@@ -365,7 +365,7 @@ fn open(traces: &Traces<'_>, found: &Found) -> OpenStep {
         objects.insert(object.clone(), named);
     }
     OpenStep {
-        id: found.step.id.clone(),
+        id: found.step.id().clone(),
         kind: found.step.kind,
         phase: Phase::Waiting,
         cursor: 0,

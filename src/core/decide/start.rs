@@ -37,7 +37,7 @@ pub(super) fn start(
     let bodies = bodies.routed(rollout).map_err(|error| {
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
     })?;
-    let context = view.context(source.map(AsRef::as_ref), target, attempt, 0);
+    let context = Arc::new(view.context(source.map(AsRef::as_ref), target, attempt, 0));
     let input = RolloutInput { rollout, context: &context, movement, sizes, bodies: &bodies };
     let compiled = compile(&input).map_err(|error| {
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)

@@ -6,7 +6,8 @@ use super::{duplicates, project};
 use crate::core::model::{
     InputError, InputErrors, Limits, Plan, PlanFile, Project, TemplateSource,
 };
-use crate::core::yaml;
+use crate::core::yaml::{self, Document};
+use std::rc::Rc;
 
 /// Reads `tranche.yaml`, or gives the defaults where there is none.
 ///
@@ -42,7 +43,21 @@ pub fn load_project(file: Option<&PlanFile>) -> Result<Project, InputErrors> {
 /// # Errors
 /// Fails with every error of every file, by place: a plan is taken whole or
 /// not at all.
-pub fn load(mut files: Vec<PlanFile>) -> Result<Plan, InputErrors> {
+pub fn load(files: Vec<PlanFile>) -> Result<Plan, InputErrors> {
+    let mut parse = |file: &PlanFile, limits: &Limits| {
+        yaml::parse(&file.path, &file.bytes, limits).map(Rc::new)
+    };
+    load_parsing(files, &mut parse)
+}
+
+/// How a file becomes documents: by [`yaml::parse`], or from a memory of it.
+pub type Parse<'a> = &'a mut dyn FnMut(&PlanFile, &Limits) -> Result<Rc<Vec<Document>>, InputError>;
+
+/// As [`load`], with `parse` in the place of the parser.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_parsing(mut files: Vec<PlanFile>, parse: Parse<'_>) -> Result<Plan, InputErrors> {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let project = load_project(files.iter().find(|file| file.path == PROJECT_FILE))?;
     files.retain(|file| role(&project, &file.path) != Role::Nothing);
@@ -61,7 +76,7 @@ pub fn load(mut files: Vec<PlanFile>) -> Result<Plan, InputErrors> {
                 Ok(template) => templates.push(template),
                 Err(error) => collected.errors.push(error),
             },
-            _ => documents(&file, &project.limits, &mut collected),
+            _ => documents(parse(&file, &project.limits), &mut collected),
         }
     }
     collected.errors.extend(duplicates::find(&collected, &project.targets));
@@ -71,12 +86,12 @@ pub fn load(mut files: Vec<PlanFile>) -> Result<Plan, InputErrors> {
     Ok(plan(project, collected, templates))
 }
 
-fn documents(file: &PlanFile, limits: &Limits, collected: &mut Collected) {
-    match yaml::parse(&file.path, &file.bytes, limits) {
+fn documents(parsed: Result<Rc<Vec<Document>>, InputError>, collected: &mut Collected) {
+    match parsed {
         Err(error) => collected.errors.push(error),
         Ok(documents) => {
-            for document in documents {
-                collected.notices.extend(yaml::ambiguous(&document));
+            for document in documents.iter() {
+                collected.notices.extend(yaml::ambiguous(document));
                 collected.take(&document.root, &document.source);
             }
         }

@@ -22,7 +22,7 @@ mod schema;
 mod select;
 mod shape;
 
-pub use load::{load, load_project};
+pub use load::{Parse, load, load_parsing, load_project};
 pub use nearest::nearest;
 pub use schema::schemas;
 pub use select::{PROJECT_FILE, selects};

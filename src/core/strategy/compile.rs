@@ -8,6 +8,7 @@ use super::{
 use crate::core::model::{Batches, Canary, CapacityError, Rollout};
 use crate::core::object::ObjectRef;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a rollout moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub struct RolloutInput<'a> {
     /// The rollout.
     pub rollout: &'a Rollout,
     /// What goes into each step's identity.
-    pub context: &'a StepContext,
+    pub context: &'a Arc<StepContext>,
     /// What is moved.
     pub movement: Movement,
     /// From which size to which.

@@ -4,11 +4,12 @@ use super::condition::has_health;
 use super::{Condition, Driven, Effect, Side, Step, StepContext, StepKind, Verb};
 use crate::core::model::DEFAULT_DEADLINE_SECONDS;
 use crate::core::object::ObjectRef;
+use std::sync::Arc;
 
 /// Compiles the one step of objects that are applied as they stand, in the
 /// given order.
 #[must_use]
-pub fn compile_direct(context: &StepContext, objects: &[ObjectRef]) -> Step {
+pub fn compile_direct(context: &Arc<StepContext>, objects: &[ObjectRef]) -> Step {
     let writes = objects.iter().map(|object| Effect::Write {
         verb: Verb::Apply,
         object: object.clone(),

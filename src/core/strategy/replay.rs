@@ -12,6 +12,7 @@ use super::{
     StepKind, Verb, compile,
 };
 use crate::core::model::Canary;
+use std::sync::Arc;
 
 /// Between which batches a rollout stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub fn compile_replay(
         Standing::Finished(done) => (done, compile(input)?.settle.effects),
         Standing::After(done) => (done, after(input, done)?),
     };
-    let context = StepContext { round, ..input.context.clone() };
+    let context = Arc::new(StepContext { round, ..StepContext::clone(input.context) });
     let step = context.step(StepKind::Replay(done), effects, 0);
     Ok(Some(step).filter(|step| !step.effects.is_empty()))
 }

@@ -5,6 +5,7 @@ use crate::core::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 /// What kind of owner an entity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,10 +87,13 @@ impl fmt::Display for StepId {
 }
 
 /// The unit that is reviewed, executed and committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its identity is a digest over all that it does: of the many steps that are
+/// compiled, most are never asked for it.
+#[derive(Clone, Debug)]
 pub struct Step {
-    /// Its identity.
-    pub id: StepId,
+    id: OnceLock<StepId>,
+    context: Option<Arc<StepContext>>,
     /// What it is for.
     pub kind: StepKind,
     /// Its effects, in order.
@@ -123,7 +127,11 @@ impl StepContext {
     /// commit ids are not in the id: only what will be done, to what, for
     /// whom.
     #[must_use]
-    pub fn step(&self, kind: StepKind, effects: Vec<Effect>, goal: u32) -> Step {
+    pub fn step(self: &Arc<Self>, kind: StepKind, effects: Vec<Effect>, goal: u32) -> Step {
+        Step { id: OnceLock::new(), context: Some(Arc::clone(self)), kind, effects, goal }
+    }
+
+    fn id(&self, kind: StepKind, effects: &[Effect]) -> StepId {
         let index = match kind {
             StepKind::Batch(index) => json!(index),
             StepKind::Abort => json!("abort"),
@@ -143,17 +151,44 @@ impl StepContext {
             "index": index,
             "effects": effects,
         });
-        let digest = Digest::of("tranche-step-v1", &value);
-        Step { id: StepId(digest.short().to_owned()), kind, effects, goal }
+        StepId(Digest::of("tranche-step-v1", &value).short().to_owned())
     }
 }
 
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.goal == other.goal
+            && self.effects == other.effects
+            && self.id() == other.id()
+    }
+}
+
+impl Eq for Step {}
+
 impl Step {
+    /// A step of which nothing is known but its name and what it is for: it does
+    /// nothing.
+    #[must_use]
+    pub fn named(id: StepId, kind: StepKind) -> Self {
+        let id = OnceLock::from(id);
+        Self { id, context: None, kind, effects: Vec::new(), goal: 0 }
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> &StepId {
+        self.id.get_or_init(|| match &self.context {
+            Some(context) => context.id(self.kind, &self.effects),
+            None => StepId(String::new()),
+        })
+    }
+
     /// A digest over ids and effects of a whole list, recorded so that people
     /// and later runs can tell whether the list has changed.
     #[must_use]
     pub fn list_digest(steps: &[Self]) -> Digest {
-        let ids: Vec<&str> = steps.iter().map(|s| s.id.0.as_str()).collect();
+        let ids: Vec<&str> = steps.iter().map(|s| s.id().0.as_str()).collect();
         Digest::of("tranche-steps-v1", &json!(ids))
     }
 }
