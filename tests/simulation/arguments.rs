@@ -16,7 +16,7 @@ pub struct Arguments {
     #[arg(long, value_parser = range)]
     pub seeds: Option<Range<u64>>,
     /// Which phases a seed goes through.
-    #[arg(long, value_enum, default_value = "both")]
+    #[arg(long, value_enum, default_value = "any")]
     pub mode: Mode,
     /// Threads of a range; one a core if left out.
     #[arg(long)]

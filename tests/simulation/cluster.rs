@@ -57,7 +57,7 @@ impl Sim {
     pub fn land(&self, run: &str, write: &Write) -> Result<Arc<Value>, ClusterError> {
         let cluster = self.sandbox.cluster();
         let object = write.object();
-        let before = cluster.shared(object);
+        let before = cluster.bare(object);
         let done = match write {
             Write::Apply { body, mode, .. } => cluster.write(object, body, mode, false),
             Write::Delete { uid, version, .. } => {
@@ -70,7 +70,7 @@ impl Sim {
             Err(error) => format!("   {}: {}", write.words(), error.problem),
         });
         if done.is_ok() {
-            let after = cluster.shared(object);
+            let after = cluster.bare(object);
             self.audit.borrow_mut().written(self, run, write, before.as_deref(), after.as_deref());
         }
         done

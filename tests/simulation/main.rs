@@ -127,7 +127,7 @@ fn many(range: &Range<u64>, arguments: &Arguments, threads: usize) -> ExitCode {
     print!("{}", outcome.coverage.table());
     println!("{} seeds in {seconds:.1} s, {rate:.0} seeds/s on {threads} threads", outcome.seeds);
     let mode = clap::ValueEnum::to_possible_value(&arguments.mode);
-    let mode = mode.as_ref().map_or("both", clap::builder::PossibleValue::get_name);
+    let mode = mode.as_ref().map_or("any", clap::builder::PossibleValue::get_name);
     for (invariant, (count, examples)) in &outcome.violations {
         println!("VIOLATED {invariant}: {count} of {} seeds", outcome.seeds);
         for (seed, violation) in examples {
@@ -154,7 +154,7 @@ fn many(range: &Range<u64>, arguments: &Arguments, threads: usize) -> ExitCode {
 
 /// What this range should have reached and did not.
 fn missing(range: &Range<u64>, arguments: &Arguments, outcome: &Outcome) -> Vec<&'static str> {
-    let bounded = *range == BOUNDED && arguments.mode == Mode::Both;
+    let bounded = *range == BOUNDED && arguments.mode == Mode::Any;
     if outcome.seeds >= LONG {
         let faults = Fault::ALL.iter().map(|fault| fault.fired());
         let all = COMMON.iter().chain(RARE).copied().chain(faults);

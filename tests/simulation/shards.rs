@@ -24,7 +24,7 @@ pub type Broken = (u64, Vec<(u64, Violation)>);
 /// Examples that are kept of each broken invariant.
 const EXAMPLES: usize = 5;
 /// Seeds after which a shard forgets what it has rendered.
-const FRESH: u64 = 5_000;
+const FRESH: u64 = 200;
 
 /// Runs a range on so many threads.
 pub fn run(range: &Range<u64>, mode: Mode, threads: usize, all: bool) -> Outcome {

@@ -17,12 +17,28 @@ use tranche::engine::{Class, Memo, Report};
 /// Which phases a seed goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
+    /// One of the others, by the seed: mostly `safety`.
+    Any,
     /// Faults all the time.
     Safety,
     /// Faults stop early, and everything must come to rest.
     Liveness,
     /// Faults for a long time, then rest.
     Both,
+}
+
+impl Mode {
+    /// What a seed goes through, if it is free to choose.
+    fn chosen(self, random: &mut Random) -> Self {
+        if self != Self::Any {
+            return self;
+        }
+        match random.below(1000) {
+            below if below < SAFETY_OF_ANY => Self::Safety,
+            below if below < SAFETY_OF_ANY + BOTH_OF_ANY => Self::Both,
+            _ => Self::Liveness,
+        }
+    }
 }
 
 /// What became of a seed.
@@ -37,6 +53,13 @@ pub struct Verdict {
 const MOST_EVENTS: u64 = 60_000;
 /// So many seeds in a thousand are short.
 const SHORT: u64 = 800;
+/// The same where the seed chooses the mode.
+const SHORT_OF_ANY: u64 = 940;
+/// So many of a thousand such seeds end with their chaos.
+const SAFETY_OF_ANY: u64 = 750;
+/// And so many go through a long one before their calm; the others through one
+/// that is soon over.
+const BOTH_OF_ANY: u64 = 150;
 /// Runs that may be needed once nothing fails any more.
 const MOST_RUNS: usize = 14;
 
@@ -46,7 +69,8 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     let armed = Armed::new(&mut random.fork(1));
     // Most stories are short: one rollout, a few runs. What goes wrong goes wrong
     // around one step, and more seeds see more of them.
-    let short = random.fork(4).chance(SHORT);
+    let share = if mode == Mode::Any { SHORT_OF_ANY } else { SHORT };
+    let short = random.fork(4).chance(share);
     let model = Model::generate(&mut random.fork(2), short);
     let plans = Plans { model, commits: BTreeMap::new(), rewound: false };
     let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced), memo);
@@ -59,7 +83,7 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     sim.sandbox.take_changes();
     sim.commit_plan("the first plan");
     let mut seed = Seed { sim: &sim, memo, short, runs: 0, events: 0 };
-    let violation = seed.live(mode);
+    let violation = seed.live(mode.chosen(&mut random.fork(5)));
     sim.finish();
     let coverage = sim.coverage.take();
     let mut trace = sim.trace.take();
@@ -82,8 +106,8 @@ impl Seed<'_> {
         let sim = self.sim;
         let chaos = match mode {
             Mode::Liveness => sim.between(60_000, 300_000),
-            Mode::Safety | Mode::Both if self.short => sim.between(60_000, 240_000),
-            Mode::Safety | Mode::Both => sim.between(300_000, 1_200_000),
+            _ if self.short => sim.between(60_000, 240_000),
+            _ => sim.between(300_000, 1_200_000),
         };
         sim.plan_deeds(chaos);
         let mut at = 0;

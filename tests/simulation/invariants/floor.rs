@@ -42,7 +42,7 @@ fn ready_pods(sim: &Sim) -> Vec<(String, u32)> {
 /// The pods that an application's workloads want.
 fn wanted_pods(sim: &Sim, app: &str) -> u64 {
     let cluster = sim.sandbox.cluster();
-    let live = sim.workloads(app).into_iter().filter_map(|object| cluster.shared(&object));
+    let live = sim.workloads(app).into_iter().filter_map(|object| cluster.bare(&object));
     live.filter_map(|live| replicas(&live)).sum()
 }
 

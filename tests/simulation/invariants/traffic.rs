@@ -59,7 +59,7 @@ fn shares(route: &Value) -> Shares {
 /// Pods that serve behind a Service; none if there is no such Service.
 fn serving(sim: &Sim, service: &str) -> u32 {
     let name = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), service);
-    let Some(service) = sim.sandbox.cluster().shared(&name) else { return 0 };
+    let Some(service) = sim.sandbox.cluster().bare(&name) else { return 0 };
     let mut count = 0;
     let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
         let serves = pod.pointer("/metadata/deletionTimestamp").is_none()
@@ -72,7 +72,7 @@ fn serving(sim: &Sim, service: &str) -> u32 {
 }
 
 fn live_route(sim: &Sim, app: &str) -> Option<std::sync::Arc<Value>> {
-    sim.sandbox.cluster().shared(&route("default", app))
+    sim.sandbox.cluster().bare(&route("default", app))
 }
 
 /// L23: at rest a route sends everything to the user's Service, and no Service
