@@ -54,8 +54,8 @@ impl Chain {
 impl<P: Ports> Engine<'_, P> {
     /// Begins a chain on the tip of a reading.
     pub(super) fn chain(&self, reading: &Reading, now: Timestamp) -> Result<Chain, RunError> {
-        let rows = self.snapshot(reading).rows()?;
-        let rows = rows.into_iter().map(|row| (row.0.entity.clone(), row)).collect();
+        let rows = self.rows_at(reading.tip.as_ref().map(|tip| &tip.commit))?;
+        let rows = rows.iter().map(|row| (row.0.entity.clone(), row.clone())).collect();
         Ok(Chain {
             base: reading.tip.clone(),
             tip: reading.tip.clone(),

@@ -127,7 +127,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         let tip = self.fresh_tip(watch).await?.or(reading.tip.as_ref().map(|t| t.commit.clone()));
         let process = self.ports.process();
-        let others = self.snapshot_at(tip).rows()?.into_iter().any(|(record, _)| {
+        let others = self.rows_at(tip.as_ref())?.iter().any(|(record, _)| {
             record.open.as_ref().is_some_and(|open| {
                 open.phase == Phase::Intent
                     && open.holder.run != process.holder().run
@@ -149,8 +149,8 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(None);
         }
         let tip = watch.last().flatten().or(reading.tip.as_ref().map(|t| t.commit.clone()));
-        let rows = self.snapshot_at(tip).rows()?;
-        let deadlines = rows.into_iter().filter_map(|(record, _)| record.open.as_ref()?.deadline);
+        let rows = self.rows_at(tip.as_ref())?;
+        let deadlines = rows.iter().filter_map(|(record, _)| record.open.as_ref()?.deadline);
         Ok(deadlines.filter(|deadline| *deadline > now).min())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::forged::credible;
 use super::outcome::Class;
+use super::snapshot::Row;
 use super::{Engine, Loaded, RunError, Snapshot};
 use crate::core::record::{RevisionRecord, Trailers};
 use crate::port::{CommitId, Objects, Ports, Remote};
@@ -147,6 +148,18 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
     ) -> Snapshot<'_, <P::Remote as Remote>::Objects> {
         self.snapshot_at(reading.tip.as_ref().map(|tip| tip.commit.clone()))
+    }
+
+    /// Every entity's record and decisions at a commit, read once. What a
+    /// decision rests on it has to look at itself, in its own snapshot.
+    pub(super) fn rows_at(&self, commit: Option<&CommitId>) -> Result<Rc<Vec<Row>>, RunError> {
+        let Some(commit) = commit else { return Ok(Rc::default()) };
+        if let Some(known) = self.memo.file(&commit.0) {
+            return Ok(known);
+        }
+        let rows = Rc::new(self.snapshot_at(Some(commit.clone())).rows()?);
+        self.memo.keep_file(&commit.0, &rows);
+        Ok(rows)
     }
 
     /// The record as it stands at a commit.

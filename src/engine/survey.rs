@@ -61,7 +61,8 @@ impl<P: Ports> Engine<'_, P> {
     /// The objects that open steps name, at a reading.
     pub(super) fn held(&self, reading: &Reading) -> Result<Held, RunError> {
         let mut held = BTreeMap::new();
-        for (record, _) in self.snapshot(reading).rows()? {
+        let rows = self.rows_at(reading.tip.as_ref().map(|tip| &tip.commit))?;
+        for (record, _) in rows.iter() {
             let Some(open) = &record.open else { continue };
             for named in &open.objects {
                 held.insert(named.object.clone(), (record.entity.clone(), open.clone()));

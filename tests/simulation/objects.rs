@@ -70,8 +70,16 @@ fn hash_entries<'a>(entries: impl Iterator<Item = (&'a str, &'a Id)>) -> Id {
     hash(2, &bytes)
 }
 
+/// Forty digits, as git has them: the number's and its first eight again.
 fn hex(id: Id) -> String {
-    format!("{id:032x}{:08x}", id >> 96)
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let bytes = id.to_be_bytes();
+    let mut out = String::with_capacity(40);
+    for byte in bytes.iter().chain(&bytes[..4]) {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
 }
 
 fn parse(id: &str) -> Option<Id> {

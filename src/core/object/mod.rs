@@ -2,6 +2,7 @@
 //! a field manager owns, how an apply merges. Owns everything that is true of
 //! any object; it must never know of rollouts.
 
+mod at;
 mod compare;
 mod extract;
 pub mod fields;
@@ -11,6 +12,7 @@ mod merge;
 mod reference;
 pub mod schema;
 
+pub use at::at;
 pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use extract::extract;
 pub use fields::{FieldSet, Step, fields_of, path_text};

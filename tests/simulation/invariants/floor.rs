@@ -5,7 +5,7 @@ use crate::plan::Kind;
 use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::decide::RollingState;
-use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::strategy::{EntityKey, EntityKind, Movement, goals};
 
 /// The floor of one application, and whether it was reached since it was
@@ -27,8 +27,8 @@ fn ready_pods(sim: &Sim) -> Vec<(String, u32)> {
     let mut ready: Vec<(String, u32)> = Vec::new();
     let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
         let label = pod.pointer("/metadata/labels/app.oam.dev~1component").and_then(Value::as_str);
-        let serves = pod.pointer("/metadata/deletionTimestamp").is_none()
-            && pod.pointer("/status/containerStatuses/0/ready") == Some(&Value::Bool(true));
+        let serves = at(pod, "/metadata/deletionTimestamp").is_none()
+            && at(pod, "/status/containerStatuses/0/ready") == Some(&Value::Bool(true));
         if let Some(label) = label.filter(|_| serves) {
             match ready.iter_mut().find(|(app, _)| app == label) {
                 Some((_, count)) => *count += 1,

@@ -10,7 +10,7 @@ use crate::schedule::Sim;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tranche::core::decide::RollingState;
-use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::strategy::{EntityKey, EntityKind, Movement, StepKind};
 use tranche::core::traffic::{
     Acceptance, SERVICE_LABEL, Weight, acceptance, ready_addresses, route, selects,
@@ -40,7 +40,7 @@ pub(super) struct Served {
 
 /// The backends of the one rule that our routes have.
 fn shares(route: &Value) -> Shares {
-    let refs = route.pointer("/spec/rules/0/backendRefs").and_then(Value::as_array);
+    let refs = at(route, "/spec/rules/0/backendRefs").and_then(Value::as_array);
     let mut shares = Shares::new();
     for backend in refs.into_iter().flatten() {
         let name = backend.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -62,9 +62,9 @@ fn serving(sim: &Sim, service: &str) -> u32 {
     let Some(service) = sim.sandbox.cluster().bare(&name) else { return 0 };
     let mut count = 0;
     let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
-        let serves = pod.pointer("/metadata/deletionTimestamp").is_none()
-            && pod.pointer("/status/containerStatuses/0/ready") == Some(&Value::Bool(true));
-        if serves && selects(&service, pod.pointer("/metadata/labels")) {
+        let serves = at(pod, "/metadata/deletionTimestamp").is_none()
+            && at(pod, "/status/containerStatuses/0/ready") == Some(&Value::Bool(true));
+        if serves && selects(&service, at(pod, "/metadata/labels")) {
             count += 1;
         }
     });
@@ -201,7 +201,7 @@ impl Audit {
         let (true, Some(after)) = (object.kind == "HTTPRoute", after) else { return };
         let app = app_of(object).to_owned();
         let (old, new) = (before.map(shares).unwrap_or_default(), shares(after));
-        let plain = after.pointer("/spec/rules/0/backendRefs").and_then(Value::as_array);
+        let plain = at(after, "/spec/rules/0/backendRefs").and_then(Value::as_array);
         let sum: u64 = plain.into_iter().flatten().filter_map(|b| b.get("weight")?.as_u64()).sum();
         if new.len() > 1 && sum != 100 {
             self.broken("S4 weights sum to 100", || format!("{run} writes {new:?} to {object}"));

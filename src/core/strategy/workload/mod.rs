@@ -8,7 +8,7 @@ mod deployment;
 mod statefulset;
 
 use super::Driven;
-use crate::core::object::KindRef;
+use crate::core::object::{KindRef, at};
 use crate::core::traffic;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ pub fn of(kind: &KindRef) -> Option<&'static WorkloadKind> {
 /// defaults it.
 #[must_use]
 pub fn rendered_replicas(body: &Value) -> u32 {
-    body.pointer("/spec/replicas")
+    at(body, "/spec/replicas")
         .and_then(Value::as_u64)
         .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX))
 }
@@ -133,15 +133,12 @@ fn all_ready(pods: &Pods) -> bool {
 
 /// A count in a live object.
 fn count(object: &Value, pointer: &str) -> u32 {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_u64)
-        .map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+    at(object, pointer).and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
 /// Whether the controller has seen the newest spec.
 fn observed(object: &Value) -> bool {
-    let generation = object.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
-    let seen = object.pointer("/status/observedGeneration").and_then(Value::as_u64);
+    let generation = at(object, "/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
+    let seen = at(object, "/status/observedGeneration").and_then(Value::as_u64);
     seen.is_some_and(|seen| seen >= generation)
 }
