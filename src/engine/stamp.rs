@@ -9,8 +9,8 @@ use super::work::{Work, out_of_time};
 use super::{Engine, RunError};
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{epoch_of, restamped};
-use crate::port::{Clock, Cluster, ClusterProblem, Ports};
-use serde_json::Value;
+use crate::port::{Clock, Cluster, ClusterProblem, Ports, WriteMode};
+use serde_json::{Value, json};
 
 /// How often a stamping begins again.
 const MAX_TRIES: u32 = 5;
@@ -25,9 +25,12 @@ impl<P: Ports> Engine<'_, P> {
         let mut left = names;
         for _ in 0..MAX_TRIES {
             let mut found = Vec::new();
+            let mut unseen = Vec::new();
             for object in &left {
                 if let Some(live) = self.ports.cluster().get(object).await? {
                     found.push((object.clone(), live));
+                } else if !self.is_gone(work, object).await? {
+                    unseen.push(object.clone());
                 }
             }
             // Whoever took over from us may have finished, and what stands
@@ -39,6 +42,7 @@ impl<P: Ports> Engine<'_, P> {
                     left.push(object);
                 }
             }
+            left.append(&mut unseen);
             if left.is_empty() {
                 return Ok(());
             }
@@ -48,6 +52,27 @@ impl<P: Ports> Engine<'_, P> {
         let next = "`tranche apply` again; find out who else writes it (`kubectl get -o yaml \
                     --show-managed-fields`)";
         Err(RunError::new(Class::NotRecorded, message, next).into())
+    }
+
+    /// Whether what a GET does not show is not there. A GET may answer an older
+    /// state; of what it shows a write finds out by its precondition, and here
+    /// a dry-run of a create does: a server looks at what it stores before it
+    /// says that nothing may be there, and before it looks at the content.
+    async fn is_gone(&self, work: &Work, object: &ObjectRef) -> Result<bool, Halt> {
+        let Some(lock) = &work.lock else { return Ok(true) };
+        let bare = restamped(object, &json!({}), lock.epoch);
+        match self.ports.cluster().apply(object, &bare, &WriteMode::CreateOnly, true).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.problem {
+                ClusterProblem::Stale(_) | ClusterProblem::Conflict(_) => Ok(false),
+                // So bare it is refused only where nothing is; and who may not
+                // write here has the GET's word alone.
+                ClusterProblem::Invalid(_)
+                | ClusterProblem::Missing(_)
+                | ClusterProblem::Forbidden(_) => Ok(true),
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// One stamp. False if the object has to be looked at again.

@@ -9,7 +9,7 @@ use super::write::Written;
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::object::ObjectRef;
-use crate::core::record::EntityRecord;
+use crate::core::record::{EntityRecord, OpenStep};
 use crate::core::strategy::{
     Condition, Effect, EntityKey, Look, Sight, look, mark_of, revision_of,
 };
@@ -87,7 +87,7 @@ impl Work {
             key,
             record: act.record.clone(),
             lock: None,
-            cursor: act.cursor,
+            cursor: believed(&act),
             ready: None,
             before: None,
             wrote: false,
@@ -112,7 +112,11 @@ impl Work {
         self.before = before;
         self.lock = Some(lock);
         self.record = record;
-        self.cursor = cursor;
+        // What is gone on with begins where looks have led; a takeover where the
+        // record is believed.
+        if self.act.entry == Entry::Resume {
+            self.cursor = cursor;
+        }
         self
     }
 
@@ -149,9 +153,13 @@ impl Work {
         self.stamped
     }
 
-    /// Whether the record stands at an earlier wait than this run does.
+    /// Whether the record stands at another wait than this run does, or has not
+    /// begun to count the time of this one.
     pub(super) fn has_moved_on(&self) -> bool {
-        self.record.open.as_ref().is_some_and(|open| open.cursor != self.cursor)
+        let begun = |open: &OpenStep| open.waits_at == Some(self.cursor);
+        let counts = drains(&self.act, self.cursor);
+        let open = self.record.open.as_ref();
+        open.is_some_and(|open| open.cursor != self.cursor || (counts && !begun(open)))
     }
 
     /// The cursor's wait was met at the last look; one more look decides.
@@ -189,7 +197,11 @@ impl Work {
 
     fn recorded_here(&self) -> Option<Timestamp> {
         let open = self.record.open.as_ref().filter(|open| open.id == *self.act.step.id());
-        open.filter(|open| open.cursor == self.cursor)?.since
+        let open = open.filter(|open| open.cursor == self.cursor)?;
+        // An intent that this run went on to begins at a wait that it has just
+        // seen to. Else a cursor alone says nothing of time: it may be edited.
+        let seen_to = self.lock.is_some() && self.act.entry == Entry::Resume;
+        open.since.filter(|_| seen_to || open.waits_at == Some(self.cursor))
     }
 
     /// When a condition at the cursor that has to hold for a while has held
@@ -413,6 +425,26 @@ impl<P: Ports> Engine<'_, P> {
         let now = self.ports.clock().now().await?;
         Ok(out_of_time(lock, now))
     }
+}
+
+/// Whether what is at an effect counts time.
+fn drains(act: &Act, at: usize) -> bool {
+    let effect = act.step.effects.get(at);
+    matches!(effect, Some(Effect::Await { condition, .. }) if condition.holds_for().is_some())
+}
+
+/// Where a step is gone on with: where the record stands. A drain counts from
+/// when all that it stands on held. If the record stands at one that nobody has
+/// said to wait for, its cursor was edited, or its run died first: the waits
+/// right before it are looked at again.
+fn believed(act: &Act) -> usize {
+    let waits_for_it =
+        |open: &OpenStep| open.id == *act.step.id() && open.waits_at == Some(act.cursor);
+    if !drains(act, act.cursor) || act.record.open.as_ref().is_some_and(waits_for_it) {
+        return act.cursor;
+    }
+    let is_wait = |at: &usize| matches!(act.step.effects.get(*at), Some(Effect::Await { .. }));
+    (0..act.cursor).rev().take_while(is_wait).last().unwrap_or(act.cursor)
 }
 
 /// Whether a lock lets nobody write any more.

@@ -80,7 +80,9 @@ pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
         next.set_state(record.state().after(&[Event::BatchRolled]));
     }
     if let Some(open) = &mut next.open {
-        if parked.deadline_seconds.is_some() && open.waits_at != Some(parked.cursor) {
+        // The way back has no deadline, but drains of its own.
+        let waits = parked.deadline_seconds.is_some() || back;
+        if waits && open.waits_at != Some(parked.cursor) {
             // Another wait than the one before: its time begins now.
             open.since = None;
             open.deadline = None;
