@@ -53,7 +53,7 @@ use verdict::{Mode, judge};
 /// Seeds that once broke an invariant.
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// The bounded set of a plain `cargo test`.
-const BOUNDED: Range<u64> = 0..150;
+const BOUNDED: Range<u64> = 0..400;
 /// From so many seeds on everything that can be reached must have been.
 const LONG: u64 = 10_000;
 
