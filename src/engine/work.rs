@@ -346,6 +346,10 @@ impl<P: Ports> Engine<'_, P> {
         if let Some((object, lost)) = self.lost(work, effect, since).await? {
             return Ok(Pace::Over(work.undone(&object, lost)));
         }
+        if let Some(gone) = self.missing_of(&seen.in_doubt).await? {
+            let lost = format!("{gone} is not there");
+            return Ok(Pace::Over(work.undone(&gone, lost)));
+        }
         self.ports.audience().hear(&Progress::Looking(seen.seen.clone()));
         let now = self.ports.clock().now().await?;
         if work.deadline().is_some_and(|deadline| now >= deadline) {
@@ -383,6 +387,18 @@ impl<P: Ports> Engine<'_, P> {
         Ok(None)
     }
 
+    /// What a route waits for never comes once somebody has taken away a
+    /// Service that it sends to, whoever has brought it: the first of those that
+    /// is not there.
+    async fn missing_of(&self, in_doubt: &[ObjectRef]) -> Result<Option<ObjectRef>, Halt> {
+        for object in in_doubt {
+            if self.ports.cluster().get(object).await?.is_none() {
+                return Ok(Some(object.clone()));
+            }
+        }
+        Ok(None)
+    }
+
     /// Up to which effect the waits from the cursor on hold, the first of which
     /// was just seen to: they share the second look.
     async fn met_from(&self, work: &Work) -> Result<usize, Halt> {
@@ -398,16 +414,16 @@ impl<P: Ports> Engine<'_, P> {
 
     async fn look(&self, work: &Work, effect: &Effect, since: Timestamp) -> Result<Look, Halt> {
         let Effect::Await { object, condition, .. } = effect else {
-            return Ok(Look { met: true, set_back: false, seen: String::new(), ready: None });
+            return Ok(Look { met: true, ..Look::default() });
         };
         let live = self.ports.cluster().get(object).await?;
         if live.as_ref().is_some_and(|live| work.unwritten(object, live)) {
             let seen = format!("{object} was not written by this step yet");
-            return Ok(Look { met: false, set_back: true, seen, ready: None });
+            return Ok(Look { set_back: true, seen, ..Look::default() });
         }
         if condition.is_of_route() && live.as_ref().is_some_and(|live| work.went_on(object, live)) {
             let seen = format!("{object} was written again since");
-            return Ok(Look { met: true, set_back: false, seen, ready: None });
+            return Ok(Look { met: true, seen, ..Look::default() });
         }
         let beside = match condition.beside(object) {
             Some((kind, labels)) => {

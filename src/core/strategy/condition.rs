@@ -23,7 +23,7 @@ pub struct Sight<'a> {
 pub type Beside = (KindRef, Vec<(String, String)>);
 
 /// One look at an awaited object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// The condition holds.
     pub met: bool,
@@ -34,6 +34,9 @@ pub struct Look {
     pub seen: String,
     /// Ready pods of what is rolled, where the condition counts them.
     pub ready: Option<u32>,
+    /// What it stands on and does not seem to find. If any of that is missing,
+    /// it cannot come by waiting either.
+    pub in_doubt: Vec<ObjectRef>,
 }
 
 impl Condition {
@@ -72,7 +75,7 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
     let Some(live) = sight.live else {
         let met = matches!(condition, Condition::ScaledTo { .. });
         let seen = format!("{object} is not there");
-        return Look { met, set_back: !met, seen, ready: None };
+        return Look { met, set_back: !met, seen, ..Look::default() };
     };
     match condition {
         Condition::Serving { at_least } => {
@@ -83,7 +86,7 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
             let look = accepted(&split, object, live);
             let there = serving(at_least, &format!("Service {}", split.moved_to()), sight.beside);
             return if look.met && !there.met {
-                there
+                Look { in_doubt: backends(&split, object), ..there }
             } else {
                 drained(look, seconds, sight.waited)
             };
@@ -92,7 +95,7 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
     }
     let Some(kind) = workload::of(&object.kind_ref()) else {
         let (met, seen) = healthy(object, live);
-        return Look { met, set_back: false, seen, ready: None };
+        return Look { met, seen, ..Look::default() };
     };
     let pods = (kind.read)(live);
     let (met, set_back, seen, ready) = match condition {
@@ -119,7 +122,8 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
         _ => (pods.settled, false, settling(&pods), None),
     };
     let seen = if pods.observed { seen } else { format!("{seen}, the newest change unseen") };
-    Look { met: met && pods.observed, set_back, seen: format!("{object}: {seen}"), ready }
+    let (met, seen) = (met && pods.observed, format!("{object}: {seen}"));
+    Look { met, set_back, seen, ready, in_doubt: Vec::new() }
 }
 
 fn settling(pods: &Pods) -> String {
@@ -129,7 +133,14 @@ fn settling(pods: &Pods) -> String {
 fn serving(at_least: u32, object: &str, slices: &[Arc<Value>]) -> Look {
     let ready = traffic::ready_addresses(slices);
     let seen = format!("{object}: {ready} of {at_least} endpoints ready");
-    Look { met: ready >= at_least, set_back: false, seen, ready: None }
+    Look { met: ready >= at_least, seen, ..Look::default() }
+}
+
+/// The Services that a route sends to.
+fn backends(split: &Split, route: &ObjectRef) -> Vec<ObjectRef> {
+    let kind = KindRef::new("v1", "Service");
+    let service = |name: &String| ObjectRef::new(&kind, route.namespace.as_deref(), name);
+    split.services().iter().map(service).collect()
 }
 
 /// Whether a route says what was written and is accepted. Where it says
@@ -139,13 +150,17 @@ fn serving(at_least: u32, object: &str, slices: &[Arc<Value>]) -> Look {
 fn accepted(split: &Split, object: &ObjectRef, live: &Value) -> Look {
     if let Err(other) = traffic::confirms(live, split) {
         let seen = format!("{object} sends {other}, but {split} was written");
-        return Look { met: false, set_back: true, seen, ready: None };
+        return Look { set_back: true, seen, ..Look::default() };
     }
-    let (met, seen) = match traffic::acceptance(live) {
-        Acceptance::Accepted => (true, format!("{object} is accepted: {split}")),
-        Acceptance::Missing(why) => (false, format!("{object} is not accepted: {why}")),
+    let (met, seen, in_doubt) = match traffic::acceptance(live) {
+        Acceptance::Accepted => (true, format!("{object} is accepted: {split}"), Vec::new()),
+        Acceptance::Missing(why) => (false, format!("{object} is not accepted: {why}"), Vec::new()),
+        // Before anybody has looked at it, that says nothing of its Services.
+        Acceptance::Refused(why) => {
+            (false, format!("{object} is not accepted: {why}"), backends(split, object))
+        }
     };
-    Look { met, set_back: false, seen, ready: None }
+    Look { met, seen, in_doubt, ..Look::default() }
 }
 
 fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
@@ -282,12 +297,17 @@ mod tests {
         let route = traffic::route("default", "web");
         let slices = json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]});
         let slices = [Arc::new(slices)];
+        let service =
+            |name: &str| ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), name);
+        let twins = [service("web-v1-traffic"), service("web-v2-traffic")];
         let drained = |live: &Value, seconds: i64| {
             let waited = SignedDuration::from_secs(seconds);
             let sight = Sight { live: Some(live), waited, beside: &slices };
             let condition = Condition::Drained { split, seconds: 5, at_least: 1 };
             let gone = look(condition, &route, &Sight { beside: &[], ..sight });
             assert!(!gone.met, "those who take the traffic are gone");
+            let accepted = look(Condition::RouteAccepted { split }, &route, &sight).met;
+            assert_eq!(gone.in_doubt == twins, accepted, "their Service may be");
             let look = look(condition, &route, &sight);
             (look.met, look.set_back)
         };
@@ -297,6 +317,14 @@ mod tests {
         assert_eq!(drained(&live, 5), (true, false));
         live["metadata"]["generation"] = json!(5);
         assert_eq!(drained(&live, 5), (false, false), "nobody has seen the newest change");
+        let in_doubt = |live: &Value| {
+            let sight = Sight { live: Some(live), ..Sight::default() };
+            look(Condition::RouteAccepted { split }, &route, &sight).in_doubt
+        };
+        assert!(in_doubt(&live).is_empty(), "nobody has looked for its Services");
+        live["metadata"]["generation"] = json!(4);
+        live["status"]["parents"][0]["conditions"][1]["status"] = json!("False");
+        assert_eq!(in_doubt(&live), twins);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use serde_json::Value;
 pub enum Acceptance {
     /// All parents have accepted it, and found all backends.
     Accepted,
-    /// Not yet, or not at all; in words.
+    /// Not yet: not every parent has looked at it; in words.
     Missing(String),
+    /// A parent has looked at it and says no; in words.
+    Refused(String),
 }
 
 /// What must be true at every parent.
@@ -38,29 +40,31 @@ pub fn acceptance(route: &Value) -> Acceptance {
             return Acceptance::Missing(format!("parent {name} has said nothing yet"));
         }
         for status in mine {
-            if let Some(why) = lacking(status, generation) {
-                return Acceptance::Missing(format!("parent {name}: {why}"));
+            if let Some(lacking) = lacking(name, status, generation) {
+                return lacking;
             }
         }
     }
     Acceptance::Accepted
 }
 
-fn lacking(status: &Value, generation: u64) -> Option<String> {
+fn lacking(parent: &str, status: &Value, generation: u64) -> Option<Acceptance> {
+    let missing = |why: String| Some(Acceptance::Missing(format!("parent {parent}: {why}")));
     let conditions = status.get("conditions").and_then(Value::as_array);
     for wanted in CONDITIONS {
         let mut all = conditions.into_iter().flatten();
         let Some(found) = all.find(|c| c.get("type").and_then(Value::as_str) == Some(wanted))
         else {
-            return Some(format!("{wanted} is not known yet"));
+            return missing(format!("{wanted} is not known yet"));
         };
         let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default();
         let seen = found.get("observedGeneration").and_then(Value::as_u64);
         if seen.is_none_or(|seen| seen < generation) {
-            return Some(format!("{wanted} is of an older generation"));
+            return missing(format!("{wanted} is of an older generation"));
         }
         if text("status") != "True" {
-            return Some(format!("{wanted} is {} ({})", text("status"), text("reason")));
+            let why = format!("{wanted} is {} ({})", text("status"), text("reason"));
+            return Some(Acceptance::Refused(format!("parent {parent}: {why}")));
         }
     }
     None
@@ -123,13 +127,12 @@ mod tests {
                 json!([parent("a", None, ("True", 2)), parent("b", Some("http"), good)]),
                 "parent a: Accepted is of an older generation",
             ),
-            (
-                json!([parent("a", None, ("False", 3)), parent("b", Some("http"), good)]),
-                "parent a: Accepted is False (X)",
-            ),
         ];
         for (parents, why) in cases {
             assert_eq!(acceptance(&route(&parents)), Acceptance::Missing(why.to_owned()));
         }
+        let refused = json!([parent("a", None, ("False", 3)), parent("b", Some("http"), good)]);
+        let why = "parent a: Accepted is False (X)".to_owned();
+        assert_eq!(acceptance(&route(&refused)), Acceptance::Refused(why));
     }
 }

@@ -92,6 +92,16 @@ impl Split {
         twin_name(self.service.as_str(), self.target)
     }
 
+    /// The names of all Services that the route sends to: while one of them is
+    /// missing no parent resolves it, whatever its weight.
+    #[must_use]
+    pub fn services(&self) -> Vec<String> {
+        match self.weight {
+            None => vec![self.service.to_string()],
+            Some(_) => vec![self.source_service(), self.target_service()],
+        }
+    }
+
     /// The Service that a shift to this split moves traffic to.
     #[must_use]
     pub fn moved_to(&self) -> String {
