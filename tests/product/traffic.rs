@@ -268,7 +268,7 @@ fn pods_that_never_get_ready_get_no_traffic_and_the_route_returns() {
 }
 
 /// Annotations of the route, as a person with kubectl sets them.
-fn note(annotations: Value) -> Value {
+fn note(annotations: &Value) -> Value {
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {"name": "web", "annotations": annotations},
@@ -280,14 +280,14 @@ fn a_route_that_nobody_accepts_takes_no_pods_away() {
     let stage = serving();
     let (before, from) = (live(&stage), stage.history().len() - 1);
     hold_after(&stage, "0");
-    stage.meddle(LIVE, &note(json!({"sandbox.tranche.dev/accept": "never"})));
+    stage.meddle(LIVE, &note(&json!({"sandbox.tranche.dev/accept": "never"})));
     upgrade(&stage, &[]);
     stage.apply().ends(3).says("is not accepted");
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 3), ("6.7.1", 3)]));
     // Past its deadline the step fails, and the way back waits for the same.
     stage.apply_wait().ends(3).says("is not accepted");
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 4), ("6.7.1", 3)]));
-    stage.meddle(LIVE, &note(json!({})));
+    stage.meddle(LIVE, &note(&json!({})));
     stage.apply_wait().ends(4);
     traffic_is_served(&stage, from);
     at_rest(&stage, &before);
@@ -299,12 +299,12 @@ fn a_service_that_somebody_deletes_under_the_way_back_is_brought_again() {
         let stage = serving();
         let before = live(&stage);
         hold_after(&stage, "0");
-        stage.meddle(LIVE, &note(json!({"sandbox.tranche.dev/accept": "never"})));
+        stage.meddle(LIVE, &note(&json!({"sandbox.tranche.dev/accept": "never"})));
         stage.run(&["abort", "web"]).ends(0);
         stage.apply_wait().ends(3).says("is not accepted");
         assert_eq!(told(&live(&stage)), WAY[1]);
         stage.destroy(&format!("/api/v1/namespaces/default/services/{service}"));
-        stage.meddle(LIVE, &note(json!({})));
+        stage.meddle(LIVE, &note(&json!({})));
         stage.apply_wait().ends(4);
         assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 4)]));
         at_rest(&stage, &before);
