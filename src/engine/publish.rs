@@ -21,6 +21,9 @@ impl<P: Ports> Engine<'_, P> {
         if publications.is_empty() {
             return Ok(());
         }
+        if reading.tip.is_none() && !self.begins(reading).await? {
+            return Err(Halt::Lost);
+        }
         let remote = self.ports.remote();
         let now = self.ports.clock().now().await?;
         let mut tip = reading.tip.clone();
