@@ -27,7 +27,7 @@ impl<P: Ports> Engine<'_, P> {
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
             deletable(effect, live)?;
             if let (Effect::Delete { object, .. }, Some(live)) = (effect, live.get(effect.object()))
-                && empties(act, cursor, object)
+                && emptied(act, cursor, object)
             {
                 still_empty(object, live)?;
             }
@@ -124,16 +124,22 @@ pub(super) fn deletable(effect: &Effect, live: &Live) -> Result<(), RunError> {
     }
 }
 
-/// Whether a step scales an object to nothing before an effect.
-pub(super) fn empties(act: &Act, index: usize, object: &ObjectRef) -> bool {
-    act.step.effects.iter().take(index).any(|effect| {
+/// Whether an object has no pods any more once a step has come to an effect: a
+/// rollout empties the workload that it deletes, and nothing from there on does.
+/// An earlier batch may have done it: percentages round up, and the last one
+/// then moves no pods, and looks at none.
+pub(super) fn emptied(act: &Act, from: usize, object: &ObjectRef) -> bool {
+    let mut to_come = act.step.effects.iter().skip(from);
+    let empties = to_come.any(|effect| {
         matches!(effect, Effect::Write { object: of, driven, .. }
             if of == object && driven.replicas == Some(0))
-    })
+    });
+    act.table.rolls(object) && !empties
 }
 
-/// Somebody wants pods of what the step has emptied to delete it. They are not
-/// taken from under them: what this run has seen ready may have been those.
+/// Somebody wants pods of what was emptied to be deleted. They are not taken
+/// from under them: what this run has seen ready may have been those, if it has
+/// looked at all.
 pub(super) fn still_empty(object: &ObjectRef, live: &Value) -> Result<(), RunError> {
     if inert(object, live) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! One write or delete: look, compare, apply by precondition.
 
 use super::anchor::exactly;
-use super::check::{deletable, empties, still_empty};
+use super::check::{deletable, emptied, still_empty};
 use super::intent::Lock;
 use super::outcome::Halt;
 use super::work::out_of_time;
@@ -50,7 +50,7 @@ impl<P: Ports> Engine<'_, P> {
                 self.apply_state(key, act, index, lock, what, &unsure).await
             }
             Effect::Delete { object, .. } => {
-                let emptied = empties(act, index, object);
+                let emptied = emptied(act, index, object);
                 self.remove(effect, emptied, lock, &unsure).await
             }
             Effect::Await { .. } => Ok(Written::Done),

@@ -4,6 +4,7 @@
 use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
 use crate::stage::{Ran, Stage};
 use crate::world::pods;
+use serde_json::json;
 use std::process::Command;
 
 /// A StatefulSet of five, and an embedded rollout plan.
@@ -56,6 +57,38 @@ fn a_first_rollout_does_not_take_a_live_workload_down() {
     }
     let served = sizes.iter().skip_while(|size| **size == 0);
     assert!(served.clone().count() > 0 && served.clone().all(|size| *size == 5), "{sizes:?}");
+}
+
+#[test]
+fn old_pods_that_somebody_brings_back_before_a_batch_without_pods_stay() {
+    let stage =
+        Stage::with(&[(APPLICATION, &web("6.7.0", 2, &[])), (ROLLOUT, &rollout("web-v1", &[]))]);
+    stage.apply_wait().ends(0);
+    // Two pods: percentages round up, and batch 3 moves none.
+    let upgrade = |more: &[&str]| {
+        stage.commit(&[(APPLICATION, &web("6.7.1", 2, &[])), (ROLLOUT, &rollout("web-v2", more))]);
+    };
+    upgrade(&["batchPartition: 1"]);
+    stage.apply_wait().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.1", 2)]));
+    let scale = |size: u32| {
+        let body = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                          "metadata": {"name": "web-v1"}, "spec": {"replicas": size}});
+        stage.meddle("/apis/apps/v1/namespaces/default/deployments/web-v1", &body);
+        stage.pass(30);
+    };
+    scale(3);
+    upgrade(&[]);
+    stage.apply_wait().ends(77).says("web-v1").says("kubectl scale");
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 3), ("6.7.1", 2)]));
+    let tip = stage.tip();
+    stage.apply_wait().ends(77);
+    assert_eq!(stage.tip(), tip, "a refusal begins no step");
+    scale(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v2".to_owned(), 2)].into());
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.1", 2)]));
+    stage.record_is_whole();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::core::digest::Digest;
 use crate::core::object::ObjectRef;
 use crate::core::render::Rendered;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The label that tells the two sides of a pair apart. Services select the
@@ -241,6 +241,7 @@ fn reference(body: &Value, revision: &str) -> Result<ObjectRef, BodyError> {
 #[derive(Clone, Debug, Default)]
 pub struct BodyTable {
     entries: BTreeMap<(Side, ObjectRef), (Arc<Value>, Digest)>,
+    rolled: BTreeSet<ObjectRef>,
 }
 
 impl BodyTable {
@@ -250,6 +251,7 @@ impl BodyTable {
         let mut table = Self::default();
         for side in [Side::Source, Side::Target] {
             let Some(revision) = bodies.side(side) else { continue };
+            table.rolled.insert(revision.workload.clone());
             for (object, body) in &revision.bodies {
                 let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);
@@ -267,13 +269,19 @@ impl BodyTable {
                 ((Side::Target, object.clone()), (Arc::clone(body), digest.clone()))
             })
             .collect();
-        Self { entries }
+        Self { entries, rolled: BTreeSet::new() }
     }
 
     /// Rendered body and revision digest of an object on a side.
     #[must_use]
     pub fn get(&self, side: Side, object: &ObjectRef) -> Option<(&Value, &Digest)> {
         self.entries.get(&(side, object.clone())).map(|(body, digest)| (&**body, digest))
+    }
+
+    /// Whether an object is a workload whose pods a rollout moves.
+    #[must_use]
+    pub fn rolls(&self, object: &ObjectRef) -> bool {
+        self.rolled.contains(object)
     }
 
     /// Every object that either side renders.
