@@ -56,11 +56,17 @@ pub fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileErro
 /// Writes a record file; the same value gives the same bytes.
 ///
 /// # Errors
-/// Fails if the value has no JSON form, which a record type always has.
+/// Fails if the file is longer than [`read`] takes: it must never be recorded
+/// then. Fails if the value has no JSON form, which a record type always has.
 pub fn write<T: Serialize>(path: &str, record: &T) -> Result<Vec<u8>, FileError> {
-    let value = serde_json::to_value(record)
-        .map_err(|error| FileError::Broken { path: path.to_owned(), cause: error.to_string() })?;
-    Ok(yaml::to_yaml(&value).into_bytes())
+    let broken = |cause: String| FileError::Broken { path: path.to_owned(), cause };
+    let value = serde_json::to_value(record).map_err(|error| broken(error.to_string()))?;
+    let bytes = yaml::to_yaml(&value).into_bytes();
+    let most = Limits::default().file_bytes;
+    if bytes.len() > most {
+        return Err(broken(format!("{} bytes, more than the {most} of one file", bytes.len())));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -100,6 +106,13 @@ mod tests {
             "decisions.yaml",
             include_str!("../../../testdata/records/format-1/decisions.yaml"),
         );
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let long = "x".repeat(Limits::default().file_bytes);
+        let error = write("revisions/a.yaml", &long).unwrap_err();
+        assert!(error.to_string().starts_with("record file revisions/a.yaml: 4194"), "{error}");
     }
 
     #[test]
