@@ -1,6 +1,8 @@
-//! What was read and understood already, by content: plans by tree id,
-//! applications by their inputs, record files by blob id. Equal ids mean equal content, so nothing here is ever
-//! stale; it must never hold anything that depends on more than its key.
+//! What was read and understood already, by content: plans and folders by tree
+//! id, applications by their inputs, record files by blob id, trailers and rows
+//! by commit id, plan files by digest. Equal ids mean equal content, so nothing
+//! here is ever stale; it must never hold anything that depends on more than its
+//! key.
 
 use super::Loaded;
 use super::planned::Rendering;
@@ -14,7 +16,7 @@ use std::rc::Rc;
 /// A plan that loaded, or the text of everything that is wrong with it.
 pub(super) type LoadedPlan = Rc<Result<Loaded, String>>;
 
-/// More parsed record files than one run looks at; beyond it all are
+/// More files of record and plan than one run looks at; beyond it all are
 /// forgotten, and read again.
 const MOST_FILES: usize = 50_000;
 /// More plans than one run walks over without a change of content.
@@ -58,18 +60,20 @@ impl Memo {
         renderings.insert(inputs, made.clone());
     }
 
-    pub(super) fn file<T: 'static>(&self, blob: &str) -> Option<Rc<T>> {
-        let found = self.files.borrow().get(&(TypeId::of::<T>(), blob.to_owned())).cloned();
+    /// What was made of the content that `key` names: a blob, a tree, a commit,
+    /// or a digest.
+    pub(super) fn file<T: 'static>(&self, key: &str) -> Option<Rc<T>> {
+        let found = self.files.borrow().get(&(TypeId::of::<T>(), key.to_owned())).cloned();
         found.and_then(|found| found.downcast().ok())
     }
 
-    pub(super) fn keep_file<T: 'static>(&self, blob: &str, file: &Rc<T>) {
+    pub(super) fn keep_file<T: 'static>(&self, key: &str, file: &Rc<T>) {
         let mut files = self.files.borrow_mut();
         if files.len() >= MOST_FILES {
             files.clear();
         }
         let file: Rc<dyn Any> = Rc::<T>::clone(file);
-        files.insert((TypeId::of::<T>(), blob.to_owned()), file);
+        files.insert((TypeId::of::<T>(), key.to_owned()), file);
     }
 }
 

@@ -24,11 +24,11 @@ pub(super) struct Stored {
 /// found out only if somebody asks: most pods come and go without.
 #[derive(Debug)]
 pub(super) struct Update {
-    pub(super) kind: KindRef,
-    pub(super) before: Option<Stored>,
-    pub(super) manager: String,
-    pub(super) subresource: Option<String>,
-    pub(super) time: String,
+    kind: KindRef,
+    before: Option<Stored>,
+    manager: String,
+    subresource: Option<String>,
+    time: String,
     /// How many more such writes there are before this one.
     depth: u32,
 }
@@ -52,7 +52,7 @@ impl Update {
         };
         let before = before.map(|before| {
             let mut before = before.clone();
-            if depth > DEEPEST || known(&before) {
+            if depth >= DEEPEST || known(&before) {
                 before.managed();
                 before.update = None;
             }

@@ -123,7 +123,7 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
     };
     let seen = if pods.observed { seen } else { format!("{seen}, the newest change unseen") };
     let (met, seen) = (met && pods.observed, format!("{object}: {seen}"));
-    Look { met, set_back, seen, ready, in_doubt: Vec::new() }
+    Look { met, set_back, seen, ready, ..Look::default() }
 }
 
 fn settling(pods: &Pods) -> String {

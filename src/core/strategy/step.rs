@@ -92,14 +92,21 @@ impl fmt::Display for StepId {
 /// compiled, most are never asked for it.
 #[derive(Clone, Debug)]
 pub struct Step {
-    id: OnceLock<StepId>,
-    context: Option<Arc<StepContext>>,
+    identity: Identity,
     /// What it is for.
     pub kind: StepKind,
     /// Its effects, in order.
     pub effects: Vec<Effect>,
     /// Pods on the target revision once it is done (batches only).
     pub goal: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Identity {
+    /// All that is known of a step.
+    Named(StepId),
+    /// A digest over the step, once it was asked for.
+    Of { context: Arc<StepContext>, id: OnceLock<StepId> },
 }
 
 /// What a step's identity covers besides its kind and its effects.
@@ -128,7 +135,8 @@ impl StepContext {
     /// whom.
     #[must_use]
     pub fn step(self: &Arc<Self>, kind: StepKind, effects: Vec<Effect>, goal: u32) -> Step {
-        Step { id: OnceLock::new(), context: Some(Arc::clone(self)), kind, effects, goal }
+        let identity = Identity::Of { context: Arc::clone(self), id: OnceLock::new() };
+        Step { identity, kind, effects, goal }
     }
 
     fn id(&self, kind: StepKind, effects: &[Effect]) -> StepId {
@@ -171,17 +179,16 @@ impl Step {
     /// nothing.
     #[must_use]
     pub fn named(id: StepId, kind: StepKind) -> Self {
-        let id = OnceLock::from(id);
-        Self { id, context: None, kind, effects: Vec::new(), goal: 0 }
+        Self { identity: Identity::Named(id), kind, effects: Vec::new(), goal: 0 }
     }
 
     /// Its identity.
     #[must_use]
     pub fn id(&self) -> &StepId {
-        self.id.get_or_init(|| match &self.context {
-            Some(context) => context.id(self.kind, &self.effects),
-            None => StepId(String::new()),
-        })
+        match &self.identity {
+            Identity::Named(id) => id,
+            Identity::Of { context, id } => id.get_or_init(|| context.id(self.kind, &self.effects)),
+        }
     }
 
     /// A digest over ids and effects of a whole list, recorded so that people
