@@ -8,6 +8,7 @@ mod deployment;
 mod statefulset;
 
 use super::Driven;
+use crate::core::model::Amount;
 use crate::core::object::{KindRef, at};
 use crate::core::traffic;
 use serde_json::{Value, json};
@@ -42,11 +43,17 @@ pub static KINDS: &[&WorkloadKind] =
     &[&deployment::DEPLOYMENT, &cloneset::CLONESET, &statefulset::STATEFULSET];
 
 impl WorkloadKind {
-    /// Pods that a live object's partition holds on the revision before.
+    /// Pods that a live object's partition holds on the revision before. A
+    /// CloneSet's may be a percentage, if somebody else has written it.
     #[must_use]
     pub fn held(&self, live: &Value) -> u32 {
-        let at = self.partition.and_then(|path| path.iter().try_fold(live, |at, key| at.get(*key)));
-        at.and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+        let set =
+            self.partition.and_then(|path| path.iter().try_fold(live, |set, key| set.get(*key)));
+        let percent = set.and_then(Value::as_str).and_then(|share| share.strip_suffix('%'));
+        match percent.and_then(|percent| percent.parse().ok()) {
+            Some(percent) => Amount::Percent(percent).of(rendered_replicas(live)),
+            None => set.and_then(pods_of).unwrap_or(0),
+        }
     }
 }
 
@@ -80,9 +87,7 @@ pub fn of(kind: &KindRef) -> Option<&'static WorkloadKind> {
 /// defaults it.
 #[must_use]
 pub fn rendered_replicas(body: &Value) -> u32 {
-    at(body, "/spec/replicas")
-        .and_then(Value::as_u64)
-        .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX))
+    at(body, "/spec/replicas").and_then(pods_of).unwrap_or(1)
 }
 
 /// Writes the driven fields into a body: the pods of a workload, the weights
@@ -133,7 +138,11 @@ fn all_ready(pods: &Pods) -> bool {
 
 /// A count in a live object.
 fn count(object: &Value, pointer: &str) -> u32 {
-    at(object, pointer).and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+    at(object, pointer).and_then(pods_of).unwrap_or(0)
+}
+
+fn pods_of(number: &Value) -> Option<u32> {
+    number.as_u64().map(|n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
 /// Whether the controller has seen the newest spec.
