@@ -31,6 +31,8 @@ pub(super) enum Turn {
 pub(super) struct Want {
     /// The step.
     pub(super) step: StepId,
+    /// Its newest intent when this was found.
+    pub(super) epoch: u64,
     /// The effect to begin with.
     pub(super) cursor: usize,
     /// What was set back, if anything was.
@@ -113,6 +115,13 @@ impl Course {
                     self.rest = Some(crowded().into());
                 }
                 false
+            }
+            Err(Halt::Outdated(error)) => {
+                self.again += 1;
+                if self.again > MAX_LOSSES {
+                    self.rest = Some(error.into());
+                }
+                true
             }
             Err(Halt::Superseded(message)) => {
                 let next =

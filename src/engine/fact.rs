@@ -159,6 +159,7 @@ impl Telling<'_> {
                     Parked {
                         cursor: work.cursor,
                         now,
+                        waits: work.waits(),
                         deadline_seconds: work.deadline_seconds(),
                         reason,
                         ready: work.ready,

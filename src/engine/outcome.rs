@@ -174,6 +174,8 @@ pub(super) enum Halt {
     Lost,
     /// Something changed while it was looked at: decide anew.
     Again,
+    /// An error that was found by an older record than there is: decide anew.
+    Outdated(RunError),
     /// Another run has taken over: nothing more of ours may be written.
     Superseded(String),
     /// An error.

@@ -4,7 +4,7 @@
 //! up another.
 
 use super::concurrently::concurrently;
-use super::course::{Course, Turn, Want};
+use super::course::{Course, Turn};
 use super::fact::Fact;
 use super::intent::Linked;
 use super::outcome::{Class, Halt, Rest};
@@ -27,12 +27,12 @@ impl<P: Ports> Engine<'_, P> {
             .filter(|i| courses.get(*i).is_some_and(|c| c.rest.is_none()))
             .collect();
         let held = self.held(reading)?;
-        let surveyed = {
+        let mut surveyed = {
             let (reading, held) = (&*reading, &held);
             let one = |i: &usize| courses.get(*i).map(|course| self.survey(reading, held, course));
             concurrently(active.iter().filter_map(one)).await
         };
-        let surveyed = self.with_refusals_of_now(reading, surveyed).await?;
+        self.doubt_refusals(reading, &mut surveyed).await?;
         let mut stale = false;
         let (mut links, mut linked_to) = (Vec::new(), Vec::new());
         let mut works: Vec<(usize, Work)> = Vec::new();
@@ -208,14 +208,8 @@ fn turn(work: &Work, end: End, failed: Option<Halt>) -> Result<Turn, Halt> {
             Ok(Turn::Rest(Rest::of(Class::Waiting, message)))
         }
         (End::Paused(_), None) => Ok(Turn::Moved),
-        (End::SetBack(seen), None) => {
-            let step = work.act.step.id().clone();
-            Ok(Turn::Wants(Want { step, cursor: 0, set_back: Some(seen) }))
-        }
-        (End::Unlocked, None) => {
-            let step = work.act.step.id().clone();
-            Ok(Turn::Wants(Want { step, cursor: work.from(), set_back: None }))
-        }
+        (End::SetBack(seen), None) => Ok(Turn::Wants(work.wants(0, Some(seen)))),
+        (End::Unlocked, None) => Ok(Turn::Wants(work.wants(work.from(), None))),
     }
 }
 

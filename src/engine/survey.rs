@@ -123,27 +123,29 @@ impl<P: Ports> Engine<'_, P> {
     /// A refusal counts only if nobody has written to the record since it was
     /// read: what it finds on the cluster may be another run's doing, which an
     /// older record knows nothing of. Else the entity is decided anew.
-    pub(super) async fn with_refusals_of_now(
+    pub(super) async fn doubt_refusals(
         &self,
         reading: &Reading,
-        mut surveyed: Vec<Result<Due, Halt>>,
-    ) -> Result<Vec<Result<Due, Halt>>, RunError> {
-        let refused = |due: &Result<Due, Halt>| matches!(due, Err(Halt::Error(_)));
-        if !surveyed.iter().any(refused) {
-            return Ok(surveyed);
+        surveyed: &mut [Result<Due, Halt>],
+    ) -> Result<(), RunError> {
+        if !surveyed.iter().any(|due| matches!(due, Err(Halt::Error(_)))) {
+            return Ok(());
         }
         // What was refused stays so where the record cannot be read again.
-        let Ok(Some(newest)) = self.newest_record().await else { return Ok(surveyed) };
+        let Ok(Some(newest)) = self.newest_record().await else { return Ok(()) };
         let known = match &reading.tip {
             Some(tip) => self.ports.remote().objects().contains(&tip.commit, &newest)?,
             None => false,
         };
-        if !known {
-            for due in surveyed.iter_mut().filter(|due| refused(due)) {
-                *due = Err(Halt::Lost);
+        if known {
+            return Ok(());
+        }
+        for due in surveyed {
+            if let Err(Halt::Error(error)) = due {
+                *due = Err(Halt::Outdated(error.clone()));
             }
         }
-        Ok(surveyed)
+        Ok(())
     }
 
     /// Every object of a step that exists.
@@ -157,9 +159,11 @@ impl<P: Ports> Engine<'_, P> {
 }
 
 /// The effect to take a lock from, if the last round found that the open step
-/// needs one.
+/// needs one. What another run has made of the step since has to be looked at.
 fn wanted(want: Option<&Want>, act: &Act) -> Option<usize> {
-    want.filter(|want| want.step == *act.step.id()).map(|want| want.cursor)
+    let epoch = act.record.open.as_ref().map_or(0, |open| open.epoch);
+    let found = |want: &&Want| want.step == *act.step.id() && want.epoch == epoch;
+    want.filter(found).map(|want| want.cursor)
 }
 
 fn held_by(key: &EntityKey, holder: &EntityKey, open: &OpenStep) -> Rest {

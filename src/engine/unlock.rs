@@ -96,7 +96,7 @@ impl<P: Ports> Engine<'_, P> {
             }
             match self.give_up(&mut reading, key, id, word).await {
                 Ok(()) => return Ok(Unlocked::Abandoned(key.clone())),
-                Err(Halt::Lost | Halt::Again) => {}
+                Err(Halt::Lost | Halt::Again | Halt::Outdated(_)) => {}
                 Err(Halt::Error(error)) => return Err(error),
                 Err(Halt::Superseded(message)) => {
                     let next = "`tranche status` shows what became of it";

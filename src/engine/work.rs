@@ -1,6 +1,7 @@
 //! One step under way, effect by effect. Owns the order inside a step and when
 //! it has to stop; it must never push: what came of it is told to the round.
 
+use super::course::Want;
 use super::intent::Lock;
 use super::outcome::Halt;
 use super::round::SIGNAL;
@@ -167,6 +168,11 @@ impl Work {
         self.met_until > self.cursor
     }
 
+    /// Whether the cursor stands at a wait.
+    pub(super) fn waits(&self) -> bool {
+        self.effect().is_some_and(|effect| !effect.writes())
+    }
+
     /// How long what the cursor waits for may take. The way back never fails
     /// by its deadline: it repeats.
     pub(super) fn deadline_seconds(&self) -> Option<u32> {
@@ -198,10 +204,9 @@ impl Work {
     fn recorded_here(&self) -> Option<Timestamp> {
         let open = self.record.open.as_ref().filter(|open| open.id == *self.act.step.id());
         let open = open.filter(|open| open.cursor == self.cursor)?;
-        // An intent that this run went on to begins at a wait that it has just
-        // seen to. Else a cursor alone says nothing of time: it may be edited.
-        let seen_to = self.lock.is_some() && self.act.entry == Entry::Resume;
-        open.since.filter(|_| seen_to || open.waits_at == Some(self.cursor))
+        // A cursor alone says nothing of time: it may be edited, and the time
+        // beside it may be that of another wait.
+        open.since.filter(|_| open.waits_at == Some(self.cursor))
     }
 
     /// When a condition at the cursor that has to hold for a while has held
@@ -243,6 +248,12 @@ impl Work {
             return false;
         };
         step != *self.act.step.id() || done < newest
+    }
+
+    /// The lock that it needs to go on from an effect.
+    pub(super) fn wants(&self, cursor: usize, set_back: Option<String>) -> Want {
+        let epoch = self.record.open.as_ref().map_or(0, |open| open.epoch);
+        Want { step: self.act.step.id().clone(), epoch, cursor, set_back }
     }
 
     /// Where an intent has to begin to go on: whatever was awaited is seen

@@ -151,6 +151,7 @@ impl Case {
         let park = Parked {
             cursor: 1,
             now: self.now,
+            waits: true,
             deadline_seconds: Some(600),
             reason: "pods",
             ready: Some(0),

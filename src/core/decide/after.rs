@@ -58,6 +58,8 @@ pub struct Parked<'a> {
     pub cursor: usize,
     /// The target's time.
     pub now: Timestamp,
+    /// Whether the cursor stands at a wait, not at a write.
+    pub waits: bool,
     /// How long the awaited may take, counted from the first wait.
     pub deadline_seconds: Option<u32>,
     /// What is awaited, in words.
@@ -81,8 +83,7 @@ pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
     }
     if let Some(open) = &mut next.open {
         // The way back has no deadline, but drains of its own.
-        let waits = parked.deadline_seconds.is_some() || back;
-        if waits && open.waits_at != Some(parked.cursor) {
+        if parked.waits && open.waits_at != Some(parked.cursor) {
             // Another wait than the one before: its time begins now.
             open.since = None;
             open.deadline = None;
