@@ -136,7 +136,7 @@ impl Sim {
             }
             // This one can be believed: whatever it skips is looked at again.
             _ => {
-                open.cursor += 1;
+                open.cursor += usize::try_from(self.between(1, 3)).unwrap_or(1);
                 "another cursor"
             }
         };

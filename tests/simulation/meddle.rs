@@ -97,6 +97,7 @@ impl Sim {
             Deed::DropService(_) => {
                 let Some(service) = self.service_of(app) else { return };
                 self.audit.borrow_mut().disturbed(self.now.get(), app, &service, true);
+                self.audit.borrow_mut().took(self.now.get(), &service);
                 let _ = people.remove(&service, None);
                 self.audit.borrow_mut().deleted(&service);
             }

@@ -40,6 +40,10 @@ struct Intent {
     entity: EntityKey,
     open: OpenStep,
     objects: BTreeSet<ObjectRef>,
+    /// The revision that it moves to.
+    target: Option<String>,
+    /// It changes a size, not a revision.
+    resizes: bool,
 }
 
 /// What a run read last of a workload.
@@ -98,7 +102,7 @@ pub struct Audit {
     pub before_clock: Option<jiff::Timestamp>,
     /// When people last touched an object.
     meddled: BTreeMap<ObjectRef, u64>,
-    /// When people last took pods of a workload away.
+    /// When people last took pods of a workload, or a Service, away.
     taken: BTreeMap<ObjectRef, u64>,
     /// Objects that people have deleted, and the highest epoch that had been
     /// given out by then.
@@ -142,10 +146,10 @@ impl Audit {
         }
     }
 
-    /// People have taken pods of a workload away. A write that rests on what its
-    /// run has read of them before cannot tell.
-    pub fn took(&mut self, now: u64, workload: &ObjectRef) {
-        self.taken.insert(workload.clone(), now);
+    /// People have taken pods of a workload, or a Service, away. A write that
+    /// rests on what its run has read of them before cannot tell.
+    pub fn took(&mut self, now: u64, object: &ObjectRef) {
+        self.taken.insert(object.clone(), now);
     }
 
     /// People have deleted an object. A create of before that is still on its

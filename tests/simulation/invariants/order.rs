@@ -6,7 +6,7 @@ use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::object::ObjectRef;
 use tranche::core::record::Ending;
-use tranche::core::strategy::{Movement, StepKind};
+use tranche::core::strategy::StepKind;
 
 impl Audit {
     /// S3: no write takes pods of one side away on a readiness of the other
@@ -30,7 +30,7 @@ impl Audit {
         sim.hit(&format!("write: scaled down by {}", words(intent.open.kind)));
         let app = app_of(object).to_owned();
         let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
-        self.monotonic(sim, run, object, intent, (old, new));
+        self.monotonic(run, object, intent, (old, new));
         if !kind.is_some_and(Kind::pair) {
             return;
         }
@@ -84,7 +84,6 @@ impl Audit {
     /// S6: within an attempt the new side never falls but on the way back.
     fn monotonic(
         &mut self,
-        sim: &Sim,
         run: &str,
         object: &ObjectRef,
         intent: &Intent,
@@ -94,13 +93,11 @@ impl Audit {
             return;
         }
         let Some(record) = self.entities.get(&intent.entity) else { return };
-        let Some(target) = record.target.as_ref().map(|target| target.name.clone()) else { return };
-        let of_target = object.name == target || object.name == app_of(object);
+        let Some(target) = &intent.target else { return };
+        let of_target = object.name == *target || object.name == app_of(object);
         let back = record.ending.is_some_and(|ending| ending != Ending::DeadlineExceeded);
         let disturbed = self.disturbed.contains_key(app_of(object));
-        let _ = sim;
-        let resized = record.movement == Some(Movement::Scale);
-        if of_target && !resized && !back && !disturbed && object.kind == "Deployment" {
+        if of_target && !intent.resizes && !back && !disturbed && object.kind == "Deployment" {
             self.broken("S6 monotonic batches", || {
                 format!("{run} takes {object} from {old} to {new} in {:?}", intent.open.kind)
             });

@@ -8,7 +8,7 @@ use tranche::core::decide::RollingState;
 use tranche::core::record::{
     self, CommitPhase, Decisions, EntityRecord, OpenStep, Phase, Trailers, decisions_path,
 };
-use tranche::core::strategy::{EntityKey, StepKind};
+use tranche::core::strategy::{EntityKey, Movement, StepKind};
 use tranche::port::CommitId;
 
 /// One commit of a push.
@@ -192,6 +192,8 @@ impl Audit {
             entity: next.entity.clone(),
             open: open.clone(),
             objects,
+            target: next.target.as_ref().map(|target| target.name.clone()),
+            resizes: next.movement == Some(Movement::Scale),
         };
         self.intents.insert((seq, run.to_owned()), intent);
     }

@@ -215,15 +215,21 @@ impl Audit {
                 continue;
             }
             sim.hit("write: weight moved");
-            // What people have taken from a share is given back to it.
-            if self.meddled.contains_key(object) {
-                continue;
-            }
             let needed = self.needed(&app, service, *share);
-            let seen = self.served.get(&(run.to_owned(), service.clone()));
+            let seen = self.served.get(&(run.to_owned(), service.clone())).copied();
             let seen = seen.filter(|seen| seen.epoch >= intent.open.epoch);
             let ready = seen.map_or(0, |seen| seen.ready);
-            if ready < needed {
+            if ready >= needed {
+                // No precondition on a route tells of the pods behind it, so it
+                // is as if people had taken them just after: they count again
+                // once every share has its own. Until now less may have been
+                // enough: what was followed before may need fewer.
+                if seen.is_some_and(|seen| self.taken_behind(service, seen.at)) {
+                    sim.hit("write: weight rests on pods that people have taken since");
+                    self.traffic_disturbed(&app);
+                }
+            } else if !self.meddled.contains_key(object) {
+                // What people have taken from a share is given back to it.
                 self.broken("S2 capacity before weight", || {
                     format!(
                         "{run} gives {service} {share}% of {object}, having read {ready} ready \
@@ -244,6 +250,16 @@ impl Audit {
                 format!("{run} takes {target} from {old}% to {new}% in {:?}", intent.open.kind)
             });
         }
+    }
+
+    /// Whether people have taken a Service, or pods of the one revision that it
+    /// serves, away since.
+    fn taken_behind(&self, service: &str, since: u64) -> bool {
+        let behind = |object: &ObjectRef| match object.kind.as_str() {
+            "Service" => object.name == service,
+            _ => service.strip_suffix("-traffic") == Some(object.name.as_str()),
+        };
+        self.taken.iter().any(|(object, taken)| *taken > since && behind(object))
     }
 
     /// People have disturbed an application's traffic: it counts again once
