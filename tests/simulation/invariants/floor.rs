@@ -55,7 +55,7 @@ impl Audit {
             namespace: "default".to_owned(),
             name: app.to_owned(),
         };
-        let record = self.entities.get(&key)?;
+        let record = self.told.get(&key)?;
         let original = record.status.rollout_original_size;
         let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
         if record.status.rolling_state == RollingState::RolloutSucceed {

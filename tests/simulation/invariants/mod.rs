@@ -73,7 +73,11 @@ pub struct Audit {
     pub writes: u64,
     pub commits: u64,
     intents: BTreeMap<(u64, String), Intent>,
+    /// The record as its branch shows it.
     entities: BTreeMap<EntityKey, Rc<EntityRecord>>,
+    /// What runs said last of each entity. Whoever moves the branch takes none
+    /// of it back: what is under way on the cluster follows from it.
+    told: BTreeMap<EntityKey, Rc<EntityRecord>>,
     /// The highest epoch that has written an object of this name.
     fences: BTreeMap<ObjectRef, u64>,
     /// The highest epoch that has acted on a step that names an object: from

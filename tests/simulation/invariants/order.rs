@@ -92,7 +92,7 @@ impl Audit {
         if !matches!(intent.open.kind, StepKind::Batch(_)) {
             return;
         }
-        let Some(record) = self.entities.get(&intent.entity) else { return };
+        let Some(record) = self.told.get(&intent.entity) else { return };
         let Some(target) = &intent.target else { return };
         let of_target = object.name == *target || object.name == app_of(object);
         let back = record.ending.is_some_and(|ending| ending != Ending::DeadlineExceeded);

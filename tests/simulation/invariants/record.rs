@@ -95,6 +95,7 @@ impl Audit {
         if known.is_some_and(|known| known != next) {
             self.broken("S12 a file reads back as it was written", || path.to_owned());
         }
+        self.told.insert(next.entity.clone(), Rc::clone(&next));
         let before = self.entities.insert(next.entity.clone(), Rc::clone(&next));
         let before = before.as_deref();
         let was = before.and_then(|record| record.open.as_ref());

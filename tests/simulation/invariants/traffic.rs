@@ -96,7 +96,7 @@ impl Audit {
     /// Whether an application's first deploy is or was taken back: it ends
     /// without pods, whatever its route says.
     fn taken_back(&self, app: &str) -> bool {
-        self.entities.values().any(|record| {
+        self.told.values().any(|record| {
             record.entity.name == app
                 && record.movement == Some(Movement::Deploy)
                 && (record.ending.is_some()
@@ -111,7 +111,7 @@ impl Audit {
             namespace: "default".to_owned(),
             name: app.to_owned(),
         };
-        let Some(record) = self.entities.get(&key) else { return 1 };
+        let Some(record) = self.told.get(&key) else { return 1 };
         let of = |revision: &Option<tranche::core::record::RevisionRef>| {
             revision.as_ref().is_some_and(|r| format!("{}-traffic", r.name) == service)
         };
@@ -238,7 +238,7 @@ impl Audit {
                 });
             }
         }
-        let record = self.entities.get(&intent.entity);
+        let record = self.told.get(&intent.entity);
         let target = record.and_then(|r| r.target.as_ref()).map(|t| format!("{}-traffic", t.name));
         let back = record.is_some_and(|r| r.ending.is_some());
         if let (Some(target), StepKind::Batch(_), false) = (target, intent.open.kind, back)
