@@ -2,7 +2,7 @@
 //! one that the record was written on. Owns that one commit and the anchor
 //! after it; it must never touch another object.
 
-use super::anchor::seq_of;
+use super::anchor::{commit_of, seq_of};
 use super::assertion::{Assertion, Word};
 use super::chain::Pushed;
 use super::course::crowded;
@@ -53,7 +53,7 @@ impl<P: Ports> Engine<'_, P> {
             let behind = seq_of(anchor)
                 .filter(|seq| reading.tip.as_ref().is_none_or(|tip| tip.trailers.seq < *seq));
             return Err(match behind {
-                Some(seq) => self.rewound(reading, seq),
+                Some(seq) => self.rewound(reading, seq, commit_of(anchor)),
                 None => RunError::new(
                     Class::Refused,
                     format!(

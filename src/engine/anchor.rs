@@ -4,7 +4,7 @@ use super::outcome::Class;
 use super::{Engine, Reading, RunError};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::strategy::workload::set;
-use crate::port::{Cluster, ClusterProblem, Objects, Ports, Remote, WriteMode};
+use crate::port::{Cluster, ClusterError, ClusterProblem, Objects, Ports, Remote, WriteMode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// The anchor before anything else is read; none if there is none.
-    pub(super) async fn anchor_seen(&self) -> Result<Option<Arc<Value>>, RunError> {
-        Ok(self.ports.cluster().get(&self.anchor()).await?)
+    pub(super) async fn anchor_seen(&self) -> Result<Option<Arc<Value>>, ClusterError> {
+        self.ports.cluster().get(&self.anchor()).await
     }
 
     /// Refuses a record that is not the one of this cluster, before anything
@@ -77,11 +77,11 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) fn follows(&self, reading: &Reading, anchor: &Value) -> Result<(), RunError> {
         let Some(knew) = seq_of(anchor) else { return Ok(()) };
         if knew > seq(reading) {
-            return Err(self.rewound(reading, knew));
+            return Err(self.rewound(reading, knew, commit_of(anchor)));
         }
         let Some(tip) = &reading.tip else { return Ok(()) };
         // An anchor that was never raised knows of no commit yet.
-        let commit = annotation(anchor, COMMIT);
+        let commit = commit_of(anchor);
         let objects = self.ports.remote().objects();
         let mut at = tip.clone();
         // Every commit since is looked at: one that cannot be true would else be
@@ -120,8 +120,9 @@ impl<P: Ports> Engine<'_, P> {
         )
     }
 
-    /// The refusal of a record that is behind the anchor.
-    pub(super) fn rewound(&self, reading: &Reading, anchor: u64) -> RunError {
+    /// The refusal of a record that is behind the anchor, which may know the
+    /// commit.
+    pub(super) fn rewound(&self, reading: &Reading, anchor: u64, at: Option<&str>) -> RunError {
         let branch = &self.target.record_branch;
         let stands = match &reading.tip {
             Some(tip) => format!("stands at {}", tip.trailers.seq),
@@ -136,13 +137,14 @@ impl<P: Ports> Engine<'_, P> {
             ),
             format!(
                 "push the branch back to where it was (`git push origin \
-                 COMMIT:refs/heads/{branch}`; any clone that fetched it has it); if no clone has \
-                 it, `tranche record rebuild` shows what plan and cluster tell"
+                 {}:refs/heads/{branch}`; any clone that fetched it has it); if no clone has it, \
+                 `tranche record rebuild` shows what plan and cluster tell",
+                at.unwrap_or("COMMIT")
             ),
         )
     }
 
-    fn missing(&self) -> RunError {
+    pub(super) fn missing(&self) -> RunError {
         RunError::new(
             Class::Refused,
             format!(
@@ -359,6 +361,11 @@ fn seq(reading: &Reading) -> u64 {
 
 fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
     live.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
+/// The commit that an anchor knows; none before it is raised.
+pub(super) fn commit_of(live: &Value) -> Option<&str> {
+    annotation(live, COMMIT)
 }
 
 /// The sequence number that an anchor holds.

@@ -6,7 +6,7 @@ use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::{Refusal, RefusalKind};
 use crate::core::record::{CommitPhase, FileError, Trailers, entity_path};
 use crate::core::strategy::EntityKey;
-use crate::port::{CommitId, CommitInfo, Objects, Ports, Remote};
+use crate::port::{CommitId, CommitInfo, Objects, Ports, Remote, RemoteError};
 
 /// How far back the writer of a file is looked for.
 const MOST_COMMITS: usize = 10_000;
@@ -18,12 +18,37 @@ pub(super) fn credible<O: Objects>(
     branch: &str,
     commit: &CommitId,
 ) -> Result<Trailers, RunError> {
+    let (info, what) = match judged(objects, commit)? {
+        Ok(trailers) => return Ok(trailers),
+        Err(forged) => forged,
+    };
+    let next = match true_before(objects, &info)? {
+        Some(newest) => format!(
+            "take it off the branch: `git fetch origin {branch} && git push \
+             --force-with-lease={branch}:FETCH_HEAD origin {newest}:refs/heads/{branch}`"
+        ),
+        None => format!(
+            "move it away: `git push origin {}:refs/heads/saved && git push origin --delete \
+             {branch}`",
+            info.id
+        ),
+    };
+    let who = format!("commit {} on branch {branch}, by {}", info.id.short(), info.author);
+    Err(RunError::new(Class::Refused, format!("{who}, {what}"), next))
+}
+
+/// The trailers of a commit, or the one that cannot be true and why.
+fn judged<O: Objects>(
+    objects: &O,
+    commit: &CommitId,
+) -> Result<Result<Trailers, (CommitInfo, String)>, RemoteError> {
     let info = objects.info(commit)?;
     let Some(trailers) = Trailers::parse(&info.message) else {
-        return Err(foreign(branch, &info, "is not a record commit: only tranche writes there"));
+        let what = "is not a record commit: only tranche writes there";
+        return Ok(Err((info, what.to_owned())));
     };
     if trailers.phase == CommitPhase::Rebuild && trailers.rebuilt_from.is_some() {
-        return Ok(trailers);
+        return Ok(Ok(trailers));
     }
     let before = match &info.parent {
         Some(parent) => {
@@ -31,41 +56,35 @@ pub(super) fn credible<O: Objects>(
             match Trailers::parse(&parent.message) {
                 Some(before) => before.seq,
                 None => {
-                    return Err(foreign(
-                        branch,
-                        &parent,
-                        "is not a record commit, and stands \
-                        below one",
-                    ));
+                    let what = "is not a record commit, and stands below one";
+                    return Ok(Err((parent, what.to_owned())));
                 }
             }
         }
         None => 0,
     };
     if before.checked_add(1) == Some(trailers.seq) {
-        return Ok(trailers);
+        return Ok(Ok(trailers));
     }
     let what = format!("says Seq {}, but the commit before it has {before}", trailers.seq);
-    Err(foreign(branch, &info, &what))
+    Ok(Err((info, what)))
 }
 
-fn foreign(branch: &str, info: &CommitInfo, what: &str) -> RunError {
-    let next = match &info.parent {
-        Some(parent) => format!(
-            "take it off the branch: `git push origin --force-with-lease \
-             {parent}:refs/heads/{branch}`"
-        ),
-        None => format!(
-            "move it away: `git push origin {}:refs/heads/saved {}`",
-            info.id,
-            format_args!("&& git push origin --delete {branch}")
-        ),
-    };
-    RunError::new(
-        Class::Refused,
-        format!("commit {} on branch {branch}, by {}, {what}", info.id.short(), info.author),
-        next,
-    )
+/// The newest commit below a forged one that may be true: others may be forged
+/// too.
+fn true_before<O: Objects>(
+    objects: &O,
+    forged: &CommitInfo,
+) -> Result<Option<CommitId>, RemoteError> {
+    let mut at = forged.parent.clone();
+    for _ in 0..MOST_COMMITS {
+        let Some(commit) = at else { return Ok(None) };
+        if judged(objects, &commit)?.is_ok() {
+            return Ok(Some(commit));
+        }
+        at = objects.info(&commit)?.parent;
+    }
+    Ok(None)
 }
 
 /// The commit that last wrote a path, as seen from a commit.

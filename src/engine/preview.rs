@@ -11,7 +11,7 @@ use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
 use crate::core::strategy::{
     BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, desired,
 };
-use crate::port::{Cluster, ClusterProblem, CommitId, Ports, WriteMode};
+use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress, WriteMode};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -54,7 +54,11 @@ impl<P: Ports> Engine<'_, P> {
     /// # Errors
     /// As an apply; a plan that is wrong is always an error here.
     pub async fn preview(&self, worktree: Option<Loaded>) -> Result<Preview, RunError> {
+        let anchor = self.anchor_seen_if_allowed().await?;
         let mut reading = self.read().await?;
+        if let Some(anchor) = anchor {
+            self.fits(anchor, &mut reading).await?;
+        }
         if let Some(loaded) = worktree {
             let plan = Rc::new(Ok(loaded));
             *self.worktree.borrow_mut() = Some(Rc::clone(&plan));
@@ -72,6 +76,24 @@ impl<P: Ports> Engine<'_, P> {
         }
         let publications = reading.pending.iter().map(|r| r.revision.clone()).collect();
         Ok(Preview { plan_commit: reading.plan_commit.0.clone(), publications, entities })
+    }
+
+    /// The anchor, if this identity may read it. What a preview says of a record
+    /// that was rewound would be wrong, and may be dangerous to follow; but to
+    /// read Leases is no right of every reviewer.
+    async fn anchor_seen_if_allowed(&self) -> Result<Option<Option<Arc<Value>>>, RunError> {
+        match self.anchor_seen().await {
+            Ok(anchor) => Ok(Some(anchor)),
+            Err(error) if matches!(error.problem, ClusterProblem::Forbidden(_)) => {
+                let text = format!(
+                    "whether the record belongs to this cluster, and was not rewound, is not \
+                     known: {error}"
+                );
+                self.ports.audience().hear(&Progress::Notice(text));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The revisions that would be published first.

@@ -68,7 +68,7 @@ impl<P: Ports> Engine<'_, P> {
             return Err(RunError::new(
                 Class::Refused,
                 format!(
-                    "the plan branch at {} does not contain plan commit {}, which was rolled out \
+                    "the plan branch at {} does not contain plan commit {}, which was recorded \
                      last: its history was rewritten",
                     tips.plan.short(),
                     recorded.short()

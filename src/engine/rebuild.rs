@@ -109,7 +109,9 @@ impl<P: Ports> Engine<'_, P> {
         if knew <= stands && known {
             only_undecided = self.has_undecided(reading)?;
             if !only_undecided {
-                return Err(self.is_whole(stands));
+                let steps = !self.snapshot(reading).entities()?.is_empty();
+                let lost = steps && anchor.is_none();
+                return Err(if lost { self.missing() } else { self.is_whole(stands) });
             }
         }
         let tip = reading.tip.as_ref().map_or("nothing", |tip| tip.commit.0.as_str());

@@ -3,9 +3,10 @@
 
 use crate::pair::{serving, upgrade};
 use crate::plans::{APPLICATION, ROLLOUT, rollout, slow_web};
-use crate::stage::{RECORD, Stage};
+use crate::stage::{RECORD, Ran, Stage};
 use crate::world::pods;
 use serde_json::json;
+use std::process::Command;
 
 /// More seconds than the new pods take to get ready, and the old ones to go.
 const READY_AFTER: i64 = 60;
@@ -21,6 +22,18 @@ impl Stage {
             at = at.parent(0).unwrap();
         }
         reference.set_target(at.id(), "rewound").unwrap();
+    }
+
+    /// Runs the commands that a refusal names, in a clone that knows nothing of
+    /// the record branch.
+    fn follow(&self, refusal: &Ran) {
+        let (_, next) = refusal.err.split_once("next: ").unwrap();
+        let commands = next.split('`').nth(1).unwrap();
+        let clone = tranche_lab::scratch().unwrap();
+        let path = self.plan().display().to_string();
+        let script = format!("git clone -q --single-branch '{path}' . && {commands}");
+        let done = Command::new("sh").args(["-ec", &script]).current_dir(&clone).output().unwrap();
+        assert!(done.status.success(), "{script}\n{}", Ran::of(&done));
     }
 
     fn delete_record(&self) {
@@ -212,9 +225,9 @@ fn a_commit_that_tranche_did_not_write_is_named_with_its_author() {
     // A person edits on the forge.
     let bad = stage.forge(WEB, "Update web.yaml", mend);
     let named = format!("commit {} on branch tranche/sandbox, by Mallory", &bad[..10]);
-    let next = format!("git push origin --force-with-lease {good}:refs/heads/tranche/sandbox");
-    stage.apply().ends(77).says(&named).says("is not a record commit").says(&next);
-    stage.rewind(1);
+    let refusal = stage.apply().ends(77).says(&named).says("is not a record commit");
+    stage.follow(&refusal);
+    assert_eq!(stage.tip(), good);
     // Somebody copies the trailers, and does not count.
     let repository = stage.repository();
     let copied = repository.find_reference(RECORD).unwrap().peel_to_commit().unwrap();
@@ -225,8 +238,9 @@ fn a_commit_that_tranche_did_not_write_is_named_with_its_author() {
     let message = stage.next_message("web: a fine subject");
     stage.forge(WEB, "Update web.yaml", mend);
     stage.forge(WEB, &message, mend);
-    stage.apply().ends(77).says("by Mallory").says("stands below one");
-    stage.rewind(2);
+    let refusal = stage.apply().ends(77).says("by Mallory").says("stands below one");
+    stage.follow(&refusal);
+    assert_eq!(stage.tip(), good);
     stage.apply_wait().ends(3).says("batchPartition is 1");
 }
 
