@@ -84,6 +84,11 @@ fn listed(amounts: &[Option<Amount>], total: u32) -> Result<Goals, BatchError> {
     let Some((last, before)) = amounts.split_last() else {
         return Err(BatchError::Empty);
     };
+    let percent = |amount: &Option<Amount>| match amount {
+        Some(Amount::Percent(percent)) => Some(u64::from(*percent)),
+        _ => None,
+    };
+    let named: Option<u64> = amounts.iter().map(percent).sum();
     let any_percent = before.iter().flatten().any(|a| matches!(a, Amount::Percent(_)));
     let mut sum = 0_u64;
     let mut cumulative = Vec::with_capacity(amounts.len());
@@ -106,10 +111,16 @@ fn listed(amounts: &[Option<Amount>], total: u32) -> Result<Goals, BatchError> {
         matches!(last, Some(Amount::Count(count)) if sum + u64::from(*count) > u64::from(total));
     if full || cut {
         let filled = cumulative.iter().filter(|c| **c < total).count() + 1;
+        let why = match named {
+            Some(named) if named > 100 => format!("the batches name {named}%"),
+            _ => format!("{total} pods are few for these batches: percentages round up"),
+        };
+        let of = amounts.len();
+        warnings.push(format!("{why}, so all pods have moved after batch {filled} of {of}"));
+    } else if let Some(named) = named.filter(|named| *named < 100) {
+        let left = total.saturating_sub(cumulative.last().copied().unwrap_or(0));
         warnings.push(format!(
-            "{total} pods are few for these batches: percentages round up, so all pods have \
-             moved after batch {filled} of {}",
-            amounts.len()
+            "the batches name {named}%: the last one takes all that is left, {left} of {total} pods"
         ));
     }
     cumulative.push(total);
