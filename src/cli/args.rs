@@ -23,7 +23,7 @@ pub struct Arguments {
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub struct Common {
-    /// The plan repository: a path or a file:// URL
+    /// The plan repository: a path, or a URL of git (https, ssh, file)
     #[arg(long, global = true, value_name = "PATH|URL", default_value = ".", env = "TRANCHE_REPO")]
     pub repo: String,
     /// The plan branch (default: the branch that the remote's HEAD points to)
@@ -140,7 +140,7 @@ pub struct Apply {
     /// Take a plan branch whose history was rewritten
     #[arg(long)]
     pub accept_rewind: bool,
-    /// Ends that count as success
+    /// Ends that count as success, with commas between them
     #[arg(long, value_enum, value_delimiter = ',', value_name = "END")]
     pub ok_exit: Vec<OkExit>,
     /// Write how each entity ended as JSON, whatever the exit code
@@ -180,8 +180,8 @@ pub struct Log {
     /// Only this rollout: NAME or NAMESPACE/NAME
     pub rollout: Option<String>,
     /// At most so many commits
-    #[arg(short = 'n', long, value_name = "COUNT")]
-    pub max_count: Option<usize>,
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_count: Option<u32>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -28,6 +28,7 @@ pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<
             Ok(Some(subject)) => {
                 found += 1;
                 out(&escaped(&subject));
+                out(&format!("  {}", what_follows(wanted)));
             }
             Ok(None) => {}
             Err(failure) => {
@@ -47,6 +48,16 @@ pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<
         ));
     }
     Ok(0)
+}
+
+/// A decision moves nothing by itself.
+fn what_follows(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::Pause => "no further batch begins until `tranche resume`",
+        Wanted::Resume => "the next `tranche apply` goes on",
+        Wanted::Abort => "nothing has moved yet: the next `tranche apply` goes back",
+        Wanted::Retry => "the next `tranche apply` begins another attempt",
+    }
 }
 
 /// Decides on one target: what was recorded, or none if it has no such

@@ -6,18 +6,30 @@ use super::render::load_all;
 use super::terminal::{escaped, out};
 use serde_json::json;
 
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// Checks the plan for every target.
 pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut notices = Vec::new();
     let mut counts = Vec::new();
     for (target, loaded) in load_all(common, options.worktree).await? {
         notices.extend(loaded.plan.notices.clone());
+        let (applications, rollouts) = (loaded.applications.len(), loaded.plan.rollouts.len());
+        let objects = loaded.plan.objects.len();
         counts.push(format!(
-            "target {target}: {} applications, {} rollouts, {} plain objects",
-            loaded.applications.len(),
-            loaded.plan.rollouts.len(),
-            loaded.plan.objects.len()
+            "target {target}: {}, {}, {}",
+            counted(applications, "application"),
+            counted(rollouts, "rollout"),
+            counted(objects, "plain object")
         ));
+        if applications + rollouts + objects == 0 {
+            counts.push(format!(
+                "note: target {target}: the plan is empty: no file that `include` of tranche.yaml \
+                 names holds a document"
+            ));
+        }
     }
     notices.sort_by(|a, b| a.place.cmp(&b.place));
     notices.dedup();

@@ -38,8 +38,15 @@ pub async fn run(common: &Common, options: &Log) -> Result<u8, Failure> {
             .unwrap_or_default());
         return Ok(0);
     }
-    if rows.is_empty() {
-        out("the record is empty");
+    match &options.rollout {
+        Some(rollout) if rows.is_empty() => {
+            return Err(Failure::usage(
+                format!("no commit on the record is about \"{rollout}\""),
+                "`tranche status` lists the rollouts; `tranche log` alone shows every commit",
+            ));
+        }
+        None if rows.is_empty() => out("the record is empty"),
+        _ => {}
     }
     let paint = Paint::stdout();
     for row in &rows {

@@ -72,7 +72,12 @@ fn show_entity(paint: Paint, entity: &PreviewEntity) {
                 let text = format!("{}: {}", entity.key, rest.message);
                 out(&format!("  {}", paint.yellow(&escaped(&text))));
             }
-            _ => err(&format!("error: {}", escaped(&rest.message))),
+            _ => {
+                let key = entity.key.to_string();
+                let named = rest.message.contains(&key);
+                let text = if named { String::new() } else { format!("{key}: ") } + &rest.message;
+                err(&format!("error: {}", escaped(&text)));
+            }
         }
         return;
     }

@@ -45,7 +45,7 @@ pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
         return Ok(0);
     }
     if rollouts.is_empty() && direct.is_empty() {
-        out("nothing is rolled out yet; `tranche plan` shows what would be");
+        out("nothing is recorded as rolled out; `tranche plan` shows what would be");
     }
     let paint = Paint::stdout();
     for (target, record, waiting) in &rollouts {
@@ -81,18 +81,19 @@ fn gate(plan: &Loaded, target: &Target, record: &EntityRecord) -> Option<String>
 /// What an open step, a person's hold or a gate of the plan waits for.
 fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<String>) -> Value {
     match &record.open {
-        Some(open) if open.phase == Phase::Waiting => json!({
+        Some(open) if open.phase == Phase::Waiting && !decisions.turn_back(record) => json!({
             "reason": open.reason,
             "since": open.since,
             "until": open.deadline,
         }),
-        Some(_) => Value::Null,
-        None if record.status.rolling_state.terminal() => Value::Null,
-        None => match &decisions.paused {
-            Some(paused) => {
-                let reason = format!("paused by {}", paused.by);
-                json!({"reason": reason, "since": paused.at, "until": null})
-            }
+        Some(open) if open.phase == Phase::Intent => json!({
+            "reason": format!("step {}, run {} is writing", open.id, open.holder.run),
+            "since": null,
+            "until": open.lease_until,
+        }),
+        _ if record.status.rolling_state.terminal() => Value::Null,
+        _ => match decisions.standing(record.attempt) {
+            Some((reason, since)) => json!({"reason": reason, "since": since, "until": null}),
             None => gate.map_or(
                 Value::Null,
                 |reason| json!({"reason": reason, "since": null, "until": null}),

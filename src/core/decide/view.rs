@@ -74,7 +74,9 @@ impl<'a> RolloutView<'a> {
         self.revisions.get(name).ok_or_else(|| {
             let place = self.rollout.map_or_else(String::new, |r| format!("{}: ", r.place));
             let known = if self.known.is_empty() {
-                "no revision of that application is published".to_owned()
+                let application =
+                    name.rsplit_once("-v").map_or(name, |(application, _)| application);
+                format!("no revision of an application \"{application}\" is published")
             } else {
                 format!("published are {}", self.known.join(", "))
             };

@@ -1,6 +1,7 @@
 //! The page that forges show for the record branch.
 
 use super::{Decisions, EntityRecord, Phase};
+use crate::core::decide::RollingState;
 use crate::core::strategy::EntityKind;
 
 /// One line of the dashboard.
@@ -13,7 +14,8 @@ pub fn dashboard(target: &str, rows: &[Row<'_>]) -> String {
         "# {}\n\nWritten by Tranche after every step; edits here have no effect.\n",
         cell(target)
     );
-    let rollouts: Vec<&Row<'_>> = rows.iter().filter(|r| is_rollout(r)).collect();
+    let rollouts: Vec<&Row<'_>> =
+        rows.iter().filter(|(record, _)| is_rollout(record) && !record.removed).collect();
     page.push_str("\n## Rollouts\n\n");
     if rollouts.is_empty() {
         page.push_str("None yet.\n");
@@ -24,26 +26,35 @@ pub fn dashboard(target: &str, rows: &[Row<'_>]) -> String {
             page.push_str(&rollout_line(row));
         }
     }
-    let direct: Vec<&Row<'_>> = rows.iter().filter(|r| !is_rollout(r)).collect();
-    if !direct.is_empty() {
-        page.push_str("\n## Applied directly\n\n| Namespace | Name | Revision | State |\n");
-        page.push_str("|---|---|---|---|\n");
-        for (record, _) in direct {
-            let revision = record.target.as_ref().map_or("", |target| target.name.as_str());
-            page.push_str(&format!(
-                "| {} | {} | {} | {} |\n",
-                cell(&record.entity.namespace),
-                cell(&record.entity.name),
-                cell(revision),
-                standing(record)
-            ));
-        }
-    }
+    let direct = rows.iter().filter(|(record, _)| !is_rollout(record) && !record.removed);
+    page.push_str(&table_of("Applied directly", direct));
+    let left = rows.iter().filter(|(record, _)| record.removed);
+    page.push_str(&table_of("No longer in the plan, and left as they were", left));
     page
 }
 
-fn is_rollout(row: &Row<'_>) -> bool {
-    row.0.entity.kind == EntityKind::Rollout && !row.0.removed
+fn is_rollout(record: &EntityRecord) -> bool {
+    record.entity.kind == EntityKind::Rollout
+}
+
+/// Name, revision and state of each; nothing if there is none.
+fn table_of<'a>(title: &str, rows: impl Iterator<Item = &'a Row<'a>>) -> String {
+    let mut table = String::new();
+    for (record, _) in rows {
+        if table.is_empty() {
+            table = format!("\n## {title}\n\n| Namespace | Name | Revision | State |\n");
+            table.push_str("|---|---|---|---|\n");
+        }
+        let revision = record.target.as_ref().map_or("", |target| target.name.as_str());
+        table.push_str(&format!(
+            "| {} | {} | {} | {} |\n",
+            cell(&record.entity.namespace),
+            cell(&record.entity.name),
+            cell(revision),
+            standing(record)
+        ));
+    }
+    table
 }
 
 fn rollout_line((record, decisions): &Row<'_>) -> String {
@@ -55,15 +66,22 @@ fn rollout_line((record, decisions): &Row<'_>) -> String {
         if of == 0 { String::new() } else { format!("{} of {of}", status.current_batch + 1) };
     let size = u32::try_from(status.rollout_target_size).unwrap_or(0);
     let waiting = match &record.open {
-        Some(open) if open.phase == Phase::Waiting => open.reason.clone().unwrap_or_default(),
-        _ => decisions.paused.as_ref().map_or_else(String::new, |p| format!("paused by {}", p.by)),
+        Some(open) if open.phase == Phase::Waiting && !decisions.turn_back(record) => {
+            open.reason.clone().unwrap_or_default()
+        }
+        _ if status.rolling_state == RollingState::RolloutFailed => {
+            record.last.as_ref().map_or_else(String::new, |last| last.message.clone())
+        }
+        _ if status.rolling_state.terminal() => String::new(),
+        _ => decisions.standing(record.attempt).map_or_else(String::new, |(reason, _)| reason),
     };
     format!(
-        "| {}/{} | {} | {} | {} of {size} | {batch} | {} | {} |\n",
+        "| {}/{} | {} | {} | {} of {size}, {} ready | {batch} | {} | {} |\n",
         cell(&record.entity.namespace),
         cell(&record.entity.name),
         cell(&revision(&record.source)),
         cell(&revision(&record.target)),
+        status.upgraded_replicas,
         status.upgraded_ready_replicas,
         standing(record),
         cell(&waiting)
@@ -83,8 +101,11 @@ fn cell(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
-            '|' | '<' | '>' | '`' | '*' | '_' | '[' | ']' | '#' | '@' | '\\' | '!' => {
-                out.push_str(&format!("&#{};", u32::from(c)));
+            // Nobody is told of a page by its text.
+            '@' => out.push_str("&#64;"),
+            '|' | '<' | '>' | '`' | '*' | '_' | '[' | ']' | '#' | '&' | '\\' | '!' | '~' => {
+                out.push('\\');
+                out.push(c);
             }
             c if c.is_control() => out.push(' '),
             c => out.push(c),
@@ -99,6 +120,6 @@ mod tests {
 
     #[test]
     fn a_cell_cannot_break_out_of_the_table() {
-        assert_eq!(cell("a|b\n<img>"), "a&#124;b &#60;img&#62;");
+        assert_eq!(cell("a|b\n<img>"), r"a\|b \<img\>");
     }
 }

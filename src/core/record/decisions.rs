@@ -1,5 +1,6 @@
 //! What people decided about a rollout.
 
+use super::EntityRecord;
 use super::file::FORMAT;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,10 +45,34 @@ impl Decisions {
         self.abort.as_ref().is_some_and(|verdict| verdict.attempt == attempt)
     }
 
+    /// Whether what is open has to go back, and has not begun to.
+    #[must_use]
+    pub fn turn_back(&self, record: &EntityRecord) -> bool {
+        let going = record.open.as_ref().is_some_and(|open| open.kind.is_patient());
+        self.aborts(record.attempt) && !going && !record.status.rolling_state.terminal()
+    }
+
     /// Whether a new attempt is wanted after this one.
     #[must_use]
     pub fn retries(&self, attempt: u32) -> bool {
         self.retry.as_ref().is_some_and(|verdict| verdict.attempt == attempt)
+    }
+
+    /// What a person has decided about an attempt that is under way, in words,
+    /// and when: an abort before a pause, which it overrides.
+    #[must_use]
+    pub fn standing(&self, attempt: u32) -> Option<(String, Timestamp)> {
+        let said = |verdict: &Verdict| match &verdict.reason {
+            Some(reason) => format!("{} ({reason})", verdict.by),
+            None => verdict.by.clone(),
+        };
+        match (&self.abort, &self.paused) {
+            (Some(abort), _) if abort.attempt == attempt => {
+                Some((format!("`tranche apply` to go back: aborted by {}", said(abort)), abort.at))
+            }
+            (_, Some(paused)) => Some((format!("paused by {}", said(paused)), paused.at)),
+            _ => None,
+        }
     }
 
     /// The same decisions with the format that is written.
