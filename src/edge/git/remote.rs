@@ -219,7 +219,7 @@ impl Remote for GitRemote {
         let branch = &self.plan_branch;
         let plan = format!("+refs/heads/{branch}:{}", self.refs.reference("plan"));
         let missing = || RemoteError::Missing {
-            what: format!("the plan branch \"{branch}\""),
+            what: format!("the plan branch \"{branch}\", or any commit on it,"),
             remote: self.url.to_string(),
         };
         if let Err(error) = self.bring(&[plan, record]).await {

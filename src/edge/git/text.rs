@@ -27,7 +27,8 @@ impl Secrets {
 pub(super) fn for_people(raw: &[u8], secrets: &Secrets) -> String {
     let masked = mask(&secrets.hide(&String::from_utf8_lossy(raw)));
     let mut out = String::new();
-    for character in masked.trim().chars() {
+    // ssh ends its lines as terminals want them.
+    for character in masked.replace("\r\n", "\n").trim().chars() {
         if out.len() >= LIMIT {
             out.push_str(" ...");
             break;
@@ -79,7 +80,7 @@ mod tests {
     fn credentials_and_control_characters_do_not_come_through() {
         let raw = b"fatal: 'https://bob:p%40ss@host.test/r.git' \x1b[31mno\r\nsecond\0";
         let said = for_people(raw, &Secrets::default());
-        assert_eq!(said, "fatal: 'https://***@host.test/r.git' \\u{1b}[31mno\\u{d}\nsecond\\u{0}");
+        assert_eq!(said, "fatal: 'https://***@host.test/r.git' \\u{1b}[31mno\nsecond\\u{0}");
         assert_eq!(mask("see https://host.test/a@b"), "see https://host.test/a@b");
     }
 
