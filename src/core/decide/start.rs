@@ -164,8 +164,9 @@ fn not_live(
             "{}: {} would create {}, but it is live with {live} pods",
             rollout.place, view.key, target.workload
         ),
-        "name the revision that runs there as sourceAppRevisionName in the plan, or delete it by \
-         hand (`kubectl delete`) if nothing needs it, and `tranche apply` again",
+        "if that is what should run, no rollout is needed: take this one out of the plan, and name \
+         the revision as sourceAppRevisionName once the target is another one; if nothing needs \
+         it, delete it by hand (`kubectl delete`), and `tranche apply` again",
     ))
 }
 
