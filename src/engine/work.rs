@@ -460,18 +460,28 @@ fn drains(act: &Act, at: usize) -> bool {
     matches!(effect, Some(Effect::Await { condition, .. }) if condition.holds_for().is_some())
 }
 
-/// Where a step is gone on with: where the record stands. A drain counts from
-/// when all that it stands on held. If the record stands at one that nobody has
-/// said to wait for, its cursor was edited, or its run died first: the waits
-/// right before it are looked at again.
+/// How far a record's cursor is believed. A drain counts from when all that it
+/// stands on held: if the record stands at one that nobody has said to wait for,
+/// its cursor was edited, or its run died first. A write stands on the waits
+/// before it, and a cursor that stands at one may have been edited to skip them.
+/// Both times the waits right before it are looked at again; writes that are
+/// done are known by their marks.
 fn believed(act: &Act) -> usize {
+    let effects = &act.step.effects;
+    let is_wait = |at: &usize| matches!(effects.get(*at), Some(Effect::Await { .. }));
+    let first_of = |at: usize| (0..at).rev().take_while(is_wait).last().unwrap_or(at);
+    if !is_wait(&act.cursor) {
+        // Without the lock nothing is written, and the lock is taken from the
+        // wait before.
+        let before = || (0..act.cursor).rev().find(is_wait).map_or(0, first_of);
+        return if act.entry == Entry::Takeover { before() } else { act.cursor };
+    }
     let waits_for_it =
         |open: &OpenStep| open.id == *act.step.id() && open.waits_at == Some(act.cursor);
     if !drains(act, act.cursor) || act.record.open.as_ref().is_some_and(waits_for_it) {
         return act.cursor;
     }
-    let is_wait = |at: &usize| matches!(act.step.effects.get(*at), Some(Effect::Await { .. }));
-    (0..act.cursor).rev().take_while(is_wait).last().unwrap_or(act.cursor)
+    first_of(act.cursor)
 }
 
 /// Whether a lock lets nobody write any more.
