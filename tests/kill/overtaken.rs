@@ -6,11 +6,14 @@ use crate::block_on;
 use crate::scenario::{DEPLOY, PAIR, Scenario};
 use crate::trap::{Sort, Witness};
 use crate::world::World;
+use serde_json::Value;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use tranche::core::object::ObjectRef;
 use tranche::edge::cluster::KubeCluster;
 use tranche::engine::Class;
+use tranche::port::{ClusterError, WriteMode};
 
 /// Lets another run do everything, just before the first look at a workload.
 struct Overtaking<'a> {
@@ -20,6 +23,16 @@ struct Overtaking<'a> {
 }
 
 impl Witness<KubeCluster> for Overtaking<'_> {
+    async fn apply(
+        &self,
+        cluster: &KubeCluster,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+    ) -> Result<Arc<Value>, ClusterError> {
+        self.audit.apply(cluster, object, body, mode).await
+    }
+
     async fn reading(&self, object: &ObjectRef) {
         let workload = matches!(object.kind.as_str(), "CloneSet" | "Deployment");
         if !workload || self.done.replace(true) {
