@@ -146,7 +146,7 @@ fn a_plan_is_checked_before_it_is_ever_committed() {
         Ran::of(&program.args(arguments).current_dir(dir.path()).output().unwrap())
     };
     tranche(&["init"]).ends(0);
-    tranche(&["lint", "--worktree"]).ends(0).says("1 applications, 1 rollouts");
+    tranche(&["lint", "--worktree"]).ends(0).says("1 application, 1 rollout, 0 plain objects");
     tranche(&["render", "--worktree"]).ends(0).says("kind: Deployment");
     let file = dir.path().join(ROLLOUT);
     let text = std::fs::read_to_string(&file).unwrap();
