@@ -175,36 +175,46 @@ impl<P: Ports> Engine<'_, P> {
         if !self.snapshot(reading).entities()?.is_empty() {
             return Err(self.missing());
         }
-        self.write_anchor(reading, 0, None, false).await.map(drop)
+        self.write_anchor(reading, 0, None, false).await
     }
 
-    /// Sees that the anchor exists before the first commit of a record. A GET
-    /// that shows none may show an older state, and would let a record that was
-    /// dropped begin anew; a create cannot. False if anchor and record have to
-    /// be read again.
+    /// Whether a record may begin, because no anchor tells of one. A GET that
+    /// shows none may show an older state, and would let a record that was
+    /// dropped begin anew; the dry-run of a create does not. False if anchor and
+    /// record have to be read again.
     pub(super) async fn begins(&self, reading: &Reading) -> Result<bool, RunError> {
-        match self.anchor_seen().await? {
-            Some(live) => Ok(self.follows(reading, &live).is_ok()),
-            None => self.write_anchor(reading, 0, None, false).await,
+        let object = self.anchor();
+        if let Some(live) = self.ports.cluster().get(&object).await? {
+            return Ok(self.follows(reading, &live).is_ok());
+        }
+        let body = self.anchor_body(reading, 0).await?;
+        match self.ports.cluster().apply(&object, &body, &WriteMode::CreateOnly, true).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.problem {
+                ClusterProblem::Stale(_) => Ok(false),
+                // What is missing here is said when the anchor is to be written.
+                ClusterProblem::Forbidden(_) | ClusterProblem::Missing(_) => Ok(true),
+                _ => Err(error.into()),
+            },
         }
     }
 
-    /// Creates the anchor, or replaces that of another cluster. False if another
-    /// run was first, which is as good where its own is expected.
+    /// Creates the anchor, or replaces that of another cluster. Another run
+    /// that was first is as good.
     pub(super) async fn write_anchor(
         &self,
         reading: &Reading,
         seq: u64,
         live: Option<&Value>,
         dry_run: bool,
-    ) -> Result<bool, RunError> {
+    ) -> Result<(), RunError> {
         let object = self.anchor();
         let body = self.anchor_body(reading, seq).await?;
         let mode = live.map_or(WriteMode::CreateOnly, exactly);
         match self.ports.cluster().apply(&object, &body, &mode, dry_run).await {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(()),
             Err(error) => match error.problem {
-                ClusterProblem::Stale(_) => Ok(false),
+                ClusterProblem::Stale(_) => Ok(()),
                 ClusterProblem::Missing(_) => Err(RunError::new(
                     Class::Failed,
                     format!("{error}: the target's namespace must exist"),
