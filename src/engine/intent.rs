@@ -10,6 +10,7 @@ use super::{Engine, MAX_LOSSES, Reading, RunError, Tip, WRITE_LEASE};
 use crate::core::decide::{Act, Entry as StepEntry, Intended, intended};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{CommitPhase, EntityRecord, NamedObject, effects_body, intent_subject};
+use crate::core::strategy::Effect;
 use crate::port::{Clock, CommitId, Objects, Ports, Remote};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -235,9 +236,14 @@ pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedO
         let object = effect.object();
         let found = live.get(object);
         let text = |p: &str| found.and_then(|l| l.pointer(p)).and_then(Value::as_str);
+        // What a delete is to hit it says itself, whatever a read has shown.
+        let deleted = match effect {
+            Effect::Delete { uid, .. } => uid.clone(),
+            _ => None,
+        };
         let named = NamedObject {
             object: object.clone(),
-            uid: text("/metadata/uid").map(str::to_owned),
+            uid: text("/metadata/uid").map(str::to_owned).or(deleted),
             generation: found
                 .and_then(|l| l.pointer("/metadata/generation"))
                 .and_then(Value::as_u64),

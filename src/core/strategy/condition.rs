@@ -73,7 +73,13 @@ impl Condition {
 #[must_use]
 pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look {
     let Some(live) = sight.live else {
-        let met = matches!(condition, Condition::ScaledTo { .. });
+        // No pods are what a missing workload has.
+        let met = matches!(
+            condition,
+            Condition::ScaledTo { .. }
+                | Condition::Ready { at_least: 0 }
+                | Condition::UpdatedReady { at_least: 0 }
+        );
         let seen = format!("{object} is not there");
         return Look { met, set_back: !met, seen, ..Look::default() };
     };
