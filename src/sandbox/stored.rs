@@ -50,15 +50,16 @@ impl Update {
             Some(before) if !known(before) => before.update.as_ref().map_or(0, |u| u.depth + 1),
             _ => 0,
         };
+        let deep = depth >= DEEPEST;
         let before = before.map(|before| {
             let mut before = before.clone();
-            if depth >= DEEPEST || known(&before) {
+            if deep || known(&before) {
                 before.managed();
                 before.update = None;
             }
             before
         });
-        let depth = if depth > DEEPEST { 0 } else { depth };
+        let depth = if deep { 0 } else { depth };
         let (manager, subresource) = (manager.to_owned(), subresource.map(str::to_owned));
         Self { kind, before, manager, subresource, time, depth }
     }
