@@ -187,16 +187,9 @@ impl<P: Ports> Engine<'_, P> {
         if let Some(live) = self.ports.cluster().get(&object).await? {
             return Ok(self.follows(reading, &live).is_ok());
         }
+        // What else is missing is said when the anchor is to be written.
         let body = self.anchor_body(reading, 0).await?;
-        match self.ports.cluster().apply(&object, &body, &WriteMode::CreateOnly, true).await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.problem {
-                ClusterProblem::Stale(_) => Ok(false),
-                // What is missing here is said when the anchor is to be written.
-                ClusterProblem::Forbidden(_) | ClusterProblem::Missing(_) => Ok(true),
-                _ => Err(error.into()),
-            },
-        }
+        Ok(self.is_free(&object, &body).await?)
     }
 
     /// Creates the anchor, or replaces that of another cluster. Another run

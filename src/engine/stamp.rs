@@ -9,7 +9,7 @@ use super::work::{Work, out_of_time};
 use super::{Engine, RunError};
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{epoch_of, restamped};
-use crate::port::{Clock, Cluster, ClusterProblem, Ports, WriteMode};
+use crate::port::{Clock, Cluster, ClusterError, ClusterProblem, Ports, WriteMode};
 use serde_json::{Value, json};
 
 /// How often a stamping begins again.
@@ -54,23 +54,33 @@ impl<P: Ports> Engine<'_, P> {
         Err(RunError::new(Class::NotRecorded, message, next).into())
     }
 
-    /// Whether what a GET does not show is not there. A GET may answer an older
-    /// state; of what it shows a write finds out by its precondition, and here
-    /// a dry-run of a create does: a server looks at what it stores before it
-    /// says that nothing may be there, and before it looks at the content.
+    /// Whether what a GET does not show is not there.
     async fn is_gone(&self, work: &Work, object: &ObjectRef) -> Result<bool, Halt> {
         let Some(lock) = &work.lock else { return Ok(true) };
         let bare = restamped(object, &json!({}), lock.epoch);
-        match self.ports.cluster().apply(object, &bare, &WriteMode::CreateOnly, true).await {
+        Ok(self.is_free(object, &bare).await?)
+    }
+
+    /// Whether nothing is stored under a name. A GET may answer an older state;
+    /// of what it shows a write finds out by its precondition, and of what it
+    /// does not show the dry-run of a create does: a server looks at what it
+    /// stores before it says that nothing may be there, and before it looks at
+    /// the content.
+    pub(super) async fn is_free(
+        &self,
+        object: &ObjectRef,
+        body: &Value,
+    ) -> Result<bool, ClusterError> {
+        match self.ports.cluster().apply(object, body, &WriteMode::CreateOnly, true).await {
             Ok(_) => Ok(true),
             Err(error) => match error.problem {
                 ClusterProblem::Stale(_) | ClusterProblem::Conflict(_) => Ok(false),
-                // So bare it is refused only where nothing is; and who may not
-                // write here has the GET's word alone.
+                // A body is refused only where nothing is; and who may not write
+                // here has the GET's word alone.
                 ClusterProblem::Invalid(_)
                 | ClusterProblem::Missing(_)
                 | ClusterProblem::Forbidden(_) => Ok(true),
-                _ => Err(error.into()),
+                _ => Err(error),
             },
         }
     }
