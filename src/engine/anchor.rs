@@ -1,6 +1,6 @@
 //! The anchor: the one Lease that ties cluster and record together.
 
-use super::outcome::Class;
+use super::outcome::{Class, Halt};
 use super::{Engine, Reading, RunError};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::strategy::workload::set;
@@ -167,29 +167,39 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Sees that the anchor exists and is ours, before an intent is pushed.
-    pub(super) async fn anchored(&self, reading: &Reading) -> Result<(), RunError> {
+    pub(super) async fn anchored(&self, reading: &Reading) -> Result<(), Halt> {
+        if !self.follows_now(reading).await? {
+            return Err(Halt::Lost);
+        }
         let object = self.anchor();
         if let Some(live) = self.ports.cluster().get(&object).await? {
-            return self.is_ours(reading, &live).await;
+            return Ok(self.is_ours(reading, &live).await?);
         }
         if !self.snapshot(reading).entities()?.is_empty() {
-            return Err(self.missing());
+            return Err(self.missing().into());
         }
-        self.write_anchor(reading, 0, None, false).await
+        Ok(self.write_anchor(reading, 0, None, false).await?)
     }
 
-    /// Whether a record may begin, because no anchor tells of one. A GET that
-    /// shows none may show an older state, and would let a record that was
-    /// dropped begin anew; the dry-run of a create does not. False if anchor and
-    /// record have to be read again.
-    pub(super) async fn begins(&self, reading: &Reading) -> Result<bool, RunError> {
-        let object = self.anchor();
-        if let Some(live) = self.ports.cluster().get(&object).await? {
-            return Ok(self.follows(reading, &live).is_ok());
+    /// Whether the record follows the anchor that is stored now: asked once a
+    /// run, before its first push. A GET may show an older state, which would
+    /// let a record that was dropped begin anew, and one that was rewound go on;
+    /// a dry-run does not. False if anchor and record have to be read again.
+    pub(super) async fn follows_now(&self, reading: &Reading) -> Result<bool, RunError> {
+        if self.followed.get() {
+            return Ok(true);
         }
-        // What else is missing is said when the anchor is to be written.
-        let body = self.anchor_body(reading, 0).await?;
-        Ok(self.is_free(&object, &body).await?)
+        let object = self.anchor();
+        let follows = match self.ports.cluster().get(&object).await? {
+            Some(live) => {
+                self.follows(reading, &live).is_ok()
+                    && self.is_newest(&object, &self.anchor_body(reading, 0).await?, &live).await?
+            }
+            // What else is missing is said when the anchor is to be written.
+            None => self.is_free(&object, &self.anchor_body(reading, 0).await?).await?,
+        };
+        self.followed.set(follows);
+        Ok(follows)
     }
 
     /// Creates the anchor, or replaces that of another cluster. Another run

@@ -110,6 +110,9 @@ impl<P: Ports> Engine<'_, P> {
         if entries.is_empty() {
             return Ok(Pushed::Won);
         }
+        if !self.follows_now(reading).await? {
+            return Err(Halt::Lost);
+        }
         let mut chain = self.chain(reading, now)?;
         let last = entries.len() - 1;
         for (place, entry) in entries.into_iter().enumerate() {

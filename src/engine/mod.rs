@@ -101,6 +101,7 @@ pub struct Engine<'a, P: Ports> {
     rights: RefCell<BTreeMap<Access, bool>>,
     cluster_uid: RefCell<Option<String>>,
     until: Cell<Option<Timestamp>>,
+    followed: Cell<bool>,
     tally: tally::Tally,
     labelled: RefCell<orphans::Labelled>,
 }
@@ -122,6 +123,7 @@ impl<'a, P: Ports> Engine<'a, P> {
             rights: RefCell::default(),
             cluster_uid: RefCell::default(),
             until: Cell::new(None),
+            followed: Cell::new(false),
             tally: tally::Tally::default(),
             labelled: RefCell::default(),
         }

@@ -21,7 +21,7 @@ impl<P: Ports> Engine<'_, P> {
         if publications.is_empty() {
             return Ok(());
         }
-        if reading.tip.is_none() && !self.begins(reading).await? {
+        if !self.follows_now(reading).await? {
             return Err(Halt::Lost);
         }
         let remote = self.ports.remote();

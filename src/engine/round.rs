@@ -88,8 +88,8 @@ impl<P: Ports> Engine<'_, P> {
         if links.is_empty() {
             return Ok(Vec::new());
         }
-        if let Err(error) = self.anchored(reading).await {
-            return Ok(links.iter().map(|_| Linked::Not(Halt::Error(error.clone()))).collect());
+        if let Err(halt) = self.anchored(reading).await {
+            return Ok(links.iter().map(|_| Linked::Not(halt.clone())).collect());
         }
         let linked = self.begin(reading, links).await?;
         let epochs = linked.iter().filter_map(|linked| match linked {

@@ -85,6 +85,27 @@ impl<P: Ports> Engine<'_, P> {
         }
     }
 
+    /// Whether a GET has shown what is stored: the dry-run of a write tells by
+    /// its precondition.
+    pub(super) async fn is_newest(
+        &self,
+        object: &ObjectRef,
+        body: &Value,
+        live: &Value,
+    ) -> Result<bool, ClusterError> {
+        match self.ports.cluster().apply(object, body, &exactly(live), true).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.problem {
+                ClusterProblem::Stale(_) | ClusterProblem::Missing(_) => Ok(false),
+                // Who may not write here has the GET's word alone.
+                ClusterProblem::Invalid(_)
+                | ClusterProblem::Conflict(_)
+                | ClusterProblem::Forbidden(_) => Ok(true),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// One stamp. False if the object has to be looked at again.
     async fn stamp_one(&self, work: &Work, object: &ObjectRef, live: &Value) -> Result<bool, Halt> {
         let Some(lock) = &work.lock else { return Ok(true) };

@@ -29,6 +29,20 @@ impl Write {
         }
     }
 
+    /// Whether it is sent for the very state that an object is in. A creation
+    /// never is: it does nothing yet, and whoever finds it missing creates it.
+    pub fn meets(&self, live: Option<&Value>) -> bool {
+        let expected = match self {
+            Self::Apply { mode: WriteMode::Exactly { uid, resource_version }, .. } => {
+                (uid, resource_version)
+            }
+            Self::Apply { .. } => return false,
+            Self::Delete { uid, version, .. } => (uid, version),
+        };
+        let text = |key| live?.get("metadata")?.get(key)?.as_str();
+        text("uid") == Some(expected.0) && text("resourceVersion") == Some(expected.1)
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Apply { object, body, mode } => {

@@ -1,6 +1,7 @@
 //! Who goes next. Owns virtual time, the queue of events and the actors; every
 //! call of a port comes back here, so that any order of calls can happen.
 
+use crate::cluster::Flying;
 use crate::coverage::Coverage;
 use crate::faults::{Armed, Fault};
 use crate::invariants::Audit;
@@ -30,7 +31,7 @@ pub enum Event {
     /// A port's call goes on.
     Wake(ActorId, Rc<Pause>),
     /// A write that was in flight arrives.
-    Land(crate::cluster::Flying),
+    Land(Flying),
     /// A push that was in flight arrives.
     LandPush(crate::remote::FlyingPush),
     /// Somebody does something.
@@ -209,6 +210,16 @@ impl Sim {
     }
 
     /// The next event up to `until`, with time and the cluster moved there.
+    /// Whether a write that its sender has given up on may still arrive, of those
+    /// that `which` picks.
+    pub fn in_flight(&self, which: impl Fn(&Flying) -> bool) -> Option<String> {
+        let queue = self.queue.borrow();
+        queue.values().find_map(|event| match event {
+            Event::Land(flying) if which(flying) => Some(flying.write.object().to_string()),
+            _ => None,
+        })
+    }
+
     pub fn next(&self, until: u64) -> Option<Event> {
         let mut queue = self.queue.borrow_mut();
         let (at, _) = *queue.keys().next()?;

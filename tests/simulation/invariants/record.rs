@@ -102,6 +102,7 @@ impl Audit {
         match pushed.trailers.phase {
             CommitPhase::Intent => self.intent(sim, pushed, before, &next),
             CommitPhase::Waiting => {
+                self.answered(sim, pushed.run, was);
                 self.acts(was.filter(|was| was.holder.run == pushed.run).map_or(0, |w| w.epoch));
                 // Who only looks may say that it waits for something further on.
                 let same = was.zip(next.open.as_ref()).is_some_and(|(was, now)| {
@@ -264,6 +265,7 @@ impl Audit {
     ) {
         let run = pushed.run;
         let was = before.and_then(|record| record.open.as_ref());
+        self.answered(sim, run, was);
         if let Some(was) = was {
             self.not_forged(run, &next.entity, &was.id, was.kind);
             if was.holder.run == run {

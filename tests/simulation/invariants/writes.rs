@@ -1,11 +1,11 @@
 //! Invariants of a single write that reached the cluster.
 
 use super::{Audit, Intent, replicas, state};
-use crate::cluster::Write;
+use crate::cluster::{Flying, Write};
 use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::object::ObjectRef;
-use tranche::core::record::Phase;
+use tranche::core::record::{OpenStep, Phase};
 use tranche::core::strategy::{StepId, epoch_of, mark_of};
 use tranche::port::WriteMode;
 
@@ -229,6 +229,24 @@ impl Audit {
             let now = open.map(|open| (open.phase, open.id.clone(), open.epoch));
             self.broken("S7 a write lands only while its step is open", || {
                 format!("{run} with epoch {epoch} changes {object}; open is {now:?}")
+            });
+        }
+    }
+
+    /// S7: who gives a lock back has an answer to each of its writes. One whose
+    /// precondition still holds could land under the next intent.
+    pub(super) fn answered(&mut self, sim: &Sim, run: &str, was: Option<&OpenStep>) {
+        let ours = |open: &&OpenStep| open.phase == Phase::Intent && open.holder.run == run;
+        let Some(open) = was.filter(ours) else { return };
+        let could_land = |flying: &Flying| {
+            let object = flying.write.object();
+            flying.run == run
+                && open.objects.iter().any(|named| named.object == *object)
+                && flying.write.meets(sim.sandbox.cluster().bare(object).as_deref())
+        };
+        if let Some(object) = sim.in_flight(could_land) {
+            self.broken("S7 no lock is given back in doubt", || {
+                format!("{run} gives {} back while its write of {object} may still land", open.id)
             });
         }
     }
