@@ -9,6 +9,7 @@ use super::course::crowded;
 use super::outcome::Class;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::adopted;
+use crate::core::object::at;
 use crate::core::record::{self, EntityRecord, FORMAT, Inventory, inventory_path};
 use crate::port::{Change, Cluster, Ports};
 use serde_json::Value;
@@ -95,7 +96,7 @@ impl<P: Ports> Engine<'_, P> {
             let mut found = false;
             for (object, uid) in known {
                 let live = self.ports.cluster().get(&object).await?;
-                let here = live.as_ref().and_then(|l| l.pointer("/metadata/uid")?.as_str());
+                let here = live.as_ref().and_then(|l| at(l, "/metadata/uid")?.as_str());
                 found = here == Some(&uid);
                 if found {
                     break;

@@ -2,7 +2,7 @@
 
 use super::outcome::{Class, Halt};
 use super::{Engine, Reading, RunError};
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::core::strategy::workload::set;
 use crate::port::{Cluster, ClusterError, ClusterProblem, Objects, Ports, Remote, WriteMode};
 use serde_json::{Value, json};
@@ -356,7 +356,7 @@ impl<P: Ports> Engine<'_, P> {
     async fn ask_cluster_uid(&self) -> Result<String, RunError> {
         let namespace = ObjectRef::new(&KindRef::new("v1", "Namespace"), None, "kube-system");
         let live = self.ports.cluster().get(&namespace).await?;
-        let uid = live.as_ref().and_then(|l| l.pointer("/metadata/uid")).and_then(Value::as_str);
+        let uid = live.as_ref().and_then(|l| at(l, "/metadata/uid")).and_then(Value::as_str);
         uid.map(str::to_owned).ok_or_else(|| {
             RunError::new(
                 Class::Failed,
@@ -388,11 +388,9 @@ pub(super) fn seq_of(live: &Value) -> Option<u64> {
 
 /// The precondition that an object is the one that was read.
 pub(super) fn exactly(live: &Value) -> WriteMode {
-    let text = |pointer: &str| {
-        live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    let text = |field: &str| {
+        let found = live.get("metadata").and_then(|metadata| metadata.get(field));
+        found.and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    WriteMode::Exactly {
-        uid: text("/metadata/uid"),
-        resource_version: text("/metadata/resourceVersion"),
-    }
+    WriteMode::Exactly { uid: text("uid"), resource_version: text("resourceVersion") }
 }

@@ -7,7 +7,7 @@ use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::DirectContent;
 use crate::core::digest::Digest;
 use crate::core::model::{Rollout, TargetRevision};
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::core::traffic::route;
@@ -120,7 +120,7 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     fn namespace_of(&self, body: &Value) -> String {
-        let named = body.pointer("/metadata/namespace").and_then(Value::as_str);
+        let named = at(body, "/metadata/namespace").and_then(Value::as_str);
         named.unwrap_or(&self.target.namespace).to_owned()
     }
 

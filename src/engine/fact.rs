@@ -11,6 +11,7 @@ use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::{
     Conclusion, Entry as StepEntry, Parked, StepVerdict, concluded, heeds_abort, parked, unwritten,
 };
+use crate::core::object::at;
 use crate::core::record::{
     CommitPhase, EntityRecord, NamedObject, effects_body, result_subject, unwritten_subject,
     waiting_subject,
@@ -136,9 +137,9 @@ impl<P: Ports> Engine<'_, P> {
         for named in &mut all {
             self.look_at(&named.object, &mut live).await?;
             let found = live.get(&named.object);
-            let uid = found.and_then(|l| l.pointer("/metadata/uid")).and_then(Value::as_str);
+            let uid = found.and_then(|l| at(l, "/metadata/uid")).and_then(Value::as_str);
             named.uid = uid.map(str::to_owned);
-            let generation = found.and_then(|l| l.pointer("/metadata/generation"));
+            let generation = found.and_then(|l| at(l, "/metadata/generation"));
             named.generation = generation.and_then(Value::as_u64);
         }
         Ok(all)

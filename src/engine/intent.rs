@@ -8,7 +8,7 @@ use super::survey::{Link, LinkContent};
 use super::work::Work;
 use super::{Engine, MAX_LOSSES, Reading, RunError, Tip, WRITE_LEASE};
 use crate::core::decide::{Act, Entry as StepEntry, Intended, intended};
-use crate::core::object::{Live, ObjectRef};
+use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{CommitPhase, EntityRecord, NamedObject, effects_body, intent_subject};
 use crate::core::strategy::Effect;
 use crate::port::{Clock, CommitId, Objects, Ports, Remote};
@@ -235,7 +235,7 @@ pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedO
     for effect in &act.step.effects {
         let object = effect.object();
         let found = live.get(object);
-        let text = |p: &str| found.and_then(|l| l.pointer(p)).and_then(Value::as_str);
+        let text = |p: &str| found.and_then(|l| at(l, p)).and_then(Value::as_str);
         // What a delete is to hit it says itself, whatever a read has shown.
         let deleted = match effect {
             Effect::Delete { uid, .. } => uid.clone(),
@@ -244,9 +244,7 @@ pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedO
         let named = NamedObject {
             object: object.clone(),
             uid: text("/metadata/uid").map(str::to_owned).or(deleted),
-            generation: found
-                .and_then(|l| l.pointer("/metadata/generation"))
-                .and_then(Value::as_u64),
+            generation: found.and_then(|l| at(l, "/metadata/generation")).and_then(Value::as_u64),
         };
         all.insert(object.clone(), named);
     }

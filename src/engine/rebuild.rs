@@ -11,7 +11,7 @@ use super::reading::known;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::{Recognised, Traces, recognise};
 use crate::core::model::Rollout;
-use crate::core::object::{KindRef, Live, ObjectRef};
+use crate::core::object::{KindRef, Live, ObjectRef, at};
 use crate::core::record::{self, EntityRecord, Inventory, inventory_path, revision_path};
 use crate::core::strategy::{EntityKey, LABEL_MANAGED_BY, MANAGED_BY, RevisionBodies, epoch_of};
 use crate::port::{Change, Clock, Cluster, ClusterProblem, Objects, Ports, Remote};
@@ -301,7 +301,7 @@ fn owned(
 ) -> Vec<(ObjectRef, Option<String>)> {
     let owner = format!("{}/{}/{}", key.kind, key.namespace, key.name);
     let mine = |body: &&Value| {
-        let annotations = body.pointer("/metadata/annotations");
+        let annotations = at(body, "/metadata/annotations");
         let entity = annotations.and_then(|a| a.get(crate::core::strategy::ANNOTATION_ENTITY));
         entity.and_then(Value::as_str) == Some(&owner)
     };
@@ -310,7 +310,7 @@ fn owned(
         .into_iter()
         .filter_map(|object| {
             let body = live.get(object).filter(mine)?;
-            let uid = body.pointer("/metadata/uid").and_then(Value::as_str)?;
+            let uid = at(body, "/metadata/uid").and_then(Value::as_str)?;
             Some((object.clone(), Some(uid.to_owned())))
         })
         .collect()

@@ -7,7 +7,7 @@ use super::outcome::Halt;
 use super::work::out_of_time;
 use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
-use crate::core::object::{Live, ObjectRef};
+use crate::core::object::{Live, ObjectRef, at};
 use crate::core::strategy::{
     Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of, workload,
 };
@@ -172,7 +172,7 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(Written::Done);
             }
             fenced(object, &live, lock.epoch)?;
-            if live.pointer("/metadata/deletionTimestamp").is_some() {
+            if at(&live, "/metadata/deletionTimestamp").is_some() {
                 return Ok(Written::Done);
             }
             let found = Live::from_iter([(object.clone(), live.clone())]);
@@ -212,7 +212,7 @@ fn unnamed(live: &Value, lock: &Lock) -> Option<String> {
 }
 
 fn uid_of(live: &Value) -> String {
-    live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
+    at(live, "/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// How a missing object is created: without pods, to be scaled by a later

@@ -4,7 +4,7 @@
 use super::fields::{default, set, text};
 use super::pod_defaults;
 use super::world::World;
-use crate::core::object::KindRef;
+use crate::core::object::{KindRef, at};
 use serde_json::{Value, json};
 
 /// Fills in what `object` leaves out.
@@ -107,7 +107,7 @@ fn ordered_update(object: &mut Value) {
         default(object, &[&path[..], &["type"]].concat(), json!("RollingUpdate"));
         default(object, &[&path[..], &["rollingUpdate"]].concat(), json!({}));
     }
-    let begun = object.pointer("/spec/updateStrategy/rollingUpdate").is_some_and(Value::is_object);
+    let begun = at(object, "/spec/updateStrategy/rollingUpdate").is_some_and(Value::is_object);
     if begun && text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
         default(object, &[&path[..], &["rollingUpdate", "partition"]].concat(), json!(0));
     }
@@ -128,7 +128,7 @@ pub(super) fn assign(world: &World, kind: &str, live: Option<&Value>, object: &m
 }
 
 fn policy(object: &mut Value) {
-    let directions: Vec<&str> = match object.pointer("/spec/egress") {
+    let directions: Vec<&str> = match at(object, "/spec/egress") {
         Some(_) => vec!["Ingress", "Egress"],
         None => vec!["Ingress"],
     };

@@ -2,6 +2,7 @@
 //! ours: each is the real server's; a field that is there is never changed.
 
 use super::fields::{default, set, text};
+use crate::core::object::at;
 use serde_json::{Value, json};
 
 fn items<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
@@ -35,7 +36,7 @@ pub(super) fn spec(spec: Option<&mut Value>) {
 pub(super) fn alone(pod: &mut Value) {
     default(pod, &["spec", "enableServiceLinks"], json!(true));
     for container in items(pod, "/spec/containers") {
-        let limits = container.pointer("/resources/limits").cloned().unwrap_or_default();
+        let limits = at(container, "/resources/limits").cloned().unwrap_or_default();
         for (name, limit) in limits.as_object().into_iter().flatten() {
             default(container, &["resources", "requests", name], limit.clone());
         }
@@ -59,7 +60,7 @@ pub(super) fn admitted(pod: &mut Value) {
 }
 
 fn class(pod: &Value) -> &'static str {
-    let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+    let containers = at(pod, "/spec/containers").and_then(Value::as_array);
     let containers = containers.map(Vec::as_slice).unwrap_or_default();
     let amount = |container: &Value, list: &str, name: &str| {
         container.pointer(&format!("/resources/{list}/{name}")).cloned()

@@ -5,7 +5,7 @@ use crate::faults::Fault;
 use crate::schedule::{Event, Handle, Sim};
 use serde_json::Value;
 use std::sync::Arc;
-use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::strategy::workload;
 use tranche::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
 
@@ -48,7 +48,7 @@ impl Write {
             Self::Apply { object, body, mode } => {
                 let mark = body.pointer("/metadata/annotations/tranche.dev~1step");
                 let epoch = body.pointer("/metadata/annotations/tranche.dev~1epoch");
-                let size = body.pointer("/spec/replicas").map(ToString::to_string);
+                let size = at(body, "/spec/replicas").map(ToString::to_string);
                 let mode = match mode {
                     WriteMode::CreateOnly => "create".to_owned(),
                     WriteMode::Exactly { resource_version, .. } => format!("at {resource_version}"),
@@ -113,14 +113,14 @@ impl Sim {
 }
 
 fn version(object: &Value) -> &str {
-    object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("?")
+    at(object, "/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("?")
 }
 
 /// What a trace says of a read object.
 fn read_words(found: Option<&Value>) -> String {
     let Some(live) = found else { return "missing".to_owned() };
     let note = |key: &str| {
-        let note = live.pointer("/metadata/annotations").and_then(|all| all.get(key));
+        let note = at(live, "/metadata/annotations").and_then(|all| all.get(key));
         note.and_then(Value::as_str).unwrap_or("-").to_owned()
     };
     let epoch = note("tranche.dev/epoch");

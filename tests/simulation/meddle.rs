@@ -5,7 +5,7 @@ use crate::people::{Deed, WORKLOADS};
 use crate::plan::Kind;
 use crate::schedule::Sim;
 use serde_json::{Value, json};
-use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::traffic::route;
 use tranche::port::WriteMode;
 
@@ -124,7 +124,7 @@ impl Sim {
         let _ = self.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |name, pod| {
             let label = pod.pointer("/metadata/labels/app.oam.dev~1component");
             let app = label.and_then(Value::as_str).unwrap_or_default();
-            let ready = pod.pointer("/status/containerStatuses/0/ready");
+            let ready = at(pod, "/status/containerStatuses/0/ready");
             if apps.contains(&app) && ready != Some(&Value::Bool(true)) {
                 stuck.push(name.clone());
             }
@@ -162,7 +162,7 @@ impl Sim {
         });
         match deed {
             Deed::Weigh(_) => {
-                let mut rules = live.pointer("/spec/rules").cloned().unwrap_or(Value::Null);
+                let mut rules = at(&live, "/spec/rules").cloned().unwrap_or(Value::Null);
                 let refs = rules.pointer_mut("/0/backendRefs").and_then(Value::as_array_mut);
                 for backend in refs.into_iter().flatten() {
                     backend["weight"] = json!(self.below(100));

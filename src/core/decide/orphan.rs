@@ -4,7 +4,7 @@
 //! it must never choose one that has pods, or that anything wanted is called.
 
 use super::{Act, Decision, Entry, Refusal};
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
 use crate::core::strategy::{
     BodyTable, Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, is_twin,
@@ -61,7 +61,7 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
         )));
     }
     let orphans = found.into_iter().filter_map(|(object, live)| {
-        let uid = live.pointer("/metadata/uid").and_then(Value::as_str)?.to_owned();
+        let uid = at(live, "/metadata/uid").and_then(Value::as_str)?.to_owned();
         Some((object, uid))
     });
     let step = step(view.project, view.target, view.key, view.record, orphans.collect())?;
@@ -79,14 +79,14 @@ pub(super) fn reopened(record: &EntityRecord, open: &OpenStep, entry: Entry) -> 
 }
 
 fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
-    let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+    let uid = at(live, "/metadata/uid").and_then(Value::as_str);
     let known = view.inventory.objects.iter().any(|owned| Some(owned.uid.as_str()) == uid);
     entity_of(live).as_ref() == Some(view.key)
         && epoch_of(live).is_some()
         // A Service of a single revision is nobody's at rest, known or not.
         && (!known || is_twin(live))
         && !view.wanted.contains(object)
-        && live.pointer("/metadata/deletionTimestamp").is_none()
+        && at(live, "/metadata/deletionTimestamp").is_none()
 }
 
 /// No pods, wanted or left; a Service of a single revision has none of its own.

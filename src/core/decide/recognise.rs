@@ -5,7 +5,7 @@
 use super::candidates::{Found, Ground, Mark, is_last};
 use super::{BatchState, RollingState, State};
 use crate::core::model::{OnDelete, Rollout};
-use crate::core::object::{Live, ObjectRef};
+use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{
     Ending, EntityRecord, FORMAT, Holder, NamedObject, OpenStep, Phase, RevisionRef, Status,
     StepsRef,
@@ -100,7 +100,7 @@ fn standing<'a>(traces: &'a Traces<'_>) -> (Vec<Standing<'a>>, Option<String>) {
             continue;
         };
         seen.push(object);
-        let entity = live.pointer("/metadata/annotations").and_then(|a| a.get(ANNOTATION_ENTITY));
+        let entity = at(live, "/metadata/annotations").and_then(|a| a.get(ANNOTATION_ENTITY));
         if entity.and_then(Value::as_str) != Some(&owner) {
             continue;
         }
@@ -358,8 +358,8 @@ fn open(traces: &Traces<'_>, found: &Found) -> OpenStep {
     for effect in &found.step.effects {
         let object = effect.object();
         let live = traces.live.get(object);
-        let text = live.and_then(|l| l.pointer("/metadata/uid")).and_then(Value::as_str);
-        let generation = live.and_then(|l| l.pointer("/metadata/generation"));
+        let text = live.and_then(|l| at(l, "/metadata/uid")).and_then(Value::as_str);
+        let generation = live.and_then(|l| at(l, "/metadata/generation"));
         let (uid, generation) = (text.map(str::to_owned), generation.and_then(Value::as_u64));
         let named = NamedObject { object: object.clone(), uid, generation };
         objects.insert(object.clone(), named);

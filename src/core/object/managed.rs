@@ -2,6 +2,7 @@
 //! follows from them is `merge`'s and `compare`'s.
 
 use super::fields::FieldSet;
+use crate::core::object::at;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ impl ManagedEntry {
 /// The managers of an object; entries that cannot be read are left out.
 #[must_use]
 pub fn managed_of(object: &Value) -> Vec<ManagedEntry> {
-    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let entries = at(object, "/metadata/managedFields").and_then(Value::as_array);
     entries.map(|list| list.iter().filter_map(ManagedEntry::read).collect()).unwrap_or_default()
 }
 
@@ -159,7 +160,7 @@ pub fn owned_by(live: &Value, manager: &str) -> FieldSet {
 
 /// The entries of `manager` for its applies; the others are not even read.
 pub(super) fn applied_by(live: &Value, manager: &str) -> Vec<ManagedEntry> {
-    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let entries = at(live, "/metadata/managedFields").and_then(Value::as_array);
     let is = |entry: &Value, field: &str, text: &str| {
         entry.get(field).and_then(Value::as_str).unwrap_or_default() == text
     };

@@ -2,6 +2,7 @@
 //! size; it must never change what a template says beyond these.
 
 use crate::core::digest::write_canonical;
+use crate::core::object::at;
 use serde_json::{Map, Value};
 
 /// What etcd takes in one request, less than a margin.
@@ -116,7 +117,7 @@ fn check_size(object: &Value, kind: &str, name: &str) -> Result<(), String> {
     if bytes.len() > OBJECT_BYTES {
         return Err(format!("renders {kind}/{name} with more than {OBJECT_BYTES} bytes"));
     }
-    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    let annotations = at(object, "/metadata/annotations").and_then(Value::as_object);
     let length = |(key, value): (&String, &Value)| key.len() + value.as_str().map_or(0, str::len);
     if annotations.is_some_and(|map| map.iter().map(length).sum::<usize>() > ANNOTATION_BYTES) {
         let limit = ANNOTATION_BYTES;
@@ -131,8 +132,8 @@ fn check_size(object: &Value, kind: &str, name: &str) -> Result<(), String> {
 /// # Errors
 /// The label that differs, as a fragment.
 pub(super) fn check_selector(workload: &Value) -> Result<(), String> {
-    let selector = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let labels = workload.pointer("/spec/template/metadata/labels");
+    let selector = at(workload, "/spec/selector/matchLabels").and_then(Value::as_object);
+    let labels = at(workload, "/spec/template/metadata/labels");
     for (key, value) in selector.into_iter().flatten() {
         if labels.and_then(|labels| labels.get(key)) != Some(value) {
             return Err(format!("the workload selects `{key}`, but its pods' label differs"));

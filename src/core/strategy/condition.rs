@@ -2,7 +2,7 @@
 
 use super::Condition;
 use super::workload::{self, Pods};
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::core::traffic::{self, Acceptance, Split};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -208,14 +208,14 @@ fn healthy(object: &ObjectRef, live: &Value) -> (bool, String) {
     if !has_health(&object.kind) {
         return (true, format!("{object} is there"));
     }
-    let generation = live.pointer("/metadata/generation").and_then(Value::as_u64);
-    let observed = live.pointer("/status/observedGeneration").and_then(Value::as_u64);
+    let generation = at(live, "/metadata/generation").and_then(Value::as_u64);
+    let observed = at(live, "/status/observedGeneration").and_then(Value::as_u64);
     if let (Some(generation), Some(observed)) = (generation, observed)
         && observed < generation
     {
         return (false, format!("{object}: the newest change is unseen"));
     }
-    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+    let conditions = at(live, "/status/conditions").and_then(Value::as_array);
     for condition in conditions.into_iter().flatten() {
         let name = condition.get("type").and_then(Value::as_str).unwrap_or_default();
         let value = condition.get("status").and_then(Value::as_str).unwrap_or_default();

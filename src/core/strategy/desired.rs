@@ -5,7 +5,7 @@
 use super::workload::{self, set};
 use super::{Driven, EntityKey, EntityKind, StepId};
 use crate::core::digest::Digest;
-use crate::core::object::{ObjectRef, extract, owned_by, unchanged};
+use crate::core::object::{ObjectRef, at, extract, owned_by, unchanged};
 use serde_json::{Value, json};
 
 /// The prefix of all our annotations.
@@ -47,7 +47,7 @@ pub const FIELD_MANAGER: &str = "tranche";
 pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven) -> Value {
     let mut state = body.clone();
     workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
-    let marks = live.pointer("/metadata/annotations").and_then(Value::as_object);
+    let marks = at(live, "/metadata/annotations").and_then(Value::as_object);
     for (key, value) in marks.into_iter().flatten() {
         if key.starts_with(ANNOTATION_PREFIX) {
             set(&mut state, &["metadata", "annotations", key], value.clone());

@@ -5,7 +5,7 @@ use super::bodies::LABEL_REVISION;
 use super::workload::{Shape, set};
 use super::{Bodies, RevisionBodies};
 use crate::core::model::{Canary, Rollout};
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::core::traffic::{self, Label, LabelError, TwinError, fitting_service};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Bodies {
 #[must_use]
 pub fn is_twin(live: &Value) -> bool {
     let Some(object) = ObjectRef::of(live) else { return false };
-    let selector = live.pointer("/spec/selector");
+    let selector = at(live, "/spec/selector");
     let revision = selector.and_then(|selector| selector.get(LABEL_REVISION)?.as_str());
     let number = revision.and_then(|revision| revision.rsplit_once("-v")).map(|(_, number)| number);
     object.api_version == "v1"
@@ -139,7 +139,7 @@ fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteErr
     };
     set(&mut body, &["metadata", "namespace"], json!(namespace));
     let labels = revision.bodies.get(&revision.workload);
-    let labels = labels.and_then(|workload| workload.pointer("/spec/template/metadata/labels"));
+    let labels = labels.and_then(|workload| at(workload, "/spec/template/metadata/labels"));
     let bodies: Vec<&Value> = revision
         .rest
         .iter()
@@ -148,7 +148,7 @@ fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteErr
         .collect();
     let unfit = |why| RouteError::Unfit { route: route.to_string(), why };
     let service = fitting_service(&body, &bodies, labels).map_err(unfit)?.clone();
-    let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let name = at(&service, "/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
     let number = number.unwrap_or(0);
     let twin_body = traffic::twin(&service, number, (LABEL_REVISION, &revision.workload.name))?;

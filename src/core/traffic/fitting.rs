@@ -2,6 +2,7 @@
 
 use super::gateway::{backends, unfit};
 use super::twin::selects;
+use crate::core::object::at;
 use serde_json::Value;
 
 /// The one Service among `rendered` that the route points at and that selects
@@ -20,7 +21,7 @@ pub fn fitting_service<'a>(
     }
     let named = backends(route);
     let text = |body: &'a Value, pointer: &str| {
-        body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        at(body, pointer).and_then(Value::as_str).unwrap_or_default()
     };
     let service = |body: &&&'a Value| {
         text(body, "/kind") == "Service"

@@ -9,7 +9,7 @@
 //! and the next write of ours is a conflict that names who did it.
 
 use super::Split;
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ pub fn is_route(object: &ObjectRef) -> bool {
 }
 
 fn rules(route: &Value) -> impl Iterator<Item = &Vec<Value>> {
-    let rules = route.pointer("/spec/rules").and_then(Value::as_array);
+    let rules = at(route, "/spec/rules").and_then(Value::as_array);
     rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array())
 }
 
@@ -48,7 +48,7 @@ fn service_of<'a>(backend: &'a Value, namespace: &str) -> Option<&'a str> {
 }
 
 fn namespace_of(route: &Value) -> &str {
-    route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
+    at(route, "/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A backend's weight; 1 where it is left out, as the server defaults it.
@@ -68,7 +68,7 @@ pub fn backends(route: &Value) -> Vec<&str> {
 
 /// What keeps a route from being shared, in words.
 pub(super) fn unfit(route: &Value) -> Option<String> {
-    let parents = route.pointer("/spec/parentRefs").and_then(Value::as_array);
+    let parents = at(route, "/spec/parentRefs").and_then(Value::as_array);
     if parents.is_none_or(Vec::is_empty) {
         return Some("has no spec.parentRefs: no Gateway would ever accept it".to_owned());
     }

@@ -1,5 +1,6 @@
 //! Whether every Gateway that a route names has taken it over.
 
+use crate::core::object::at;
 use serde_json::Value;
 
 /// What a route's status says of its newest generation.
@@ -21,9 +22,9 @@ const CONDITIONS: [&str; 2] = ["Accepted", "ResolvedRefs"];
 /// before it returned.
 #[must_use]
 pub fn acceptance(route: &Value) -> Acceptance {
-    let generation = route.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
+    let generation = at(route, "/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
     let list = |pointer: &str| {
-        route.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+        at(route, pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     };
     let wanted = list("/spec/parentRefs");
     if wanted.is_empty() {
@@ -72,7 +73,7 @@ fn lacking(parent: &str, status: &Value, generation: u64) -> Option<Acceptance> 
 
 /// Whether two references name the same parent, defaults filled in.
 fn same(one: &Value, other: &Value, route: &Value) -> bool {
-    let own = route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    let own = at(route, "/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
     let text = |parent: &Value, name: &str, default: &str| {
         parent.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
     };

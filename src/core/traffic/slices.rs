@@ -1,5 +1,6 @@
 //! What a Service really serves: the ready addresses of its EndpointSlices.
 
+use crate::core::object::at;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub fn ready_addresses(slices: &[Arc<Value>]) -> u32 {
             };
             if yes("ready") && !yes("terminating") {
                 let address = list(&endpoint, "addresses").into_iter().next();
-                let pod = endpoint.pointer("/targetRef/uid").cloned();
+                let pod = at(&endpoint, "/targetRef/uid").cloned();
                 let key = pod.or(address);
                 ready.extend(key.and_then(|key| Some(key.as_str()?.to_owned())));
             }

@@ -3,6 +3,7 @@
 //! must not be asked for twice.
 
 use super::split::twin_name;
+use crate::core::object::at;
 use serde_json::{Map, Value, json};
 
 /// A Service that no revision's Service can be made of.
@@ -27,7 +28,7 @@ const PORT: [&str; 5] = ["name", "protocol", "port", "targetPort", "appProtocol"
 /// Whether a Service selects pods of these labels.
 #[must_use]
 pub fn selects(service: &Value, labels: Option<&Value>) -> bool {
-    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    let selector = at(service, "/spec/selector").and_then(Value::as_object);
     selector.is_some_and(|selector| {
         !selector.is_empty()
             && selector.iter().all(|(name, value)| labels.and_then(|l| l.get(name)) == Some(value))
@@ -40,7 +41,7 @@ pub fn selects(service: &Value, labels: Option<&Value>) -> bool {
 /// # Errors
 /// Fails if its name would be too long.
 pub fn twin(service: &Value, number: u64, label: (&str, &str)) -> Result<Value, TwinError> {
-    let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| at(service, pointer).and_then(Value::as_str);
     let name = text("/metadata/name").unwrap_or_default();
     let twin = twin_name(name, number);
     if twin.len() > 63 {
@@ -54,10 +55,10 @@ pub fn twin(service: &Value, number: u64, label: (&str, &str)) -> Result<Value, 
         }
     }
     spec.insert("type".to_owned(), json!("ClusterIP"));
-    let mut selector = service.pointer("/spec/selector").cloned().unwrap_or_else(|| json!({}));
+    let mut selector = at(service, "/spec/selector").cloned().unwrap_or_else(|| json!({}));
     selector[label.0] = json!(label.1);
     spec.insert("selector".to_owned(), selector);
-    let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+    let ports = at(service, "/spec/ports").and_then(Value::as_array);
     let ports: Vec<Value> = ports.into_iter().flatten().map(port).collect();
     spec.insert("ports".to_owned(), Value::Array(ports));
     let mut metadata = json!({"name": twin});

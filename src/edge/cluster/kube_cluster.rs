@@ -8,7 +8,7 @@ use super::discovery::Discovery;
 use super::list::{is_secret, list};
 use super::path::{Resource, collection, object as object_path};
 use super::request::{Call, Class, Patience, Sender};
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
 use http::Method;
 use serde_json::{Value, json};
@@ -185,7 +185,7 @@ impl Cluster for KubeCluster {
         let subject = format!("the right to {} {}", access.verb, access.kind);
         let answer = self.sender.send(&call).await.json(Class::Read, false);
         let answer = answer.map_err(about(&subject))?;
-        let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool);
+        let allowed = at(&answer, "/status/allowed").and_then(Value::as_bool);
         allowed.ok_or_else(|| {
             about(&subject)(ClusterProblem::Other("the review has no verdict".to_owned()))
         })

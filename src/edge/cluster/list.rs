@@ -4,7 +4,7 @@
 use super::answer::problem;
 use super::path::escape;
 use super::request::{Class, Sender};
-use crate::core::object::KindRef;
+use crate::core::object::{KindRef, at};
 use crate::port::ClusterProblem;
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ async fn pages(
             return Err(ClusterProblem::Other("a page of the list has no items".to_owned()));
         };
         items.extend(found.into_iter().map(|item| named(item, kind)));
-        let next = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default();
+        let next = at(&page, "/metadata/continue").and_then(Value::as_str).unwrap_or_default();
         if next.is_empty() {
             return Ok(Some(items));
         }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::core::model::ClusterRef;
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::port::{Access, Clock as _, Cluster as _, ClusterProblem, FieldConflict, WriteMode};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -322,7 +322,7 @@ fn lists_go_through_all_pages_and_start_over_when_a_page_expires() {
     let kind = KindRef::new("apps/v1", "Deployment");
     let found = run(async { script.cluster().list(&kind, Some("web"), &labels).await }).unwrap();
     let names: Vec<&str> =
-        found.iter().filter_map(|item| item.pointer("/metadata/name")?.as_str()).collect();
+        found.iter().filter_map(|item| at(item, "/metadata/name")?.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"], "nothing of the first go");
     assert_eq!(
         (&found[0]["apiVersion"], &found[0]["kind"]),

@@ -3,7 +3,7 @@
 
 use super::Answer;
 use super::route::{Place, Query};
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::sandbox::controllers;
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::Resource;
@@ -22,7 +22,7 @@ pub(in crate::sandbox) fn delete(
     query: &Query,
 ) -> Answer {
     let dry_run = query.get("dryRun") == "All"
-        || options.pointer("/dryRun/0").and_then(Value::as_str) == Some("All");
+        || at(options, "/dryRun/0").and_then(Value::as_str) == Some("All");
     propagation(options, query)?;
     let name = ObjectRef::new(&resource.kind_ref(), place.namespace.as_deref(), &place.name);
     let live = world.get(&name).ok_or_else(|| Refusal::not_found(resource, &place.name))?.clone();

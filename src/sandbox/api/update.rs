@@ -7,7 +7,7 @@ use super::route::{Place, Query};
 use super::write::{
     address, drop_server_fields, dry_run, fill, manager, refuse_unmodelled, store, unshared,
 };
-use crate::core::object::{self, ObjectRef, schema};
+use crate::core::object::{self, ObjectRef, at, schema};
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::Resource;
 use crate::sandbox::selector;
@@ -162,8 +162,8 @@ fn scale_of(object: &Value) -> Value {
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
         "spec": {},
         "status": {
-            "replicas": object.pointer("/status/replicas").cloned().unwrap_or_else(|| json!(0)),
-            "selector": selector::words(object.pointer("/spec/selector")),
+            "replicas": at(object, "/status/replicas").cloned().unwrap_or_else(|| json!(0)),
+            "selector": selector::words(at(object, "/spec/selector")),
         },
     });
     let replicas = &object["spec"]["replicas"];
@@ -188,7 +188,7 @@ pub(super) fn rescale(
     if !version.is_empty() && version != text(&live, "/metadata/resourceVersion") {
         return Err(Refusal::modified(resource, &place.name));
     }
-    let wanted = change.pointer("/spec/replicas").and_then(Value::as_i64);
+    let wanted = at(change, "/spec/replicas").and_then(Value::as_i64);
     let replicas = wanted.unwrap_or_else(|| live["spec"]["replicas"].as_i64().unwrap_or(0));
     if replicas < 0 {
         let why = format!("Invalid value: {replicas}: must be greater than or equal to 0");

@@ -3,7 +3,9 @@
 
 use super::Answer;
 use super::route::{Place, Query};
-use crate::core::object::{self, Applier, Conflict, ManagedEntry, ObjectRef, same_owners, schema};
+use crate::core::object::{
+    self, Applier, Conflict, ManagedEntry, ObjectRef, at, same_owners, schema,
+};
 use crate::sandbox::fields::{set, text};
 use crate::sandbox::kinds::{Model, Resource};
 use crate::sandbox::status::Refusal;
@@ -96,7 +98,7 @@ pub(in crate::sandbox) fn apply(
     }
     let as_given = given(&body);
     let name = address(resource, place, &mut body)?;
-    if body.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
+    if at(&body, "/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
     refuse_undeclared(&name, &as_given, &body)?;
@@ -235,9 +237,7 @@ pub(super) fn refuse_unmodelled(resource: &Resource, body: &Value) -> Result<(),
     if resource.model == Model::Refused {
         return Err(Refusal::not_modelled(&format!("the kind {}", resource.qualified_kind())));
     }
-    if body
-        .pointer("/metadata/finalizers")
-        .is_some_and(|f| f.as_array().is_some_and(|f| !f.is_empty()))
+    if at(body, "/metadata/finalizers").is_some_and(|f| f.as_array().is_some_and(|f| !f.is_empty()))
     {
         return Err(Refusal::not_modelled("metadata.finalizers"));
     }

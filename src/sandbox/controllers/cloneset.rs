@@ -8,7 +8,7 @@ use super::template::{
     active_pods, available, create_pod, fail_first, hash, only_images_differ, ready_since,
     worst_first,
 };
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::sandbox::fields::{amount, int, label, set, text, yes};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Clones {
     /// How many pods stay at the old revision. A percentage below 100 lets at
     /// least one pod through.
     fn partition(&self) -> i64 {
-        let value = self.object.pointer("/spec/updateStrategy/partition");
+        let value = at(&self.object, "/spec/updateStrategy/partition");
         let replicas = self.replicas();
         let mut kept = amount(value, replicas, true, "0");
         if replicas > 1 && kept == replicas && value.is_some_and(|v| v.is_string() && v != "100%") {
@@ -58,7 +58,7 @@ impl Clones {
     }
 
     fn surge(&self) -> i64 {
-        let value = self.object.pointer("/spec/updateStrategy/maxSurge");
+        let value = at(&self.object, "/spec/updateStrategy/maxSurge");
         amount(value, self.replicas(), true, "0").min(self.to_update())
     }
 
@@ -129,7 +129,7 @@ fn scale_down(world: &mut World, clones: &Clones, excess: i64) {
 }
 
 fn update(world: &mut World, clones: &Clones) {
-    let limit = clones.object.pointer("/spec/updateStrategy/maxUnavailable");
+    let limit = at(&clones.object, "/spec/updateStrategy/maxUnavailable");
     let allowed = amount(limit, clones.replicas(), clones.surge() == 0, "20%");
     let spare = (count(&clones.old) + count(&clones.new) - clones.replicas()).max(0);
     let owner = &clones.object;
@@ -206,7 +206,7 @@ fn status(world: &mut World, clones: &Clones) {
     let replicas = clones.old.len() + clones.new.len();
     let whole = clones.old.is_empty() && count(&clones.new) == clones.replicas();
     let current = if whole { &clones.update } else { &clones.current };
-    let labels = owner.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let labels = at(owner, "/spec/selector/matchLabels").and_then(Value::as_object);
     let selector: Vec<String> = labels
         .into_iter()
         .flatten()

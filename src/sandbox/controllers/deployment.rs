@@ -2,8 +2,8 @@
 //! Deployment; the arithmetic is kube-controller-manager's.
 
 use super::template::{controller_of, hash_of};
-use crate::core::object::ObjectRef;
-use crate::sandbox::fields::{after, amount, annotation, at, instant, int, label, set, text, yes};
+use crate::core::object::{ObjectRef, at};
+use crate::sandbox::fields::{after, amount, annotation, instant, int, label, set, text, yes};
 use crate::sandbox::world::World;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ fn create_set(world: &mut World, rollout: &Rollout, number: i64) -> Arc<Value> {
         },
         "status": {"replicas": 0},
     });
-    if let Some(seconds) = deployment.pointer("/spec/minReadySeconds") {
+    if let Some(seconds) = at(deployment, "/spec/minReadySeconds") {
         created["spec"]["minReadySeconds"] = seconds.clone();
     }
     set(&mut created, &["metadata", "labels", HASH], json!(hash));
@@ -360,7 +360,7 @@ fn status(world: &mut World, rollout: &Rollout, paused: bool) {
 }
 
 fn find<'a>(deployment: &'a Value, kind: &str) -> Option<&'a Value> {
-    deployment.pointer("/status/conditions")?.as_array()?.iter().find(|c| c["type"] == kind)
+    at(deployment, "/status/conditions")?.as_array()?.iter().find(|c| c["type"] == kind)
 }
 
 fn condition(
@@ -386,7 +386,7 @@ fn condition(
 
 fn progress(rollout: &Rollout, new: &Value, paused: bool, now: Timestamp) -> Option<Value> {
     let deployment = &rollout.deployment;
-    let deadline = deployment.pointer("/spec/progressDeadlineSeconds")?.as_i64()?;
+    let deadline = at(deployment, "/spec/progressDeadlineSeconds")?.as_i64()?;
     let old = find(deployment, "Progressing");
     let reason = old.map_or("", |old| text(old, "/reason"));
     let set = rollout.new.as_ref().map_or("", |set| text(set, "/metadata/name"));
@@ -440,7 +440,7 @@ fn progress(rollout: &Rollout, new: &Value, paused: bool, now: Timestamp) -> Opt
 
 /// When the progress deadline passes.
 pub(super) fn due(deployment: &Value) -> Option<Timestamp> {
-    let deadline = deployment.pointer("/spec/progressDeadlineSeconds")?.as_i64()?;
+    let deadline = at(deployment, "/spec/progressDeadlineSeconds")?.as_i64()?;
     let condition = find(deployment, "Progressing")?;
     let over = ["NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused"];
     if over.contains(&text(condition, "/reason")) {

@@ -7,7 +7,7 @@
 //! sandbox.tranche.dev/accept: never       changes are never looked at
 //! ```
 
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::sandbox::fields::{after, annotation, int, seconds, text};
 use crate::sandbox::world::World;
 use jiff::Timestamp;
@@ -31,9 +31,9 @@ fn references(route: &Value, list: &str) -> Vec<Value> {
     let items =
         |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
     if list == "parentRefs" {
-        return items(route.pointer("/spec/parentRefs"));
+        return items(at(route, "/spec/parentRefs"));
     }
-    let rules = items(route.pointer("/spec/rules"));
+    let rules = items(at(route, "/spec/rules"));
     rules.iter().flat_map(|rule| items(rule.get(list))).collect()
 }
 
@@ -50,7 +50,7 @@ pub(super) fn due(world: &World, name: &ObjectRef, route: &Value) -> Option<Time
 
 fn seen(route: &Value) -> bool {
     let generation = int(route, "/metadata/generation", 1);
-    let parents = route.pointer("/status/parents").and_then(Value::as_array);
+    let parents = at(route, "/status/parents").and_then(Value::as_array);
     parents.is_some_and(|parents| {
         let first = "/conditions/0/observedGeneration";
         !parents.is_empty() && parents.iter().all(|parent| int(parent, first, 0) == generation)
@@ -88,7 +88,7 @@ pub(super) fn route(world: &mut World, route: &Value) {
 }
 
 fn old_conditions(route: &Value, parent: &Value) -> Vec<Value> {
-    let parents = route.pointer("/status/parents").and_then(Value::as_array);
+    let parents = at(route, "/status/parents").and_then(Value::as_array);
     let old = parents.into_iter().flatten().find(|old| old["parentRef"] == *parent);
     old.and_then(|old| old["conditions"].as_array().cloned()).unwrap_or_default()
 }
@@ -96,7 +96,7 @@ fn old_conditions(route: &Value, parent: &Value) -> Vec<Value> {
 /// A Gateway or a GatewayClass: it works.
 pub(super) fn works(world: &mut World, object: &Value) {
     let mut new = object.clone();
-    let old = object.pointer("/status/conditions").and_then(Value::as_array).cloned();
+    let old = at(object, "/status/conditions").and_then(Value::as_array).cloned();
     let mut wanted = vec![("Accepted", ("True", "Accepted"))];
     if text(object, "/kind") == "Gateway" {
         wanted.push(("Programmed", ("True", "Programmed")));

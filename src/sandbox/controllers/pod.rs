@@ -8,7 +8,7 @@
 //! sandbox.tranche.dev/stop-after: 5s     termination time (default 1s)
 //! ```
 
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::sandbox::fields::{after, annotation, instant, int, seconds, set, text};
 use crate::sandbox::world::World;
 use jiff::Timestamp;
@@ -90,8 +90,8 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
 pub(super) fn running(pod: &Value, now: Timestamp) -> Value {
     let mut pod = pod.clone();
     let restarts = int(&pod, "/status/containerStatuses/0/restartCount", 0);
-    let last = pod.pointer("/status/containerStatuses/0/lastState").cloned();
-    let containers = pod.pointer("/spec/containers").and_then(Value::as_array).cloned();
+    let last = at(&pod, "/status/containerStatuses/0/lastState").cloned();
+    let containers = at(&pod, "/spec/containers").and_then(Value::as_array).cloned();
     let statuses: Vec<Value> = containers
         .unwrap_or_default()
         .iter()
@@ -128,7 +128,7 @@ fn crashed(pod: &Value, at: Timestamp, now: Timestamp) -> Value {
 /// Sets the conditions and the containers' readiness.
 fn with_ready(mut pod: Value, ready: bool, now: Timestamp) -> Value {
     let status = if ready { "True" } else { "False" };
-    let old = pod.pointer("/status/conditions").and_then(Value::as_array).cloned();
+    let old = at(&pod, "/status/conditions").and_then(Value::as_array).cloned();
     let old = old.unwrap_or_default();
     let condition = |kind: &str, status: &str| {
         let same = old.iter().find(|c| c["type"] == kind && c["status"] == status).cloned();

@@ -4,9 +4,9 @@
 
 use super::template::{controller_of, ready_since};
 use crate::core::digest::Digest;
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::core::traffic::{SERVICE_LABEL, SLICES, selects};
-use crate::sandbox::fields::{at, label, text};
+use crate::sandbox::fields::{label, text};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub(super) fn of_pod(world: &World, pod: &Value) -> Vec<ObjectRef> {
 
 pub(super) fn reconcile(world: &mut World, service: &Value) {
     let name = text(service, "/metadata/name").to_owned();
-    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    let selector = at(service, "/spec/selector").and_then(Value::as_object);
     if selector.is_none_or(serde_json::Map::is_empty) {
         return;
     }
@@ -103,7 +103,7 @@ fn address(uid: &str, known: &Value) -> String {
 }
 
 fn ports(service: &Value) -> Vec<Value> {
-    let ports = service.pointer("/spec/ports").and_then(Value::as_array);
+    let ports = at(service, "/spec/ports").and_then(Value::as_array);
     let port = |port: &Value| {
         let number = port.get("targetPort").filter(|target| target.is_number());
         json!({

@@ -5,7 +5,7 @@
 use super::pod::terminate;
 use super::revision::{self, LABEL};
 use super::template::{available, fail_first, new_pod, ready_since};
-use crate::core::object::{KindRef, ObjectRef};
+use crate::core::object::{KindRef, ObjectRef, at};
 use crate::sandbox::fields::{int, label, set, text};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ impl Ordinals {
 
     /// The revision of a pod that is yet to be created.
     fn revision(&self, ordinal: i64) -> &str {
-        let of_current = if self.object.pointer("/spec/updateStrategy/rollingUpdate").is_some() {
+        let of_current = if at(&self.object, "/spec/updateStrategy/rollingUpdate").is_some() {
             ordinal < self.partition()
         } else {
             let kept = int(&self.object, "/status/currentReplicas", 0);

@@ -3,7 +3,7 @@
 
 use super::pod;
 use crate::core::digest::Digest;
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::sandbox::fields::{after, annotation, instant, int, set, text};
 use crate::sandbox::world::{World, safe};
 use jiff::Timestamp;
@@ -89,8 +89,7 @@ pub(super) fn new_pod(
 /// Marks `pod` as one that never gets ready, if its template says so and not
 /// enough have failed yet.
 pub(super) fn fail_first(world: &mut World, owner: &Value, template: &Value, pod: &mut Value) {
-    let wanted = template
-        .pointer("/metadata/annotations")
+    let wanted = at(template, "/metadata/annotations")
         .and_then(|annotations| annotations.get(FAIL_PODS))
         .and_then(Value::as_str)
         .and_then(|text| text.parse::<u32>().ok())
@@ -118,7 +117,7 @@ pub(super) fn fail_first(world: &mut World, owner: &Value, template: &Value, pod
 
 /// When a pod became ready; none if it is not.
 pub(super) fn ready_since(pod: &Value) -> Option<Timestamp> {
-    let conditions = pod.pointer("/status/conditions")?.as_array()?;
+    let conditions = at(pod, "/status/conditions")?.as_array()?;
     let ready = conditions.iter().find(|c| c["type"] == "Ready" && c["status"] == "True")?;
     instant(ready, "/lastTransitionTime")
 }

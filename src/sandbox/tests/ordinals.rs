@@ -1,6 +1,7 @@
 //! StatefulSets through their life.
 
 use super::*;
+use crate::core::object::at;
 use crate::sandbox::fields::{int, label, text};
 
 const SET: &str = "/apis/apps/v1/namespaces/default/statefulsets/web";
@@ -29,7 +30,7 @@ fn pods(bench: &Bench) -> String {
     let pod = |pod: &Value| {
         let name = text(pod, "/metadata/name").trim_start_matches("web-").to_owned();
         let image = text(pod, "/spec/containers/0/image").trim_start_matches("web:").to_owned();
-        let ready = pod.pointer("/status/containerStatuses/0/ready") == Some(&json!(true));
+        let ready = at(pod, "/status/containerStatuses/0/ready") == Some(&json!(true));
         let state = match (text(pod, "/metadata/deletionTimestamp"), ready) {
             ("", true) => "+",
             ("", false) => "-",

@@ -9,6 +9,7 @@ mod workload;
 use super::fields::{int, text};
 use super::kinds::Resource;
 use super::status::Refusal;
+use crate::core::object::at;
 use serde_json::{Value, json};
 
 /// Fields and what is wrong with them.
@@ -98,7 +99,7 @@ fn in_place_only(live: Option<&Value>, object: &Value, causes: &mut Causes) {
     if text(object, "/spec/updateStrategy/type") != "InPlaceOnly" {
         return;
     }
-    let (old, new) = (live.pointer("/spec/template"), object.pointer("/spec/template"));
+    let (old, new) = (at(live, "/spec/template"), at(object, "/spec/template"));
     if let (Some(old), Some(new)) = (old, new)
         && !super::controllers::only_images_differ(old, new)
     {

@@ -2,6 +2,7 @@
 //! words for them.
 
 use super::Causes;
+use crate::core::object::at;
 use crate::sandbox::fields::text;
 use serde_json::Value;
 
@@ -137,8 +138,8 @@ pub(super) fn metadata(group: &str, kind: &str, object: &Value, causes: &mut Cau
     if let Some(why) = why {
         causes.push(("metadata.name".into(), format!("Invalid value: {name:?}: {why}")));
     }
-    labels(object.pointer("/metadata/labels"), "metadata.labels", causes);
-    annotations(object.pointer("/metadata/annotations"), "metadata.annotations", causes);
+    labels(at(object, "/metadata/labels"), "metadata.labels", causes);
+    annotations(at(object, "/metadata/annotations"), "metadata.annotations", causes);
     owners(object, causes);
 }
 
@@ -155,7 +156,7 @@ fn segment(name: &str) -> Option<String> {
 
 fn owners(object: &Value, causes: &mut Causes) {
     const FIELD: &str = "metadata.ownerReferences";
-    let list = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let list = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
     let list = list.map(Vec::as_slice).unwrap_or_default();
     for owner in list {
         for (name, why) in [

@@ -2,12 +2,13 @@
 //! roles, Ingresses. Owns their rules.
 
 use super::{Causes, amount_between, name, unsupported};
+use crate::core::object::at;
 use crate::sandbox::fields::text;
 use serde_json::Value;
 use std::net::IpAddr;
 
 fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    at(object, pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 pub(super) fn service(live: Option<&Value>, object: &Value, causes: &mut Causes) {
@@ -36,7 +37,7 @@ pub(super) fn service(live: Option<&Value>, object: &Value, causes: &mut Causes)
         unsupported(text(port, "/protocol"), &protocols, &format!("{field}.protocol"), causes);
         target(&port["targetPort"], &format!("{field}.targetPort"), causes);
     }
-    name::labels(object.pointer("/spec/selector"), "spec.selector", causes);
+    name::labels(at(object, "/spec/selector"), "spec.selector", causes);
     let affinities = ["ClientIP", "None"];
     let affinity = text(object, "/spec/sessionAffinity");
     unsupported(affinity, &affinities, "spec.sessionAffinity", causes);
@@ -117,7 +118,7 @@ pub(super) fn lease(object: &Value, causes: &mut Causes) {
 }
 
 pub(super) fn ingress(object: &Value, causes: &mut Causes) {
-    if object.pointer("/spec/rules").is_none() && object.pointer("/spec/defaultBackend").is_none() {
+    if at(object, "/spec/rules").is_none() && at(object, "/spec/defaultBackend").is_none() {
         let why = "Invalid value: null: either `defaultBackend` or `rules` must be specified";
         causes.push(("spec".into(), why.into()));
     }

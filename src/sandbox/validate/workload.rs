@@ -2,6 +2,7 @@
 //! what is in their templates is `pod`'s.
 
 use super::{Causes, name, natural, pod};
+use crate::core::object::at;
 use crate::sandbox::fields::{int, selects, text};
 use serde_json::{Value, json};
 
@@ -14,8 +15,8 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Causes) {
     if kind == "ReplicaSet" {
         natural(object, "spec.minReadySeconds", causes);
     }
-    let selector = object.pointer("/spec/selector").filter(|selector| !selector.is_null());
-    let labels = object.pointer("/spec/template/metadata/labels").filter(|l| !l.is_null());
+    let selector = at(object, "/spec/selector").filter(|selector| !selector.is_null());
+    let labels = at(object, "/spec/template/metadata/labels").filter(|l| !l.is_null());
     let empty = selector.is_some_and(|selector| {
         selector.get("matchLabels").is_none() && selector.get("matchExpressions").is_none()
     });
@@ -38,12 +39,12 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Causes) {
 }
 
 fn template(object: &Value, causes: &mut Causes) {
-    let metadata = object.pointer("/spec/template/metadata");
+    let metadata = at(object, "/spec/template/metadata");
     let part = |field: &str| metadata.and_then(|metadata| metadata.get(field));
     name::labels(part("labels"), "spec.template.labels", causes);
     name::annotations(part("annotations"), "spec.template.annotations", causes);
     let none = json!({});
-    let spec = object.pointer("/spec/template/spec").unwrap_or(&none);
+    let spec = at(object, "/spec/template/spec").unwrap_or(&none);
     pod::spec(spec, "spec.template.spec", causes);
     let policy = text(spec, "/restartPolicy");
     if policy != "Always" && !policy.is_empty() {
@@ -54,8 +55,8 @@ fn template(object: &Value, causes: &mut Causes) {
 
 /// What a selector selects never changes.
 pub(super) fn selector_stays(live: Option<&Value>, object: &Value, causes: &mut Causes) {
-    let selector = object.pointer("/spec/selector");
-    if let Some(old) = live.and_then(|live| live.pointer("/spec/selector"))
+    let selector = at(object, "/spec/selector");
+    if let Some(old) = live.and_then(|live| at(live, "/spec/selector"))
         && Some(old) != selector
     {
         let new = selector.cloned().unwrap_or_default();
@@ -69,7 +70,7 @@ pub(super) fn deployment(object: &Value, causes: &mut Causes) {
     natural(object, "spec.minReadySeconds", causes);
     natural(object, "spec.revisionHistoryLimit", causes);
     natural(object, "spec.progressDeadlineSeconds", causes);
-    if let Some(deadline) = object.pointer("/spec/progressDeadlineSeconds").and_then(Value::as_i64)
+    if let Some(deadline) = at(object, "/spec/progressDeadlineSeconds").and_then(Value::as_i64)
         && deadline <= int(object, "/spec/minReadySeconds", 0)
     {
         let why = format!("Invalid value: {deadline}: must be greater than minReadySeconds");
@@ -78,7 +79,7 @@ pub(super) fn deployment(object: &Value, causes: &mut Causes) {
 }
 
 fn strategy(object: &Value, causes: &mut Causes) {
-    let rolling = object.pointer("/spec/strategy/rollingUpdate").filter(|r| !r.is_null());
+    let rolling = at(object, "/spec/strategy/rollingUpdate").filter(|r| !r.is_null());
     match (text(object, "/spec/strategy/type"), rolling) {
         ("Recreate", Some(_)) => {
             let why =
@@ -142,7 +143,7 @@ fn management(object: &Value, causes: &mut Causes) {
         let why = format!("Invalid value: {policy:?}: must be 'OrderedReady' or 'Parallel'");
         causes.push(("spec.podManagementPolicy".into(), why));
     }
-    let strategy = object.pointer("/spec/updateStrategy").cloned().unwrap_or_default();
+    let strategy = at(object, "/spec/updateStrategy").cloned().unwrap_or_default();
     let rolling = strategy.get("rollingUpdate").filter(|rolling| !rolling.is_null());
     match (text(&strategy, "/type"), rolling) {
         ("RollingUpdate", _) => {

@@ -19,7 +19,7 @@ use crate::schedule::Sim;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use tranche::core::object::ObjectRef;
+use tranche::core::object::{ObjectRef, at};
 use tranche::core::record::{EntityRecord, OpenStep, Phase};
 use tranche::core::strategy::{EntityKey, StepId, StepKind, workload};
 use tranche::engine::{Class, Report};
@@ -262,25 +262,33 @@ impl Audit {
     }
 }
 
-/// An object without its status, the server's own fields and our marks.
-fn state(object: &Value) -> Value {
-    let mut state = object.clone();
-    if let Some(fields) = state.as_object_mut() {
-        fields.remove("status");
-    }
-    if let Some(metadata) = state.pointer_mut("/metadata").and_then(Value::as_object_mut) {
-        for field in ["managedFields", "resourceVersion", "generation"] {
-            metadata.remove(field);
-        }
-        if let Some(all) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            all.retain(|key, _| !key.starts_with("tranche.dev/") && !key.contains("kubernetes.io"));
-        }
-        if metadata.get("annotations").and_then(Value::as_object).is_some_and(|all| all.is_empty())
-        {
-            metadata.remove("annotations");
-        }
-    }
-    state
+/// Whether two versions of an object are the same but for status, the server's
+/// own fields and our marks.
+fn same_state(before: Option<&Value>, after: Option<&Value>) -> bool {
+    let (Some(before), Some(after)) = (before, after) else {
+        return before.is_none() && after.is_none();
+    };
+    let (old, new) = (before.get("metadata"), after.get("metadata"));
+    fields(Some(before), &["status", "metadata"]).eq(fields(Some(after), &["status", "metadata"]))
+        && fields(old, SERVERS).eq(fields(new, SERVERS))
+        && annotations(old).eq(annotations(new))
+}
+
+/// What is compared of an object's metadata in another way, or not at all.
+const SERVERS: &[&str] = &["managedFields", "resourceVersion", "generation", "annotations"];
+
+/// The fields of an object, except some.
+fn fields<'a>(
+    of: Option<&'a Value>,
+    but: &'a [&'a str],
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let all = of.and_then(Value::as_object).into_iter().flatten();
+    all.filter(|(name, _)| !but.contains(&name.as_str()))
+}
+
+fn annotations(metadata: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let all = fields(metadata.and_then(|metadata| metadata.get("annotations")), &[]);
+    all.filter(|(key, _)| !key.starts_with("tranche.dev/") && !key.contains("kubernetes.io"))
 }
 
 /// The application that an object belongs to, by its name.
@@ -289,5 +297,5 @@ fn app_of(object: &ObjectRef) -> &str {
 }
 
 fn replicas(object: &Value) -> Option<u64> {
-    object.pointer("/spec/replicas").and_then(Value::as_u64)
+    at(object, "/spec/replicas").and_then(Value::as_u64)
 }

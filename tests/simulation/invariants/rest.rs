@@ -5,7 +5,7 @@ use crate::plan::Kind;
 use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::decide::RollingState;
-use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::record::EntityRecord;
 use tranche::core::strategy::{EntityKind, workload};
 use tranche::engine::{Class, Report};
@@ -145,7 +145,7 @@ fn wrong_image(sim: &Sim, app: &str, revision: &str) -> Option<String> {
     let mut found = None;
     let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
         let label = pod.pointer("/metadata/labels/app.oam.dev~1component").and_then(Value::as_str);
-        let image = pod.pointer("/spec/containers/0/image").and_then(Value::as_str);
+        let image = at(pod, "/spec/containers/0/image").and_then(Value::as_str);
         if label == Some(app) && image.is_some_and(|image| image != wanted) {
             found = image.map(str::to_owned);
         }

@@ -1,10 +1,10 @@
 //! Invariants of a single write that reached the cluster.
 
-use super::{Audit, Intent, replicas, state};
+use super::{Audit, Intent, replicas, same_state};
 use crate::cluster::{Flying, Write};
 use crate::schedule::Sim;
 use serde_json::Value;
-use tranche::core::object::ObjectRef;
+use tranche::core::object::{ObjectRef, at};
 use tranche::core::record::{OpenStep, Phase};
 use tranche::core::strategy::{StepId, epoch_of, mark_of};
 use tranche::port::WriteMode;
@@ -37,7 +37,7 @@ impl Audit {
             return;
         }
         self.untampered(run, &format!("a write of {object}"));
-        let changed = before.map(state) != after.map(state);
+        let changed = !same_state(before, after);
         let inert = before.is_none() && after.and_then(replicas).unwrap_or(0) == 0;
         let (epoch, mark) = match write {
             Write::Apply { body, .. } => (epoch_of(body), mark_of(body)),
@@ -272,7 +272,7 @@ impl Audit {
         if epoch_of(live).is_none() {
             self.broken(NAME, || format!("{object} carries no mark of ours"));
         }
-        let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+        let uid = at(live, "/metadata/uid").and_then(Value::as_str);
         let named = intent
             .open
             .objects
