@@ -132,6 +132,10 @@ impl<P: Ports> Engine<'_, P> {
     async fn existing(&self, work: &Work) -> Result<Vec<NamedObject>, RunError> {
         let mut live = self.live_of(&work.act).await?;
         let mut all = named(&work.act, &live, &work.record);
+        // What it removes is all that this step is: it stays as it began.
+        if work.act.step.kind == StepKind::Orphans {
+            return Ok(all);
+        }
         // What was created under the intent has a uid by now, what is gone has
         // none any more.
         for named in &mut all {

@@ -236,14 +236,15 @@ pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedO
         let object = effect.object();
         let found = live.get(object);
         let text = |p: &str| found.and_then(|l| at(l, p)).and_then(Value::as_str);
-        // What a delete is to hit it says itself, whatever a read has shown.
+        // What a delete is to hit it says itself, whatever a read has shown: by
+        // that a removal of leftovers is told from a forged one.
         let deleted = match effect {
             Effect::Delete { uid, .. } => uid.clone(),
             _ => None,
         };
         let named = NamedObject {
             object: object.clone(),
-            uid: text("/metadata/uid").map(str::to_owned).or(deleted),
+            uid: deleted.or_else(|| text("/metadata/uid").map(str::to_owned)),
             generation: found.and_then(|l| at(l, "/metadata/generation")).and_then(Value::as_u64),
         };
         all.insert(object.clone(), named);

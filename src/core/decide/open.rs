@@ -27,12 +27,12 @@ pub(super) fn decide_open(
         // boundary under an intent of ours, as its old holder may have left
         // anything.
         if open.kind == StepKind::Orphans {
-            return Ok(orphan::reopened(record, open, Entry::Takeover));
+            return orphan::reopened(view, record, open, Entry::Takeover);
         }
         return reopen(view, record, open, Entry::Takeover);
     }
     if open.kind == StepKind::Orphans {
-        return Ok(orphan::reopened(record, open, Entry::Resume));
+        return orphan::reopened(view, record, open, Entry::Resume);
     }
     if let StepKind::Batch(_) = open.kind {
         let gone = view.rollout.is_none() && !view.released;

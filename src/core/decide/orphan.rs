@@ -3,6 +3,8 @@
 //! create lands late. Owns what counts as one and the step that removes them;
 //! it must never choose one that has pods, or that anything wanted is called.
 
+use super::open::not_compiled;
+use super::view::RolloutView;
 use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
@@ -72,10 +74,22 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
 }
 
 /// An open removal whose run is gone: nothing of it is done again. It is closed
-/// once its objects are fenced, and what is left of them is found anew.
-pub(super) fn reopened(record: &EntityRecord, open: &OpenStep, entry: Entry) -> Decision {
+/// once its objects are fenced, and what is left of them is found anew. What it
+/// removes stands in its intent, so it is compiled again from that.
+pub(super) fn reopened(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    open: &OpenStep,
+    entry: Entry,
+) -> Result<Decision, Refusal> {
+    let named = open.objects.iter();
+    let orphans = named.filter_map(|named| Some((named.object.clone(), named.uid.clone()?)));
+    let begun = step(view.project, view.target, view.key, record, orphans.collect());
+    if begun.is_none_or(|begun| *begun.id() != open.id) {
+        return Err(not_compiled(view.key, open));
+    }
     let step = Step::named(open.id.clone(), StepKind::Orphans);
-    Decision::Act(Box::new(removal(entry, step, record.clone(), open.step_plan.clone())))
+    Ok(Decision::Act(Box::new(removal(entry, step, record.clone(), open.step_plan.clone()))))
 }
 
 fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
