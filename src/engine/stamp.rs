@@ -3,6 +3,7 @@
 //! must never change anything else of an object, nor decide.
 
 use super::anchor::exactly;
+use super::intent::Lock;
 use super::outcome::{Class, Halt};
 use super::watch::Watch;
 use super::work::{Work, out_of_time};
@@ -29,7 +30,9 @@ impl<P: Ports> Engine<'_, P> {
             for object in &left {
                 if let Some(live) = self.ports.cluster().get(object).await? {
                     found.push((object.clone(), live));
-                } else if !self.is_gone(work, object).await? {
+                } else if let Some(lock) = &work.lock
+                    && !self.is_gone(object, lock).await?
+                {
                     unseen.push(object.clone());
                 }
             }
@@ -55,10 +58,13 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Whether what a GET does not show is not there.
-    async fn is_gone(&self, work: &Work, object: &ObjectRef) -> Result<bool, Halt> {
-        let Some(lock) = &work.lock else { return Ok(true) };
+    pub(super) async fn is_gone(
+        &self,
+        object: &ObjectRef,
+        lock: &Lock,
+    ) -> Result<bool, ClusterError> {
         let bare = restamped(object, &json!({}), lock.epoch);
-        Ok(self.is_free(object, &bare).await?)
+        self.is_free(object, &bare).await
     }
 
     /// Whether nothing is stored under a name. A GET may answer an older state;

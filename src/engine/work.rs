@@ -259,7 +259,12 @@ impl Work {
     /// Where an intent has to begin to go on: whatever was awaited is seen
     /// again under the lock.
     pub(super) fn from(&self) -> usize {
-        nearest_await(&self.act.step.effects, self.cursor)
+        let effects = &self.act.step.effects;
+        let at = nearest_await(effects, self.cursor);
+        if !is_wait(effects, at) {
+            return at;
+        }
+        seen_from(&self.act, self.record.open.as_ref(), at)
     }
 }
 
@@ -460,28 +465,41 @@ fn drains(act: &Act, at: usize) -> bool {
     matches!(effect, Some(Effect::Await { condition, .. }) if condition.holds_for().is_some())
 }
 
-/// How far a record's cursor is believed. A drain counts from when all that it
-/// stands on held: if the record stands at one that nobody has said to wait for,
-/// its cursor was edited, or its run died first. A write stands on the waits
-/// before it, and a cursor that stands at one may have been edited to skip them.
-/// Both times the waits right before it are looked at again; writes that are
-/// done are known by their marks.
+/// How far a record's cursor is believed. A write stands on the waits before
+/// it, and a cursor that stands at one may have been edited to skip them: they
+/// are looked at again. Writes that are done are known by their marks.
 fn believed(act: &Act) -> usize {
     let effects = &act.step.effects;
-    let is_wait = |at: &usize| matches!(effects.get(*at), Some(Effect::Await { .. }));
-    let first_of = |at: usize| (0..at).rev().take_while(is_wait).last().unwrap_or(at);
-    if !is_wait(&act.cursor) {
-        // Without the lock nothing is written, and the lock is taken from the
-        // wait before.
-        let before = || (0..act.cursor).rev().find(is_wait).map_or(0, first_of);
-        return if act.entry == Entry::Takeover { before() } else { act.cursor };
+    let open = act.record.open.as_ref();
+    if is_wait(effects, act.cursor) {
+        return seen_from(act, open, act.cursor);
     }
-    let waits_for_it =
-        |open: &OpenStep| open.id == *act.step.id() && open.waits_at == Some(act.cursor);
-    if !drains(act, act.cursor) || act.record.open.as_ref().is_some_and(waits_for_it) {
-        return act.cursor;
+    // Without the lock nothing is written, and the lock is taken from the wait
+    // before.
+    match act.entry {
+        Entry::Takeover => {
+            let before = (0..act.cursor).rev().find(|at| is_wait(effects, *at));
+            before.map_or(0, |at| first_of(effects, at))
+        }
+        Entry::Fresh | Entry::Resume => act.cursor,
     }
-    first_of(act.cursor)
+}
+
+/// Where the looks begin that a wait rests on. What comes before it held when
+/// somebody said to wait for it; if nobody has, the cursor was edited, or its
+/// run died first.
+fn seen_from(act: &Act, open: Option<&OpenStep>, at: usize) -> usize {
+    let said = open.is_some_and(|o| o.id == *act.step.id() && o.waits_at == Some(at));
+    if said { at } else { first_of(&act.step.effects, at) }
+}
+
+fn is_wait(effects: &[Effect], at: usize) -> bool {
+    matches!(effects.get(at), Some(Effect::Await { .. }))
+}
+
+/// The first of the waits that end right before an effect, or at it.
+fn first_of(effects: &[Effect], at: usize) -> usize {
+    (0..at).rev().take_while(|before| is_wait(effects, *before)).last().unwrap_or(at)
 }
 
 /// Whether a lock lets nobody write any more.

@@ -111,7 +111,12 @@ impl<P: Ports> Engine<'_, P> {
                     (desired(object, body, driven, &stamp), exactly(live))
                 }
                 None => {
-                    let Some(inert) = inert(verb, driven) else { return Ok(Written::Done) };
+                    let Some(inert) = inert(verb, driven) else {
+                        if self.is_gone(object, lock).await? {
+                            return Ok(Written::Done);
+                        }
+                        continue;
+                    };
                     let inert = without_pods(object, inert);
                     (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
                 }
@@ -165,7 +170,10 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(Written::OutOfTime);
             }
             let Some(live) = self.ports.cluster().get(object).await? else {
-                return Ok(Written::Done);
+                if self.is_gone(object, lock).await? {
+                    return Ok(Written::Done);
+                }
+                continue;
             };
             let Effect::Delete { uid: wanted, .. } = effect else { break };
             if wanted.as_ref().is_some_and(|wanted| *wanted != uid_of(&live)) {
