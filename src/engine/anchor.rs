@@ -195,8 +195,13 @@ impl<P: Ports> Engine<'_, P> {
                 self.follows(reading, &live).is_ok()
                     && self.is_newest(&object, &self.anchor_body(reading, 0).await?, &live).await?
             }
-            // What else is missing is said when the anchor is to be written.
-            None => self.is_free(&object, &self.anchor_body(reading, 0).await?).await?,
+            // What else is missing is said when the anchor is to be written. No
+            // commit is known yet: each is looked at, down to the first.
+            None => {
+                let body = self.anchor_body(reading, 0).await?;
+                self.follows(reading, &body)?;
+                self.is_free(&object, &body).await?
+            }
         };
         self.followed.set(follows);
         Ok(follows)

@@ -5,7 +5,9 @@ use super::outcome::Halt;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef};
-use crate::core::strategy::{Effect, EntityKey, Stamp, desired, epoch_of};
+use crate::core::strategy::{
+    Effect, EntityKey, Movement, Side, Stamp, desired, epoch_of, restamped, workload,
+};
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -57,6 +59,30 @@ impl<P: Ports> Engine<'_, P> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an attempt begins with the size that is stored. It was taken from
+    /// one GET, which may have answered an older state: pods that a way back has
+    /// brought a moment ago would be lost for good.
+    pub(super) async fn has_its_size(&self, act: &Act) -> Result<bool, Halt> {
+        let side = match act.record.movement {
+            Some(Movement::Upgrade) => Side::Source,
+            Some(Movement::Scale) => Side::Target,
+            Some(Movement::Deploy) | None => return Ok(true),
+        };
+        for object in act.table.objects() {
+            let sized = act.table.rolls(object) && act.table.get(side, object).is_some();
+            let Some(kind) = workload::of(&object.kind_ref()).filter(|_| sized) else { continue };
+            let Some(live) = self.ports.cluster().get(object).await? else { return Ok(false) };
+            let body = restamped(object, &live, epoch_of(&live).unwrap_or_default());
+            let wanted = (kind.read)(&live).wanted;
+            if wanted != act.record.status.rollout_original_size
+                || !self.is_newest(object, &body, &live).await?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn allowed(&self, key: &EntityKey, effect: &Effect, live: &Live) -> Result<(), Halt> {

@@ -242,9 +242,12 @@ pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedO
             Effect::Delete { uid, .. } => uid.clone(),
             _ => None,
         };
+        // A read may answer an older state: what the intent before it knew is
+        // not forgotten for that.
+        let known = all.get(object).and_then(|before| before.uid.clone());
         let named = NamedObject {
             object: object.clone(),
-            uid: deleted.or_else(|| text("/metadata/uid").map(str::to_owned)),
+            uid: deleted.or_else(|| text("/metadata/uid").map(str::to_owned)).or(known),
             generation: found.and_then(|l| at(l, "/metadata/generation")).and_then(Value::as_u64),
         };
         all.insert(object.clone(), named);

@@ -115,6 +115,10 @@ impl<P: Ports> Engine<'_, P> {
         if let LinkContent::Intent { act, live, .. } = &link.content
             && entry != Entry::Takeover
         {
+            let begins = link.before.as_ref().is_none_or(|b| b.attempt != act.record.attempt);
+            if entry == Entry::Fresh && begins && !self.has_its_size(act).await? {
+                return Err(Halt::Again);
+            }
             self.checked(key, act, cursor, live).await?;
         }
         Ok(Due::Decision(Box::new(link)))

@@ -97,6 +97,11 @@ impl<P: Ports> Engine<'_, P> {
                     let ours = revision_of(live) == Some(revision.short());
                     match mark_of(live).filter(|(mark, _)| ours && mark == step) {
                         Some((_, done)) if done > index => return Ok(Written::Done),
+                        // A write of this very effect got no answer, and may
+                        // still land. The effect may have been done before it, so
+                        // what stands says nothing of that one: the same again
+                        // outdates it.
+                        Some(_) if unsure.get() => {}
                         Some((_, done))
                             if done == index
                                 && !self.would_change(object, live, body, driven).await? =>

@@ -102,13 +102,13 @@ impl Sim {
         }
     }
 
-    /// What an object was some seconds ago.
-    fn stale(&self, object: &ObjectRef) -> Option<Arc<Value>> {
+    /// What an object was some seconds ago, and when that was.
+    fn stale(&self, object: &ObjectRef) -> (Option<Arc<Value>>, u64) {
         let then = self.now.get().saturating_sub(self.between(200, 15_000));
         let history = self.history.borrow();
-        let versions = history.get(object)?;
-        let found = versions.iter().rev().find(|(since, _)| *since <= then)?;
-        found.1.clone()
+        let versions = history.get(object).map(Vec::as_slice).unwrap_or_default();
+        let found = versions.iter().rev().find(|(since, _)| *since <= then);
+        (found.and_then(|(_, state)| state.clone()), then)
     }
 }
 
@@ -223,14 +223,14 @@ impl Cluster for SimCluster {
             return self.0.sim.sandbox.cluster().read(object);
         }
         self.reading(object).await?;
-        let found = if self.0.fires(Fault::Stale) {
+        // What a run has read is news of when it was so.
+        let (found, then) = if self.0.fires(Fault::Stale) {
             self.0.sim.stale(object)
         } else {
-            self.0.sim.sandbox.cluster().read(object)?
+            (self.0.sim.sandbox.cluster().read(object)?, self.0.sim.now.get())
         };
         self.0.say(|| format!("   get {object}: {}", read_words(found.as_deref())));
-        let now = self.0.sim.now.get();
-        self.0.sim.audit.borrow_mut().read(now, &self.0.name(), object, found.as_deref());
+        self.0.sim.audit.borrow_mut().read(then, &self.0.name(), object, found.as_deref());
         self.0.pause(1).await;
         Ok(found)
     }
@@ -243,17 +243,20 @@ impl Cluster for SimCluster {
     ) -> Result<Vec<Arc<Value>>, ClusterError> {
         self.reading(kind).await?;
         let mut found = self.0.sim.sandbox.cluster().read_all(kind, namespace, labels)?;
+        let mut then = self.0.sim.now.get();
         if self.0.fires(Fault::Stale) {
             let names: Vec<ObjectRef> =
                 found.iter().filter_map(|live| ObjectRef::of(live)).collect();
-            found = names.iter().filter_map(|object| self.0.sim.stale(object)).collect();
+            let older: Vec<_> = names.iter().map(|object| self.0.sim.stale(object)).collect();
+            then = older.iter().map(|(_, then)| *then).min().unwrap_or(then);
+            found = older.into_iter().filter_map(|(state, _)| state).collect();
         }
         self.0.say(|| format!("   list {kind}: {} objects", found.len()));
-        let (name, now) = (self.0.name(), self.0.sim.now.get());
-        self.0.sim.audit.borrow_mut().endpoints(now, &name, labels, &found);
+        let name = self.0.name();
+        self.0.sim.audit.borrow_mut().endpoints(then, &name, labels, &found);
         for live in &found {
             if let Some(object) = ObjectRef::of(live) {
-                self.0.sim.audit.borrow_mut().read(now, &name, &object, Some(live));
+                self.0.sim.audit.borrow_mut().read(then, &name, &object, Some(live));
             }
         }
         self.0.pause(1).await;

@@ -35,6 +35,11 @@ pub(super) fn decide_open(
         return orphan::reopened(view, record, open, Entry::Resume);
     }
     if let StepKind::Batch(_) = open.kind {
+        // No batch is open once a rollout is over: the kind was edited, and the
+        // way back of what has succeeded would follow.
+        if record.status.rolling_state.terminal() {
+            return Err(not_compiled(view.key, open));
+        }
         let gone = view.rollout.is_none() && !view.released;
         let aborted = view.decisions.aborts(record.attempt);
         if gone && !aborted && record.on_delete == OnDelete::Freeze && record.ending.is_none() {

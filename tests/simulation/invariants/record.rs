@@ -1,6 +1,6 @@
 //! Invariants of commits that reached the record branch.
 
-use super::{Audit, Intent};
+use super::{Audit, Intent, replicas};
 use crate::schedule::Sim;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use tranche::core::decide::RollingState;
 use tranche::core::record::{
     self, CommitPhase, Decisions, EntityRecord, OpenStep, Phase, Trailers, decisions_path,
 };
-use tranche::core::strategy::{EntityKey, Movement, StepKind};
+use tranche::core::strategy::{EntityKey, Movement, StepKind, workload};
 use tranche::port::CommitId;
 
 /// One commit of a push.
@@ -184,6 +184,9 @@ impl Audit {
             StepKind::Orphans => "intent: leftovers",
             StepKind::Replay(_) => "intent: bringing back what stood",
         });
+        if before.is_none_or(|before| before.attempt != next.attempt) {
+            self.sized(sim, run, next, open);
+        }
         if fresh {
             self.gate(sim, pushed, next, open);
         }
@@ -198,6 +201,29 @@ impl Audit {
             resizes: next.movement == Some(Movement::Scale),
         };
         self.intents.insert((seq, run.to_owned()), intent);
+    }
+
+    /// S1: an attempt begins with the size that stands, unless people have scaled
+    /// it since its run began.
+    fn sized(&mut self, sim: &Sim, run: &str, next: &EntityRecord, open: &OpenStep) {
+        let Some(source) = next.source.as_ref().filter(|_| next.movement == Some(Movement::Upgrade))
+        else {
+            return;
+        };
+        let named = open.objects.iter().map(|named| &named.object).find(|object| {
+            let names = [&source.name, &next.entity.name];
+            workload::of(&object.kind_ref()).is_some() && names.contains(&&object.name)
+        });
+        let Some(object) = named else { return };
+        let began = self.started.get(run).copied().unwrap_or(0);
+        let touched = self.meddled.get(object).is_some_and(|at| *at >= began);
+        let stands = sim.sandbox.cluster().bare(object).as_deref().and_then(replicas);
+        let size = u64::from(next.status.rollout_original_size);
+        if stands != Some(size) && !touched && !self.rewritten {
+            self.broken("S1 an attempt begins with the size that stands", || {
+                format!("{run} takes {size} for the size of {object}, which has {stands:?}")
+            });
+        }
     }
 
     /// S5: a takeover comes after the lease, and forgets nothing of the intent
