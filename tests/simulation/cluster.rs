@@ -29,20 +29,6 @@ impl Write {
         }
     }
 
-    /// Whether it is sent for the very state that an object is in. A creation
-    /// never is: it does nothing yet, and whoever finds it missing creates it.
-    pub fn meets(&self, live: Option<&Value>) -> bool {
-        let expected = match self {
-            Self::Apply { mode: WriteMode::Exactly { uid, resource_version }, .. } => {
-                (uid, resource_version)
-            }
-            Self::Apply { .. } => return false,
-            Self::Delete { uid, version, .. } => (uid, version),
-        };
-        let text = |key| live?.get("metadata")?.get(key)?.as_str();
-        text("uid") == Some(expected.0) && text("resourceVersion") == Some(expected.1)
-    }
-
     fn words(&self) -> String {
         match self {
             Self::Apply { object, body, mode } => {
@@ -67,6 +53,31 @@ impl Write {
 }
 
 impl Sim {
+    /// Whether a write would still change something that is there: it was sent
+    /// for the very state that the object is in. A creation does nothing yet,
+    /// and whoever finds it missing creates it.
+    pub fn could_land(&self, write: &Write) -> bool {
+        let cluster = self.sandbox.cluster();
+        let Some(live) = cluster.bare(write.object()) else { return false };
+        let text = |key: &str| live.get("metadata")?.get(key)?.as_str();
+        let stands = |of: &str, version: &str| {
+            text("uid") == Some(of) && text("resourceVersion") == Some(version)
+        };
+        match write {
+            Write::Delete { uid, version, .. } => stands(uid, version),
+            Write::Apply { object, body, mode } => {
+                let WriteMode::Exactly { uid, resource_version } = mode else { return false };
+                stands(uid, resource_version)
+                    && cluster.write(object, body, mode, true).is_ok_and(|after| {
+                        let fields = |of: &Value| {
+                            [of["spec"].clone(), of["metadata"]["annotations"].clone()]
+                        };
+                        fields(&after) != fields(&live)
+                    })
+            }
+        }
+    }
+
     /// A write arrives and is judged by its preconditions.
     pub fn land(&self, run: &str, write: &Write) -> Result<Arc<Value>, ClusterError> {
         let cluster = self.sandbox.cluster();

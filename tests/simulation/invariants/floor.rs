@@ -16,6 +16,14 @@ pub struct Floor {
     armed: bool,
 }
 
+/// The floor of an application, and how many pods have to be wanted for it to
+/// hold.
+#[derive(Clone, Copy)]
+struct Bounds {
+    least: u32,
+    wanted: u32,
+}
+
 impl Floor {
     pub fn disarm(&mut self) {
         self.armed = false;
@@ -50,6 +58,10 @@ impl Audit {
     /// The fewest ready pods that an application may have now, as its record
     /// and its plan say; none where nothing serves yet.
     pub(super) fn floor_of(&self, sim: &Sim, app: &str) -> Option<u32> {
+        self.bounds(sim, app).map(|bounds| bounds.least)
+    }
+
+    fn bounds(&self, sim: &Sim, app: &str) -> Option<Bounds> {
         let key = EntityKey {
             kind: EntityKind::Rollout,
             namespace: "default".to_owned(),
@@ -59,7 +71,7 @@ impl Audit {
         let original = record.status.rollout_original_size;
         let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
         if record.status.rolling_state == RollingState::RolloutSucceed {
-            return Some(total);
+            return Some(Bounds { least: total, wanted: total });
         }
         if record.movement != Some(Movement::Upgrade) {
             return None;
@@ -70,7 +82,8 @@ impl Audit {
         let app = model.apps.iter().find(|other| other.name == app)?;
         let roll = app.roll?;
         if app.kind == Kind::Canary {
-            return Some(original.min(total));
+            let least = original.min(total);
+            return Some(Bounds { least, wanted: least });
         }
         let goals = goals(&roll.parsed_batches(), total).ok()?.cumulative;
         let mut largest = 0;
@@ -84,7 +97,12 @@ impl Audit {
             Kind::Pair | Kind::Canary => 0,
             Kind::CloneSet | Kind::StatefulSet | Kind::Direct => largest.max(1),
         };
-        Some(original.min(total).saturating_sub(dip + roll.unavailable()))
+        let whole = original.min(total);
+        let least = whole.saturating_sub(dip + roll.unavailable());
+        // Pods that are updated in place are missing from the size that is
+        // wanted: of less than all of it less is left.
+        let wanted = if app.kind.pair() { least } else { whole };
+        Some(Bounds { least, wanted })
     }
 
     /// S1: ready pods never fall below the floor once they have reached it.
@@ -97,7 +115,7 @@ impl Audit {
         let apps: Vec<&'static str> =
             sim.plans.borrow().model.apps.iter().map(|a| a.name).collect();
         for app in apps {
-            let Some(least) = self.floor_of(sim, app) else { continue };
+            let Some(Bounds { least, wanted }) = self.bounds(sim, app) else { continue };
             let now = ready.iter().find(|(name, _)| name == app).map_or(0, |(_, count)| *count);
             let mut floor = self.floors.get(app).copied().unwrap_or_default();
             if least > floor.least {
@@ -106,7 +124,7 @@ impl Audit {
             floor.least = least;
             if now >= least {
                 // What somebody has scaled down is on its way out already.
-                floor.armed |= wanted_pods(sim, app) >= u64::from(least);
+                floor.armed |= wanted_pods(sim, app) >= u64::from(wanted);
             } else if floor.armed {
                 self.broken("S1 floor", || {
                     format!("{app}: {now} ready pods, the floor is {least}")

@@ -206,7 +206,8 @@ impl Audit {
     /// S1: an attempt begins with the size that stands, unless people have scaled
     /// it since its run began.
     fn sized(&mut self, sim: &Sim, run: &str, next: &EntityRecord, open: &OpenStep) {
-        let Some(source) = next.source.as_ref().filter(|_| next.movement == Some(Movement::Upgrade))
+        let Some(source) =
+            next.source.as_ref().filter(|_| next.movement == Some(Movement::Upgrade))
         else {
             return;
         };

@@ -242,7 +242,7 @@ impl Audit {
             let object = flying.write.object();
             flying.run == run
                 && open.objects.iter().any(|named| named.object == *object)
-                && flying.write.meets(sim.sandbox.cluster().bare(object).as_deref())
+                && sim.could_land(&flying.write)
         };
         if let Some(object) = sim.in_flight(could_land) {
             self.broken("S7 no lock is given back in doubt", || {
