@@ -45,6 +45,8 @@ pub(super) struct Work {
     met_until: usize,
     /// When this run came to the cursor's wait.
     arrived: Option<Timestamp>,
+    /// The last look at the cursor's wait showed that it never comes.
+    doubted: bool,
     /// Objects that this run created and the intent does not name: the next
     /// fetch confirms them all.
     unconfirmed: BTreeSet<String>,
@@ -97,6 +99,7 @@ impl Work {
             stamped: act.entry != Entry::Takeover,
             met_until: 0,
             arrived: None,
+            doubted: false,
             unconfirmed: BTreeSet::new(),
             act,
         }
@@ -128,19 +131,22 @@ impl Work {
     fn next(&mut self) {
         self.cursor += 1;
         self.arrived = None;
+        self.doubted = false;
     }
 
     /// What the cursor waits for does not come by waiting. The step is done
     /// again where that brings it; what an earlier batch has brought and
-    /// somebody took away since is a failure.
-    fn undone(&self, object: &ObjectRef, seen: String) -> End {
+    /// somebody took away since is a failure, as a success is only at two looks.
+    fn undone(&mut self, object: &ObjectRef, seen: String) -> Pace {
         let before = self.act.step.effects.iter().take(self.cursor);
         let brings = before.filter(|effect| effect.writes()).any(|e| e.object() == object);
         if brings || self.act.step.kind.is_patient() {
-            End::SetBack(seen)
-        } else {
-            End::Failed(seen)
+            return Pace::Over(End::SetBack(seen));
         }
+        if std::mem::replace(&mut self.doubted, true) {
+            return Pace::Over(End::Failed(seen));
+        }
+        Pace::Blocked(seen)
     }
 
     /// Whether the step was begun by this very intent.
@@ -348,6 +354,7 @@ impl<P: Ports> Engine<'_, P> {
             work.ready = seen.ready;
         }
         if seen.met {
+            work.doubted = false;
             if work.nearly_met() {
                 work.next();
                 return Ok(Pace::Going);
@@ -357,15 +364,16 @@ impl<P: Ports> Engine<'_, P> {
         }
         work.met_until = work.cursor;
         if seen.set_back {
-            return Ok(Pace::Over(work.undone(effect.object(), seen.seen)));
+            return Ok(work.undone(effect.object(), seen.seen));
         }
         if let Some((object, lost)) = self.lost(work, effect, since).await? {
-            return Ok(Pace::Over(work.undone(&object, lost)));
+            return Ok(work.undone(&object, lost));
         }
         if let Some(gone) = self.missing_of(&seen.in_doubt).await? {
             let lost = format!("{gone} is not there");
-            return Ok(Pace::Over(work.undone(&gone, lost)));
+            return Ok(work.undone(&gone, lost));
         }
+        work.doubted = false;
         self.ports.audience().hear(&Progress::Looking(seen.seen.clone()));
         let now = self.ports.clock().now().await?;
         if work.deadline().is_some_and(|deadline| now >= deadline) {
