@@ -5,6 +5,7 @@
 //! An audit only looks at what ports can see: requests that reached the
 //! cluster, commits that reached the remote. It never asks the engine.
 
+mod begin;
 mod floor;
 mod order;
 mod record;

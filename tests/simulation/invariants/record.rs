@@ -1,6 +1,6 @@
 //! Invariants of commits that reached the record branch.
 
-use super::{Audit, Intent, replicas};
+use super::{Audit, Intent};
 use crate::schedule::Sim;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,15 +8,15 @@ use tranche::core::decide::RollingState;
 use tranche::core::record::{
     self, CommitPhase, Decisions, EntityRecord, OpenStep, Phase, Trailers, decisions_path,
 };
-use tranche::core::strategy::{EntityKey, Movement, StepKind, workload};
+use tranche::core::strategy::{EntityKey, Movement, StepKind};
 use tranche::port::CommitId;
 
 /// One commit of a push.
-struct Pushed<'a> {
-    run: &'a str,
+pub(super) struct Pushed<'a> {
+    pub(super) run: &'a str,
     commit: &'a CommitId,
-    parent: Option<&'a CommitId>,
-    trailers: &'a Trailers,
+    pub(super) parent: Option<&'a CommitId>,
+    pub(super) trailers: &'a Trailers,
 }
 
 impl Audit {
@@ -54,6 +54,13 @@ impl Audit {
             return;
         };
         let before = parent.and_then(trailers).map_or(0, |trailers| trailers.seq);
+        let known = parent.and_then(|parent| sim.store.borrow().parent(parent));
+        let known = known.as_ref().and_then(trailers).map_or(0, |trailers| trailers.seq);
+        if run != "people" && before > known + 1 {
+            self.broken("S8 nothing is recorded on a commit that cannot be true", || {
+                format!("{run} pushes {commit} onto Seq {before}, which follows {known}")
+            });
+        }
         if now.seq != before + 1 {
             self.broken("S12 linear record", || format!("{run}: Seq {} after {before}", now.seq));
         }
@@ -169,6 +176,7 @@ impl Audit {
                         format!("{run}: {} to {}", was.step_plan, open.step_plan)
                     });
                 }
+                self.frozen(sim, pushed, next, open);
                 if open.cursor < was.cursor {
                     sim.hit("intent: sets a step back");
                     // Set back: what it did may be done again.
@@ -188,6 +196,7 @@ impl Audit {
             self.sized(sim, run, next, open);
         }
         if fresh {
+            self.alone(run, next, open);
             self.gate(sim, pushed, next, open);
         }
         self.holding.insert(run.to_owned(), seq);
@@ -201,30 +210,6 @@ impl Audit {
             resizes: next.movement == Some(Movement::Scale),
         };
         self.intents.insert((seq, run.to_owned()), intent);
-    }
-
-    /// S1: an attempt begins with the size that stands, unless people have scaled
-    /// it since its run began.
-    fn sized(&mut self, sim: &Sim, run: &str, next: &EntityRecord, open: &OpenStep) {
-        let Some(source) =
-            next.source.as_ref().filter(|_| next.movement == Some(Movement::Upgrade))
-        else {
-            return;
-        };
-        let named = open.objects.iter().map(|named| &named.object).find(|object| {
-            let names = [&source.name, &next.entity.name];
-            workload::of(&object.kind_ref()).is_some() && names.contains(&&object.name)
-        });
-        let Some(object) = named else { return };
-        let began = self.started.get(run).copied().unwrap_or(0);
-        let touched = self.meddled.get(object).is_some_and(|at| *at >= began);
-        let stands = sim.sandbox.cluster().bare(object).as_deref().and_then(replicas);
-        let size = u64::from(next.status.rollout_original_size);
-        if stands != Some(size) && !touched && !self.rewritten {
-            self.broken("S1 an attempt begins with the size that stands", || {
-                format!("{run} takes {size} for the size of {object}, which has {stands:?}")
-            });
-        }
     }
 
     /// S5: a takeover comes after the lease, and forgets nothing of the intent
@@ -248,38 +233,6 @@ impl Audit {
             if !open.objects.iter().any(|other| other.object == named.object) {
                 self.broken(NAME, || format!("{run} forgets {}", named.object));
             }
-        }
-    }
-
-    /// S14: no batch begins behind a closed gate, or under an abort.
-    fn gate(&mut self, sim: &Sim, pushed: &Pushed<'_>, next: &EntityRecord, open: &OpenStep) {
-        let StepKind::Batch(index) = open.kind else { return };
-        let run = pushed.run;
-        let decisions = pushed.parent.map(|tip| decisions_at(sim, tip, &next.entity));
-        let decisions = decisions.unwrap_or_default();
-        if decisions.paused.is_some() {
-            self.broken("S14 gate", || format!("{run} begins batch {index} of a paused rollout"));
-        }
-        if decisions.aborts(next.attempt) {
-            self.broken("S6 decisions are never lost", || {
-                format!("{run} begins batch {index} of attempt {}, which is aborted", next.attempt)
-            });
-        }
-        let plans = sim.plans.borrow();
-        let found = plans.commits.iter().find(|(id, _)| id.0 == open.step_plan);
-        let roll = found.and_then(|(_, model)| {
-            model.apps.iter().find(|app| app.name == next.entity.name).and_then(|app| app.roll)
-        });
-        let Some(roll) = roll else {
-            self.broken("S14 gate", || format!("{run}: step plan {} lacks it", open.step_plan));
-            return;
-        };
-        let promotes = next.on_delete == tranche::core::model::OnDelete::Promote;
-        let closed = roll.paused || roll.partition.is_some_and(|last| u64::from(index) > last);
-        if closed && !promotes {
-            self.broken("S14 gate", || {
-                format!("{run} begins batch {index}, the plan says {roll:?}")
-            });
         }
     }
 
@@ -357,7 +310,7 @@ fn unlocks(before: Option<&EntityRecord>, next: &EntityRecord) -> bool {
     earlier && before == *next
 }
 
-fn decisions_at(sim: &Sim, commit: &CommitId, key: &EntityKey) -> Decisions {
+pub(super) fn decisions_at(sim: &Sim, commit: &CommitId, key: &EntityKey) -> Decisions {
     let path = decisions_path(key);
     let bytes = sim.store.borrow().file(commit, &path);
     bytes.and_then(|bytes| record::read(&path, &bytes).ok()).unwrap_or_default()

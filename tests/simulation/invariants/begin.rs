@@ -1,0 +1,112 @@
+//! What an intent may begin, or go on with.
+
+use super::record::{Pushed, decisions_at};
+use super::{Audit, replicas};
+use crate::schedule::Sim;
+use tranche::core::model::OnDelete;
+use tranche::core::record::{EntityRecord, OpenStep};
+use tranche::core::strategy::{Movement, StepKind, workload};
+
+impl Audit {
+    /// S1: an attempt begins with the size that stands, unless people have scaled
+    /// it since its run began.
+    pub(super) fn sized(&mut self, sim: &Sim, run: &str, next: &EntityRecord, open: &OpenStep) {
+        let Some(source) =
+            next.source.as_ref().filter(|_| next.movement == Some(Movement::Upgrade))
+        else {
+            return;
+        };
+        let named = open.objects.iter().map(|named| &named.object).find(|object| {
+            let names = [&source.name, &next.entity.name];
+            workload::of(&object.kind_ref()).is_some() && names.contains(&&object.name)
+        });
+        let Some(object) = named else { return };
+        let began = self.started.get(run).copied().unwrap_or(0);
+        let touched = self.meddled.get(object).is_some_and(|at| *at >= began);
+        let stands = sim.sandbox.cluster().bare(object).as_deref().and_then(replicas);
+        let size = u64::from(next.status.rollout_original_size);
+        if stands != Some(size) && !touched && !self.rewritten {
+            self.broken("S1 an attempt begins with the size that stands", || {
+                format!("{run} takes {size} for the size of {object}, which has {stands:?}")
+            });
+        }
+    }
+
+    /// S5: no step begins over an object that another entity's open step names.
+    pub(super) fn alone(&mut self, run: &str, next: &EntityRecord, open: &OpenStep) {
+        let others = self.entities.values().filter(|record| record.entity != next.entity);
+        let names = |other: &&OpenStep| {
+            let theirs = || other.objects.iter().map(|named| &named.object);
+            open.objects.iter().any(|named| theirs().any(|object| *object == named.object))
+        };
+        let held = others.filter_map(|record| record.open.as_ref()).find(names);
+        if let Some(held) = held.filter(|_| !self.rewritten).map(|open| open.id.clone()) {
+            self.broken("S5 one open step per object", || {
+                format!("{run} begins {} of {}, which step {held} works on", open.id, next.entity)
+            });
+        }
+    }
+
+    /// S14: no batch begins behind a closed gate, or under an abort.
+    pub(super) fn gate(
+        &mut self,
+        sim: &Sim,
+        pushed: &Pushed<'_>,
+        next: &EntityRecord,
+        open: &OpenStep,
+    ) {
+        let StepKind::Batch(index) = open.kind else { return };
+        let run = pushed.run;
+        let decisions = pushed.parent.map(|tip| decisions_at(sim, tip, &next.entity));
+        let decisions = decisions.unwrap_or_default();
+        if decisions.paused.is_some() {
+            self.broken("S14 gate", || format!("{run} begins batch {index} of a paused rollout"));
+        }
+        if decisions.aborts(next.attempt) {
+            self.broken("S6 decisions are never lost", || {
+                format!("{run} begins batch {index} of attempt {}, which is aborted", next.attempt)
+            });
+        }
+        let plans = sim.plans.borrow();
+        let found = plans.commits.iter().find(|(id, _)| id.0 == open.step_plan);
+        let roll = found.and_then(|(_, model)| {
+            model.apps.iter().find(|app| app.name == next.entity.name).and_then(|app| app.roll)
+        });
+        let Some(roll) = roll else {
+            self.broken("S14 gate", || format!("{run}: step plan {} lacks it", open.step_plan));
+            return;
+        };
+        let promotes = next.on_delete == OnDelete::Promote;
+        let closed = roll.paused || roll.partition.is_some_and(|last| u64::from(index) > last);
+        if closed && !promotes {
+            self.broken("S14 gate", || {
+                format!("{run} begins batch {index}, the plan says {roll:?}")
+            });
+        }
+    }
+
+    /// S14: a batch that waits does not go on once its rollout has left the plan
+    /// and is to freeze.
+    pub(super) fn frozen(
+        &mut self,
+        sim: &Sim,
+        pushed: &Pushed<'_>,
+        next: &EntityRecord,
+        open: &OpenStep,
+    ) {
+        let batch = matches!(open.kind, StepKind::Batch(_)) && next.ending.is_none();
+        if !batch || next.on_delete != OnDelete::Freeze {
+            return;
+        }
+        let plans = sim.plans.borrow();
+        let found = plans.commits.iter().find(|(id, _)| id.0 == pushed.trailers.plan_commit);
+        let Some((_, model)) = found else { return };
+        let app = model.apps.iter().find(|app| app.name == next.entity.name);
+        if !model.broken && app.is_some_and(|app| app.roll.is_none()) {
+            let run = pushed.run;
+            self.broken("S14 gate", || {
+                format!("{run} goes on with {} of {}, which is frozen", open.id, next.entity)
+            });
+        }
+    }
+}
