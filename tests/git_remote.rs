@@ -459,38 +459,48 @@ fn history_is_walked_along_first_parents_and_holes_are_named() {
 }
 
 #[test]
-fn the_truth_is_the_remote_of_a_checkout_else_the_repository_itself() {
+fn the_truth_is_the_remote_of_a_checkout_and_the_repository_itself_if_it_has_none() {
     let lab = Lab::new();
     let work = lab.work();
     let at = |path: &Path| path.to_str().unwrap().to_owned();
     let real = |url: &RemoteUrl| url.path().canonicalize().unwrap();
     std::fs::create_dir_all(work.join("deep/er")).unwrap();
-    let found =
-        run(locate(&at(&work.join("deep/er")), "origin", None, &Access::default())).unwrap();
+    let found = run(locate(&at(&work.join("deep/er")), None, None, &Access::default())).unwrap();
     assert_eq!(found.url, lab.url());
     assert_eq!(found.plan_branch, "main");
     assert_eq!(found.worktree.unwrap().canonicalize().unwrap(), work.canonicalize().unwrap());
 
-    let itself = run(locate(&at(&work), "upstream", Some("main"), &Access::default())).unwrap();
-    assert_eq!(real(&itself.url), work.canonicalize().unwrap());
+    let named = |remote| run(locate(&at(&work), remote, Some("main"), &Access::default()));
+    assert_eq!(named(Some("origin")).unwrap().url, lab.url());
+    let absent = named(Some("upstream")).unwrap_err().to_string();
+    assert!(absent.ends_with("no remote \"upstream\" (it has: origin)"), "{absent}");
+    git(&work, &["remote", "rename", "origin", "forge"]);
+    let absent = named(None).unwrap_err().to_string();
+    assert!(absent.ends_with("no remote \"origin\" (it has: forge)"), "{absent}");
+    assert_eq!(named(Some("forge")).unwrap().url, lab.url());
+    git(&work, &["remote", "remove", "forge"]);
+    assert_eq!(real(&named(None).unwrap().url), work.canonicalize().unwrap());
+    let absent = named(Some("forge")).unwrap_err().to_string();
+    assert!(absent.ends_with("no remote \"forge\", nor any other"), "{absent}");
+    git(&work, &["remote", "add", "origin", lab.url().as_str()]);
 
     git(&work, &["remote", "set-url", "origin", "../remote.git"]);
     let found =
-        run(locate(&at(&work), "origin", Some("refs/heads/release"), &Access::default())).unwrap();
+        run(locate(&at(&work), None, Some("refs/heads/release"), &Access::default())).unwrap();
     assert_eq!(real(&found.url), lab.bare().canonicalize().unwrap());
     assert_eq!(found.plan_branch, "release");
 
     git(&lab.bare(), &["branch", "trunk", "main"]);
     git(&lab.bare(), &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
-    let bare = run(locate(&at(&lab.bare()), "origin", None, &Access::default())).unwrap();
+    let bare = run(locate(&at(&lab.bare()), None, None, &Access::default())).unwrap();
     assert_eq!((bare.plan_branch.as_str(), bare.worktree), ("trunk", None));
     let url = RemoteUrl::parse(&format!("file://{}", lab.bare().display())).unwrap();
     assert_eq!(run(default_branch(&url, &Access::default())).unwrap(), "trunk");
 
     git(&work, &["remote", "set-url", "origin", "https://u:secret@host.test/r.git"]);
-    let found = run(locate(&at(&work), "origin", Some("main"), &Access::default())).unwrap();
+    let found = run(locate(&at(&work), None, Some("main"), &Access::default())).unwrap();
     assert_eq!(found.url.as_str(), "https://host.test/r.git");
     assert!(!format!("{found:?} {}", found.url).contains("secret"));
-    assert!(run(locate("/nowhere/at-all", "origin", None, &Access::default())).is_err());
-    assert!(run(locate(&at(&lab.bare()), "origin", Some("--x"), &Access::default())).is_err());
+    assert!(run(locate("/nowhere/at-all", None, None, &Access::default())).is_err());
+    assert!(run(locate(&at(&lab.bare()), None, Some("--x"), &Access::default())).is_err());
 }

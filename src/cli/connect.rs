@@ -58,7 +58,7 @@ pub enum TargetClock {
 pub async fn open(common: &Common) -> Result<Repository, Failure> {
     let remote = remote_name(&common.repo);
     let access = settings::access()?;
-    let location = locate(&common.repo, &remote, common.reference.as_deref(), &access)
+    let location = locate(&common.repo, remote.as_deref(), common.reference.as_deref(), &access)
         .await
         .map_err(|error| located(common, error))?;
     let cache = settings::cache_dir(location.url.as_str())?;
@@ -77,11 +77,10 @@ pub async fn open(common: &Common) -> Result<Repository, Failure> {
     })
 }
 
-/// The remote that a checkout's own `tranche.yaml` names; `origin` where there
-/// is none that can be read. What is wrong with it is said when the plan is
-/// loaded.
+/// The remote that a checkout's own `tranche.yaml` names, if it can be read.
+/// What is wrong with it is said when the plan is loaded.
 #[expect(clippy::disallowed_methods, reason = "one file of the checkout, for the remote's name")]
-fn remote_name(repo: &str) -> String {
+fn remote_name(repo: &str) -> Option<String> {
     let root = checkout(repo).ok().filter(|_| !repo.contains("://"));
     let bytes = root.and_then(|root| std::fs::read(root.join(PROJECT_FILE)).ok());
     let file = bytes.map(|bytes| PlanFile { path: PROJECT_FILE.to_owned(), bytes });

@@ -90,7 +90,7 @@ impl From<Refusal> for RunError {
 impl From<RemoteError> for RunError {
     fn from(error: RemoteError) -> Self {
         let class = match &error {
-            RemoteError::Refused { .. } => Class::Refused,
+            RemoteError::Refused { .. } | RemoteError::NoSuchRemote { .. } => Class::Refused,
             _ => Class::Failed,
         };
         Self::new(class, error.to_string(), advice(&error))
@@ -128,6 +128,10 @@ fn advice(error: &RemoteError) -> &'static str {
             "run the same command again; TRANCHE_GIT_TIMEOUT (such as 5m) gives each call longer"
         }
         RemoteError::Damaged { .. } => "run the same command again: the cache is fetched anew",
+        RemoteError::NoSuchRemote { .. } => {
+            "name one that it has, `spec.remote` in its tranche.yaml; or add it, `git remote add \
+             NAME URL`; or name the repository, `--repo URL`"
+        }
         RemoteError::Missing { .. } => {
             "name the repository with `--repo` and its branch with `--ref`"
         }

@@ -254,6 +254,16 @@ pub enum RemoteError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A checkout has no remote of that name.
+    #[error("{checkout}: this checkout has no remote \"{name}\"{}", having(known))]
+    NoSuchRemote {
+        /// The checkout's directory.
+        checkout: String,
+        /// The remote that was looked for.
+        name: String,
+        /// The remotes that it has.
+        known: Vec<String>,
+    },
     /// A branch, commit or file that must be there is not.
     #[error("{what} is missing in {remote}")]
     Missing {
@@ -270,4 +280,11 @@ pub enum RemoteError {
         /// Why it failed.
         cause: String,
     },
+}
+
+fn having(known: &[String]) -> String {
+    if known.is_empty() {
+        return ", nor any other".to_owned();
+    }
+    format!(" (it has: {})", known.join(", "))
 }

@@ -52,12 +52,12 @@ fn the_header_of_a_checkout_opens_it_and_one_for_another_host_is_not_sent() {
         git(&["config", &format!("http.{other}.extraheader"), &header]);
     }
     git(&["config", "http.extraheader", &header]);
-    let error = run(locate(at, "origin", None, &none)).unwrap_err();
+    let error = run(locate(at, None, None, &none)).unwrap_err();
     assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
     assert_eq!(place.server.seen().unwrap().authorized, 0);
 
     git(&["config", &format!("http.{}/.extraheader", place.server.origin()), &header]);
-    let found = run(locate(at, "origin", None, &none)).unwrap();
+    let found = run(locate(at, None, None, &none)).unwrap();
     assert_eq!(found.plan_branch, "main");
     assert!(!format!("{found:?}").contains("staple"), "{found:?}");
     works(&GitRemote::open(&found.url, "main", &place.path("cache")).unwrap(), &place);

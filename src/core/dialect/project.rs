@@ -123,7 +123,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
         include,
         declared: !targets.is_empty(),
         targets: if targets.is_empty() { default.targets } else { targets },
-        remote: remote.unwrap_or(default.remote),
+        remote,
         limits: limits(spec.and_then(|spec| spec.get("limits"))),
     })
 }

@@ -13,8 +13,8 @@ pub struct Project {
     pub declared: bool,
     /// The targets in their written order; at least one.
     pub targets: Vec<Target>,
-    /// The git remote that is the truth for plan and record.
-    pub remote: String,
+    /// The git remote that is the truth for plan and record, if one is named.
+    pub remote: Option<String>,
     /// Bounds on inputs and on rendering.
     pub limits: Limits,
 }
@@ -81,7 +81,7 @@ impl Default for Project {
                 namespace: DEFAULT_NAMESPACE.to_owned(),
                 record_branch: "tranche/sandbox".to_owned(),
             }],
-            remote: "origin".to_owned(),
+            remote: None,
             limits: Limits::default(),
         }
     }

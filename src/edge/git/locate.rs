@@ -11,6 +11,9 @@ use git2::{ConfigLevel, Repository};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The remote that holds plan and record, where none is asked for.
+const DEFAULT_REMOTE: &str = "origin";
+
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where plan and record are.
@@ -24,16 +27,17 @@ pub struct Location {
     pub worktree: Option<PathBuf>,
 }
 
-/// Finds the truth for `repo` (a path or a URL): the remote named `remote` if
-/// the repository has it, else the repository itself. The plan branch is
+/// Finds the truth for `repo` (a path or a URL). Of a checkout it is the remote
+/// that is named `remote`, `origin` unless one is asked for; the checkout itself
+/// only if it has no remote at all and none is asked for. The plan branch is
 /// `reference` or the one the remote's `HEAD` points to.
 ///
 /// # Errors
-/// Fails when there is no repository, or its remote is of an unsupported kind
-/// or cannot be read.
+/// Fails when there is no repository, or no such remote, or its remote is of
+/// an unsupported kind or cannot be read.
 pub async fn locate(
     repo: &str,
-    remote: &str,
+    remote: Option<&str>,
     reference: Option<&str>,
     access: &Access,
 ) -> Result<Location, RemoteError> {
@@ -77,7 +81,7 @@ struct Found {
     headers: Vec<(String, String)>,
 }
 
-fn find(repo: &str, remote: &str) -> Result<Found, RemoteError> {
+fn find(repo: &str, remote: Option<&str>) -> Result<Found, RemoteError> {
     let plain = |url| Found { url, worktree: None, headers: Vec::new() };
     if repo.contains("://") || !Path::new(repo).exists() {
         return RemoteUrl::parse(repo).map(plain);
@@ -90,14 +94,32 @@ fn find(repo: &str, remote: &str) -> Result<Found, RemoteError> {
     if worktree.is_none() {
         return RemoteUrl::of_path(itself).map(plain);
     }
-    let url = match opened.find_remote(remote) {
+    let name = remote.unwrap_or(DEFAULT_REMOTE);
+    let url = match opened.find_remote(name) {
         Ok(found) => {
             let url = found.url().map_err(|error| missing(&error.to_string()))?;
             RemoteUrl::parse_from(itself, url)?
         }
-        Err(_) => RemoteUrl::of_path(itself)?,
+        // A record beside the right one would roll everything out again: what
+        // stands for a remote that is not there is never guessed.
+        Err(_) => match names(&opened) {
+            known if known.is_empty() && remote.is_none() => RemoteUrl::of_path(itself)?,
+            known => {
+                return Err(RemoteError::NoSuchRemote {
+                    checkout: itself.display().to_string(),
+                    name: name.to_owned(),
+                    known,
+                });
+            }
+        },
     };
     Ok(Found { url, worktree, headers: headers(&opened) })
+}
+
+/// The remotes that a checkout has.
+fn names(opened: &Repository) -> Vec<String> {
+    let Ok(found) = opened.remotes() else { return Vec::new() };
+    found.iter().filter_map(|name| name.ok().flatten()).map(str::to_owned).collect()
 }
 
 /// `http.<url>.extraheader` of a checkout, as CI systems leave their token

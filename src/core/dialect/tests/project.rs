@@ -51,7 +51,7 @@ spec:
                 target("ci", ClusterRef::InCluster, "default", "tranche/x/ci"),
                 target("try", ClusterRef::Sandbox, "default", "tranche/try"),
             ],
-            remote: "upstream".to_owned(),
+            remote: Some("upstream".to_owned()),
             limits: Limits { documents: 1, output_bytes: 77, ..Limits::default() },
         }
     );
