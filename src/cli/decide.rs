@@ -1,5 +1,6 @@
 //! `pause`, `resume`, `abort`, `retry`: a person's decision, as a commit on the
-//! record branch.
+//! record branch. Owns finding the rollout by its name, and trying again after
+//! a lost push; what a command does in a state is `core::decide::Command`'s.
 
 use super::args::{Common, Decision};
 use super::connect::{Repository, open, targets};
@@ -9,7 +10,7 @@ use super::terminal::{escaped, out};
 use crate::core::model::Target;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::engine::{Class, Commanded as Outcome, Order, RunError, Snapshot, command};
-use crate::port::Remote;
+use crate::port::{Objects, Remote};
 use std::rc::Rc;
 
 pub use crate::core::decide::Command as Wanted;
@@ -25,10 +26,11 @@ pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<
     for target in targets(common, &repository.project)? {
         // One target's refusal must not keep a decision from the others.
         match on(&repository, &target, wanted, options).await {
-            Ok(Some(subject)) => {
+            Ok(Some((subject, recorded))) => {
                 found += 1;
                 out(&escaped(&subject));
-                out(&format!("  {}", what_follows(wanted)));
+                let follows = if recorded { what_follows(wanted) } else { "nothing was recorded" };
+                out(&format!("  {follows}"));
             }
             Ok(None) => {}
             Err(failure) => {
@@ -50,27 +52,28 @@ pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<
     Ok(0)
 }
 
-/// A decision moves nothing by itself.
+/// What a decision that was recorded leads to; it moves nothing by itself.
 fn what_follows(wanted: Wanted) -> &'static str {
     match wanted {
         Wanted::Pause => "no further batch begins until `tranche resume`",
         Wanted::Resume => "the next `tranche apply` goes on",
-        Wanted::Abort => "nothing has moved yet: the next `tranche apply` goes back",
+        Wanted::Abort => "this moves nothing by itself: the next `tranche apply` goes back",
         Wanted::Retry => "the next `tranche apply` begins another attempt",
     }
 }
 
-/// Decides on one target: what was recorded, or none if it has no such
-/// rollout.
+/// Decides on one target: what was said to it and whether that was recorded,
+/// or none if it has no such rollout.
 async fn on(
     repository: &Repository,
     target: &Target,
     wanted: Wanted,
     options: &Decision,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<(String, bool)>, Failure> {
     for _ in 0..MAX_TRIES {
         match decide(repository, target, wanted, options).await? {
-            Outcome::Recorded(subject) | Outcome::Already(subject) => return Ok(Some(subject)),
+            Outcome::Recorded(subject) => return Ok(Some((subject, true))),
+            Outcome::Already(subject) => return Ok(Some((subject, false))),
             Outcome::Unknown => return Ok(None),
             Outcome::Lost => {}
         }
@@ -94,8 +97,9 @@ async fn decide(
         return Ok(Outcome::Unknown);
     };
     let snapshot = Snapshot::new(remote.objects(), Some(tip.clone()));
-    let Some(key) = find(&snapshot.entities()?, &options.rollout, target)? else {
-        return Ok(Outcome::Unknown);
+    let keys = snapshot.entities()?;
+    let Some(key) = find(&keys, &options.rollout, target)? else {
+        return direct(&snapshot, &keys, &options.rollout, wanted).map(|()| Outcome::Unknown);
     };
     let order = Order { wanted, by: settings::person(), at: now(), reason: options.reason.clone() };
     Ok(command(remote, target, &key, &tip, &order, &Rc::default()).await?)
@@ -126,6 +130,26 @@ fn find(keys: &[EntityKey], wanted: &str, target: &Target) -> Result<Option<Enti
             ))
         }
     }
+}
+
+/// Refuses a decision about what no rollout drives.
+fn direct<O: Objects>(
+    snapshot: &Snapshot<'_, O>,
+    keys: &[EntityKey],
+    name: &str,
+    wanted: Wanted,
+) -> Result<(), Failure> {
+    for key in keys.iter().filter(|key| key.kind == EntityKind::Application) {
+        let full = format!("{}/{}", key.namespace, key.name);
+        let there = snapshot.entity(key)?.is_some_and(|entity| !entity.removed);
+        if there && (full == name || key.name == name) {
+            return Err(Failure::usage(
+                format!("{full} is applied directly, in one step: there is nothing to {wanted}"),
+                "change the plan: every change of it is applied, after a failure too",
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a decision's instant is for people only")]

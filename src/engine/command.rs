@@ -67,8 +67,10 @@ pub async fn command<R: Remote>(
         return Ok(Commanded::Unknown);
     };
     let name = format!("{}/{}", key.namespace, key.name);
-    // What was decided but not done yet counts as done.
-    if wanted == Command::Abort && decisions.aborts(entity.attempt) {
+    // What was decided but not done yet counts as done; once the attempt is
+    // over, its state is what answers.
+    let over = entity.status.rolling_state.terminal();
+    if wanted == Command::Abort && !over && decisions.aborts(entity.attempt) {
         return Ok(Commanded::Already(format!("{name}: it is being aborted already")));
     }
     if wanted == Command::Retry && decisions.retries(entity.attempt) {

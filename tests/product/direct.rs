@@ -115,3 +115,16 @@ fn fields_of_others_are_left_to_them() {
     is_idle(&stage);
     assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["shape"], "round");
 }
+
+#[test]
+fn a_decision_about_what_no_rollout_drives_says_so() {
+    let stage = applied();
+    for command in ["pause", "resume", "abort", "retry"] {
+        let words = format!(
+            "default/queue is applied directly, in one step: there is nothing to {command}"
+        );
+        stage.run(&[command, "queue"]).ends(64).says(&words);
+        stage.run(&[command, "default/queue"]).ends(64).says(&words);
+    }
+    stage.run(&["pause", "quue"]).ends(64).says("there is no rollout");
+}

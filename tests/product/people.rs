@@ -45,8 +45,10 @@ fn a_plan_that_is_paused_holds_before_the_first_batch() {
 #[test]
 fn pause_holds_the_next_batch_and_resume_lets_it_go() {
     let stage = after_the_first_batch();
-    stage.run(&["pause", "web", "--reason", "error rate"]).ends(0);
-    stage.run(&["pause", "web"]).ends(0).says("already");
+    stage.run(&["resume", "web"]).ends(0).says("it is not paused").says("nothing was recorded");
+    stage.run(&["pause", "web", "--reason", "error rate"]).ends(0).says("no further batch");
+    let again = stage.run(&["pause", "web"]).ends(0).says("already").says("nothing was recorded");
+    assert!(!again.out.contains("no further batch"), "{again}");
     upgrade(&stage, &[]);
     stage.apply_wait().ends(3).says("paused by Ada").says("error rate");
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 3), ("6.7.1", 1)]));
@@ -66,12 +68,16 @@ fn abort_between_batches_goes_back_and_retry_starts_another_attempt() {
     let attempt = stage.rollout("web")["attempt"].as_u64().unwrap();
     let from = stage.history().len() - 1;
     stage.run(&["retry", "web"]).ends(77);
-    stage.run(&["abort", "web", "--reason", "checkout is broken"]).ends(0);
+    let reason = ["abort", "web", "--reason", "checkout is broken"];
+    stage.run(&reason).ends(0).says("the next `tranche apply` goes back");
+    stage.run(&reason).ends(0).says("being aborted already").says("nothing was recorded");
     stage.apply_wait().ends(4).says("tranche retry web");
     assert_eq!(stage.state("web"), "rolloutFailed");
     assert_eq!(lowest(&stage, from), 4);
     back_on_v1(&stage);
     let tip = stage.tip();
+    let again = stage.run(&["abort", "web"]).ends(0).says("it has failed already");
+    assert!(!again.out.contains("apply"), "nothing goes back any more: {again}");
     stage.apply().ends(4);
     stage.apply_wait().ends(4);
     assert_eq!(stage.tip(), tip);

@@ -49,7 +49,7 @@ impl Command {
                 "the rollout has succeeded: to go back, name the earlier revision as the target",
             ),
             Self::Abort if rolling == RollingState::RolloutFailed => {
-                Answer::Already("it has failed already, and the stable revision serves")
+                Answer::Already("it has failed already: there is nothing left to go back from")
             }
             Self::Abort if rolling == RollingState::LocatingTargetApp => {
                 Answer::Refused("no attempt is under way; `pause` keeps the next one from starting")
