@@ -160,6 +160,8 @@ pub enum OkExit {
 /// Options of `status`.
 #[derive(Args, Debug)]
 pub struct Status {
+    /// Only this rollout: NAME or NAMESPACE/NAME
+    pub rollout: Option<String>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

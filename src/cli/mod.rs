@@ -19,6 +19,7 @@ mod rebuild;
 mod render;
 mod schema;
 mod settings;
+mod standing;
 mod status;
 mod terminal;
 mod unlock;

@@ -51,7 +51,9 @@ fn show(target: &str, preview: &Preview) {
     for entity in &preview.entities {
         show_entity(paint, entity);
     }
-    if !preview.changes() {
+    let rests = |entity: &PreviewEntity| entity.rest.as_ref().map(|rest| rest.class);
+    let done = preview.entities.iter().all(|entity| rests(entity) == Some(Class::Done));
+    if !preview.changes() && done {
         out("  nothing to do");
     }
     for entity in &preview.entities {
@@ -67,6 +69,7 @@ fn show_entity(paint: Paint, entity: &PreviewEntity) {
     }
     if let Some(rest) = &entity.rest {
         match rest.class {
+            Class::Done if entity.amends => out(&format!("  record {}", escaped(&rest.message))),
             Class::Done => {}
             Class::Waiting | Class::Busy => {
                 let text = format!("{}: {}", entity.key, rest.message);

@@ -39,6 +39,8 @@ pub struct PreviewEntity {
     pub steps: Vec<Step>,
     /// Where it rests, if there is nothing to do.
     pub rest: Option<Rest>,
+    /// Whether its record would be amended, without a step: `rest` says how.
+    pub amends: bool,
     /// Fewest ready pods that the steps allow, where they dip below the total.
     pub floor: Option<u32>,
     /// What a person should know.
@@ -147,6 +149,7 @@ impl<P: Ports> Engine<'_, P> {
             record: None,
             steps: Vec::new(),
             rest: Some(rest),
+            amends: false,
             floor: None,
             warnings: Vec::new(),
             objects: Vec::new(),
@@ -154,7 +157,10 @@ impl<P: Ports> Engine<'_, P> {
         let act = match self.decide(reading, &self.snapshot(reading), &key).await? {
             Decision::Act(act) => act,
             Decision::Idle(idle) => return Ok(empty(resting(idle))),
-            Decision::Amend(_, subject) => return Ok(empty(Rest::of(Class::Done, subject))),
+            Decision::Amend(_, subject) => {
+                let amended = empty(Rest::of(Class::Done, subject));
+                return Ok(PreviewEntity { amends: true, ..amended });
+            }
             Decision::Refuse(refusal) => return Ok(empty(RunError::from(refusal).into())),
         };
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
@@ -163,6 +169,7 @@ impl<P: Ports> Engine<'_, P> {
             record: Some(act.record),
             steps,
             rest: None,
+            amends: false,
             floor: act.floor,
             warnings: act.warnings,
             objects,
@@ -247,6 +254,7 @@ impl Preview {
     /// Whether an apply would do anything.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !self.publications.is_empty() || self.entities.iter().any(|e| !e.steps.is_empty())
+        let changed = |entity: &PreviewEntity| entity.amends || !entity.steps.is_empty();
+        !self.publications.is_empty() || self.entities.iter().any(changed)
     }
 }

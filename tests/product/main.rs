@@ -29,6 +29,7 @@ mod seeds;
 mod sigkill;
 mod signals;
 mod stage;
+mod status;
 mod styles;
 mod traffic;
 mod world;

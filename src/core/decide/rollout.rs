@@ -7,7 +7,7 @@ use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
 use crate::core::model::{Canary, OnDelete, Rollout};
-use crate::core::record::{Ending, EntityRecord, StepsRef};
+use crate::core::record::{Ending, EntityRecord, StepsRef, inventory_path};
 use crate::core::strategy::{Bodies, BodyTable, Compiled, Movement, Step};
 use crate::core::traffic::Weight;
 
@@ -128,7 +128,11 @@ fn bury(view: &RolloutView<'_>, record: &EntityRecord) -> Decision {
     let mut buried = record.clone();
     buried.removed = true;
     buried.undecided = None;
-    let subject = format!("{}: gone from the plan", view.key.name);
+    let subject = format!(
+        "{}: gone from the plan, what it applied stays ({})",
+        view.key.name,
+        inventory_path(view.key)
+    );
     Decision::Amend(Box::new(buried), subject)
 }
 

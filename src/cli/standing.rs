@@ -1,0 +1,178 @@
+//! What `status` says of one recorded entity beside its state. Owns why it
+//! rests: what it waits for, what froze it, what the plan has dropped. It reads
+//! the record and the plan, and must never print.
+
+use super::exit::Failure;
+use crate::core::decide::{BatchState, RollingState, plan_gate};
+use crate::core::model::{Application, OnDelete, Rollout, Target};
+use crate::core::record::{Decisions, EntityRecord, Phase, inventory_path};
+use crate::core::render::ApplicationKey;
+use crate::core::strategy::EntityKind;
+use crate::engine::{Loaded, Snapshot};
+use crate::port::Objects;
+use jiff::Timestamp;
+use std::rc::Rc;
+
+/// One recorded entity.
+pub struct Standing {
+    /// The target's name.
+    pub target: String,
+    /// Its record.
+    pub record: Rc<EntityRecord>,
+    /// What an open step, a person's decision or a gate of the plan waits for.
+    pub waiting: Option<Waiting>,
+    /// Why nothing goes on, though it is not over.
+    pub frozen: Option<String>,
+    /// What is left of one that the plan has no more.
+    pub left: Option<Left>,
+}
+
+/// What is waited for.
+pub struct Waiting {
+    /// In words.
+    pub reason: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Until when at most.
+    pub until: Option<Timestamp>,
+}
+
+/// What an entity has left on the cluster.
+pub struct Left {
+    /// How many objects.
+    pub objects: usize,
+    /// The file of the record branch that lists them.
+    pub inventory: String,
+}
+
+impl Standing {
+    /// What is said of `record`; `plan` is none if it cannot be loaded, which
+    /// then says nothing here.
+    ///
+    /// # Errors
+    /// Fails on an inventory that is broken or of a newer format.
+    pub fn of<O: Objects>(
+        snapshot: &Snapshot<'_, O>,
+        plan: Option<&Loaded>,
+        target: &Target,
+        record: Rc<EntityRecord>,
+        decisions: &Decisions,
+    ) -> Result<Self, Failure> {
+        let planned = plan.is_none_or(|plan| planned(plan, target, &record));
+        let over = record.status.rolling_state.terminal() && record.open.is_none();
+        let left = if record.removed || (!planned && over) {
+            let objects = snapshot.inventory(&record.entity)?.objects.len();
+            Some(Left { objects, inventory: inventory_path(&record.entity) })
+        } else {
+            None
+        };
+        let frozen = match plan {
+            Some(plan) if left.is_none() => frozen(plan, planned, &record, decisions),
+            _ => None,
+        };
+        let gate = plan.and_then(|plan| gate(plan, target, &record));
+        let waiting = waiting(&record, decisions, gate).filter(|_| frozen.is_none());
+        Ok(Self { target: target.name.clone(), record, waiting, frozen, left })
+    }
+
+    /// Whether it is the one that a person names: NAME or NAMESPACE/NAME.
+    pub fn is_named(&self, wanted: &str) -> bool {
+        let key = &self.record.entity;
+        match wanted.split_once('/') {
+            Some((namespace, name)) => key.namespace == namespace && key.name == name,
+            None => key.name == wanted,
+        }
+    }
+}
+
+/// The rollout of the plan that a record is of.
+fn rollout<'p>(plan: &'p Loaded, target: &Target, record: &EntityRecord) -> Option<&'p Rollout> {
+    plan.plan.rollouts.iter().find(|rollout| {
+        let namespace = rollout.namespace.as_ref().unwrap_or(&target.namespace);
+        rollout.name == record.entity.name && *namespace == record.entity.namespace
+    })
+}
+
+/// Whether the plan still has what a record is of.
+fn planned(plan: &Loaded, target: &Target, record: &EntityRecord) -> bool {
+    let key = &record.entity;
+    match key.kind {
+        EntityKind::Rollout => rollout(plan, target, record).is_some(),
+        EntityKind::Application => plan.applications.contains_key(&ApplicationKey {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        }),
+        // Which namespace an object without one is in depends on its kind.
+        EntityKind::Objects => !plan.plan.objects.is_empty(),
+    }
+}
+
+fn frozen(
+    plan: &Loaded,
+    planned: bool,
+    record: &EntityRecord,
+    decisions: &Decisions,
+) -> Option<String> {
+    if record.entity.kind != EntityKind::Rollout {
+        return None;
+    }
+    if let Some(why) = record.undecided.as_ref().filter(|_| planned) {
+        return Some(format!("the record was rebuilt, and {why}"));
+    }
+    let state = record.status.rolling_state;
+    let moving = state.going_back() || decisions.aborts(record.attempt) || record.ending.is_some();
+    let under_way = !state.terminal() && state != RollingState::LocatingTargetApp;
+    let keeps = record.on_delete == OnDelete::Freeze && !released(&plan.plan.applications, record);
+    (!planned && under_way && !moving && keeps).then(|| {
+        format!(
+            "no longer in the plan, so it stays where it stands; put it back, or \
+             `tranche abort {}`",
+            record.entity.name
+        )
+    })
+}
+
+/// Whether the plan has let go of the application that a rollout moves.
+fn released(applications: &[Application], record: &EntityRecord) -> bool {
+    let target = record.target.as_ref().and_then(|target| target.name.rsplit_once("-v"));
+    target.is_some_and(|(name, _)| applications.iter().any(|a| a.released && a.name == name))
+}
+
+/// Why the plan keeps the next batch back, if it does.
+fn gate(plan: &Loaded, target: &Target, record: &EntityRecord) -> Option<String> {
+    let state = record.state();
+    let between =
+        state.rolling == RollingState::RollingInBatches && state.batch == BatchState::BatchReady;
+    if record.entity.kind != EntityKind::Rollout || !between {
+        return None;
+    }
+    plan_gate(rollout(plan, target, record)?, record.status.current_batch + 1)
+}
+
+fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<String>) -> Option<Waiting> {
+    let plain = |reason| Waiting { reason, since: None, until: None };
+    match &record.open {
+        Some(open) if open.phase == Phase::Waiting && !decisions.turn_back(record) => {
+            Some(Waiting {
+                reason: open.reason.clone().unwrap_or_default(),
+                since: open.since,
+                until: open.deadline,
+            })
+        }
+        Some(open) if open.phase == Phase::Intent => Some(Waiting {
+            reason: format!("step {}, run {} is writing", open.id, open.holder.run),
+            since: None,
+            until: Some(open.lease_until),
+        }),
+        _ if record.status.rolling_state == RollingState::RolloutFailed => {
+            let retry = decisions.retry.as_ref().filter(|_| decisions.retries(record.attempt))?;
+            let reason = format!("`tranche apply` to begin again: retried by {}", retry.by);
+            Some(Waiting { reason, since: Some(retry.at), until: None })
+        }
+        _ if record.status.rolling_state.terminal() => None,
+        _ => match decisions.standing(record.attempt) {
+            Some((reason, since)) => Some(Waiting { reason, since: Some(since), until: None }),
+            None => gate.map(plain),
+        },
+    }
+}

@@ -1,0 +1,101 @@
+//! What `status` and `plan` say of everything that rests.
+
+use crate::pair::{serving, upgrade};
+use crate::plans::{APPLICATION, ROLLOUT, broken_web, rollout, web};
+use crate::stage::Stage;
+use serde_json::Value;
+
+fn status(stage: &Stage) -> Value {
+    let said = stage.run(&["status", "-o", "json"]).ends(0);
+    serde_json::from_str(&said.out).unwrap()
+}
+
+#[test]
+fn what_is_applied_directly_says_what_it_waits_for_and_why_it_failed() {
+    let direct = broken_web("6.7.0").replace("    app.oam.dev/rollout-template: \"true\"\n", "");
+    let direct = direct.replace("  annotations:\nspec", "spec");
+    let stage = Stage::with(&[(APPLICATION, &direct)]);
+    stage.apply().ends(3);
+    stage.run(&["status"]).ends(0).says("  waiting: Deployment/default/web: 0 of 4 pods ready");
+    assert_ne!(status(&stage)["applications"][0]["waiting"], Value::Null);
+    stage.apply_wait().ends(4);
+    stage.run(&["status"]).ends(0).says("  because: Deployment/default/web: 0 of 4");
+}
+
+#[test]
+fn what_has_left_the_plan_half_way_is_shown_frozen() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 0"]);
+    stage.apply_wait().ends(3);
+    stage.run(&["status"]).ends(0).says("  waiting: batchPartition is 0");
+    stage.remove(ROLLOUT);
+    stage.apply_wait().ends(77);
+    stage
+        .run(&["status"])
+        .ends(0)
+        .says("  frozen: no longer in the plan")
+        .says("tranche abort web");
+    assert_ne!(status(&stage)["rollouts"][0]["frozen"], Value::Null);
+    let planned = stage.run(&["plan"]).ends(77);
+    assert!(!planned.out.contains("nothing to do"), "{planned}");
+    stage.run(&["abort", "web"]).ends(0);
+    let said = stage.run(&["status"]).ends(0).says("`tranche apply` to go back");
+    assert!(!said.out.contains("frozen"), "{said}");
+}
+
+#[test]
+fn what_has_left_the_plan_and_still_runs_is_not_forgotten() {
+    let stage = serving();
+    stage.remove(ROLLOUT);
+    let left = "no longer in the plan; its 2 objects stay: inventory/default/web.rollout.yaml";
+    stage.run(&["status"]).ends(0).says(left);
+    stage.run(&["plan", "--detailed-exitcode"]).ends(2).says("record web: gone from the plan");
+    stage.apply_wait().ends(0).says("what it applied stays (inventory/default/web.rollout.yaml)");
+    stage.run(&["plan", "--detailed-exitcode"]).ends(0).says("nothing to do");
+    stage
+        .run(&["status"])
+        .ends(0)
+        .says("default/web on sandbox: web-v1, rolloutSucceed")
+        .says(left);
+    let told = status(&stage);
+    assert_eq!(told["rollouts"], Value::Array(Vec::new()));
+    assert_eq!(told["left"][0]["objects"], 2);
+}
+
+#[test]
+fn a_plan_that_is_in_error_or_waits_is_not_nothing_to_do() {
+    let stage = serving();
+    stage.commit(&[(ROLLOUT, &rollout("web-v3", &[]))]);
+    let planned = stage.run(&["plan"]).ends(65).says("web-v3");
+    assert!(!planned.out.contains("nothing to do"), "{planned}");
+    stage.commit(&[
+        (APPLICATION, &web("6.7.1", 4, &[])),
+        (ROLLOUT, &rollout("web-v2", &["batchPartition: 0"])),
+    ]);
+    stage.apply_wait().ends(3);
+    let planned = stage.run(&["plan"]).ends(0).says("batchPartition is 0");
+    assert!(!planned.out.contains("nothing to do"), "{planned}");
+}
+
+#[test]
+fn status_of_one_rollout_shows_it_alone() {
+    let stage = serving();
+    for name in ["web", "default/web"] {
+        stage.run(&["status", name]).ends(0).says("default/web on sandbox");
+    }
+    stage.run(&["status", "wbe"]).ends(64).says("nothing of the name \"wbe\"");
+    stage.run(&["status", "other/web"]).ends(64);
+}
+
+#[test]
+fn the_way_back_is_in_no_batch_and_a_retry_is_shown_before_it_begins() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 0"]);
+    stage.apply_wait().ends(3);
+    stage.run(&["abort", "web"]).ends(0);
+    stage.apply_wait().ends(4);
+    let said = stage.run(&["status"]).ends(0).says("because: aborted");
+    assert!(!said.out.contains("batch 1"), "{said}");
+    stage.run(&["retry", "web"]).ends(0);
+    stage.run(&["status"]).ends(0).says("waiting: `tranche apply` to begin again: retried by Ada");
+}
