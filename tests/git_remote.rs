@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 use tranche::edge::git::{
-    Access, GitRemote, GitStore, Identity, RemoteUrl, default_branch, locate,
+    Access, Ahead, GitRemote, GitStore, Identity, RemoteUrl, ahead, default_branch, locate,
 };
 use tranche::port::{Change, CommitId, Objects as _, PushOutcome, Remote as _, RemoteError};
 
@@ -503,4 +503,28 @@ fn the_truth_is_the_remote_of_a_checkout_and_the_repository_itself_if_it_has_non
     assert!(!format!("{found:?} {}", found.url).contains("secret"));
     assert!(run(locate("/nowhere/at-all", None, None, &Access::default())).is_err());
     assert!(run(locate(&at(&lab.bare()), None, Some("--x"), &Access::default())).is_err());
+}
+
+#[test]
+fn what_a_checkout_has_and_the_plan_branch_has_not_is_told() {
+    let lab = Lab::new();
+    let work = lab.work();
+    let store = GitStore::open(&lab.bare()).unwrap();
+    let tip = CommitId(git(&lab.bare(), &["rev-parse", "main"]).trim().to_owned());
+    let told = || ahead(&work, &store, &tip, &|path: &str| path.ends_with(".yaml"));
+    assert_eq!(told(), Ahead::default());
+    std::fs::write(work.join("notes.txt"), "not of the plan").unwrap();
+    assert_eq!(told(), Ahead::default());
+    std::fs::create_dir_all(work.join("apps")).unwrap();
+    std::fs::write(work.join("apps/new.yaml"), "a: 1\n").unwrap();
+    assert_eq!(told(), Ahead { uncommitted: true, unpushed: None });
+    git(&work, &["add", "."]);
+    assert!(told().uncommitted, "staged is not committed");
+    git(&work, &["commit", "--quiet", "--message", "new"]);
+    let head = CommitId(git(&work, &["rev-parse", "HEAD"]).trim().to_owned());
+    assert_eq!(told(), Ahead { uncommitted: false, unpushed: Some(head) });
+    git(&work, &["checkout", "--quiet", "--detach", "HEAD~1"]);
+    assert_eq!(told(), Ahead::default());
+    std::fs::remove_dir_all(work.join(".git")).unwrap();
+    assert_eq!(told(), Ahead::default(), "what cannot be told is not said");
 }

@@ -4,6 +4,7 @@ use super::args::{Apply, Common, OkExit};
 use super::connect::{Repository, open, targets, wire};
 use super::exit::{Failure, exit_code, show};
 use super::terminal::{err, escaped, out};
+use super::unread;
 use crate::core::model::Target;
 use crate::engine::{Class, Engine, Options, Report, Round, RunError};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 /// Takes every step that is due, target by target.
 pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
     let repository = open(common).await?;
+    unread::note(&repository);
     let mut reports = Vec::new();
     for target in targets(common, &repository.project)? {
         // A target that cannot be reached must not keep the others waiting.

@@ -91,7 +91,7 @@ fn remote_name(repo: &str) -> Option<String> {
 fn located(common: &Common, error: RemoteError) -> Failure {
     let next = match &error {
         RemoteError::Missing { .. } => {
-            "commit the plan first, or name its branch with `--ref BRANCH`"
+            "commit and push the plan first, or name its branch with `--ref BRANCH`"
         }
         RemoteError::Unreachable { remote, .. } if is_local(remote) && common.repo == "." => {
             "run it in a plan repository, or name one: `--repo PATH`; `tranche init DIR` writes \

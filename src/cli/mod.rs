@@ -23,6 +23,7 @@ mod standing;
 mod status;
 mod terminal;
 mod unlock;
+mod unread;
 
 pub use exit::exit_code;
 

@@ -6,6 +6,7 @@ use super::connect::{open, targets, wire};
 use super::exit::{CHANGES, Failure, exit_code};
 use super::render::files_of;
 use super::terminal::{Paint, err, escaped, out};
+use super::unread;
 use crate::core::diff::{Change, ObjectDiff};
 use crate::core::strategy::{Movement, StepKind};
 use crate::engine::{Class, Engine, Options, Preview, PreviewEntity, load_worktree};
@@ -16,7 +17,10 @@ pub async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> {
     let mut project = repository.project.clone();
     let files = match options.worktree {
         true => Some(files_of(&common.repo)?),
-        false => None,
+        false => {
+            unread::note(&repository);
+            None
+        }
     };
     if let Some((_, declared)) = &files {
         project = declared.clone();

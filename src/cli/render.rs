@@ -4,6 +4,7 @@ use super::args::{Common, Output, Source};
 use super::connect::{invalid, open, targets};
 use super::exit::Failure;
 use super::terminal::out;
+use super::unread;
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::model::{PlanFile, Project};
 use crate::core::yaml::to_yaml;
@@ -43,6 +44,7 @@ pub async fn load_all(common: &Common, worktree: bool) -> Result<Vec<(String, Lo
         return Ok(all);
     }
     let repository = open(common).await?;
+    unread::note(&repository);
     for target in targets(common, &repository.project)? {
         let loaded = load_plan(repository.remote.objects(), &repository.tip, &target)?;
         all.push((target.name, loaded));

@@ -125,6 +125,11 @@ impl Stage {
     /// The program with this stage's directories and nothing else of the
     /// environment that it would listen to.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_at(&self.plan(), arguments)
+    }
+
+    /// The same, pointed at a checkout.
+    pub fn command_at(&self, repository: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tranche"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -135,7 +140,7 @@ impl Stage {
         command
             .args(arguments)
             .arg("--repo")
-            .arg(self.plan())
+            .arg(repository)
             .args(["--target", "sandbox"])
             .current_dir(self.path())
             .env("HOME", self.path())

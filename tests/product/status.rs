@@ -2,7 +2,7 @@
 
 use crate::pair::{serving, upgrade};
 use crate::plans::{APPLICATION, ROLLOUT, broken_web, rollout, web};
-use crate::stage::Stage;
+use crate::stage::{Ran, Stage};
 use serde_json::Value;
 
 fn status(stage: &Stage) -> Value {
@@ -98,4 +98,22 @@ fn the_way_back_is_in_no_batch_and_a_retry_is_shown_before_it_begins() {
     assert!(!said.out.contains("batch 1"), "{said}");
     stage.run(&["retry", "web"]).ends(0);
     stage.run(&["status"]).ends(0).says("waiting: `tranche apply` to begin again: retried by Ada");
+}
+
+#[test]
+fn a_checkout_that_is_ahead_of_what_is_read_is_noted() {
+    let stage = serving();
+    let work = stage.path().join("work");
+    git2::Repository::clone(stage.plan().to_str().unwrap(), &work).unwrap();
+    let run = |arguments: &[&str]| Ran::of(&stage.command_at(&work, arguments).output().unwrap());
+    let said = run(&["lint"]).ends(0);
+    assert!(!said.err.contains("note:"), "{said}");
+    std::fs::write(work.join(ROLLOUT), rollout("web-v9", &[])).unwrap();
+    for command in [&["lint"][..], &["plan"], &["apply"], &["render"]] {
+        let said = run(command);
+        let noted = "the checkout has changes of plan files that are not committed";
+        assert!(said.err.contains(noted), "{said}");
+    }
+    let said = run(&["lint", "--worktree"]).ends(0);
+    assert!(!said.err.contains("note:"), "{said}");
 }

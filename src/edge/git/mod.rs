@@ -3,6 +3,7 @@
 //! anything out, write to a checkout, or decide from a server's wording.
 
 mod access;
+mod ahead;
 mod borrow;
 mod cache;
 mod call;
@@ -23,6 +24,7 @@ mod worktree;
 mod write;
 
 pub use access::Access;
+pub use ahead::{Ahead, ahead};
 pub use locate::{Location, checkout, default_branch, locate};
 pub use remote::GitRemote;
 pub use store::{GitStore, Identity};
