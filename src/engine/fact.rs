@@ -190,7 +190,7 @@ impl Telling<'_> {
                     ready: None,
                 };
                 let next = concluded(record, step, &end);
-                let subject = result_subject(&next, step, StepVerdict::Stopped);
+                let subject = result_subject(record, &next, step, StepVerdict::Stopped);
                 (next, CommitPhase::Result, subject)
             }
             Fact::Nothing(message) => {
@@ -208,7 +208,7 @@ impl Telling<'_> {
                     ready: work.ready,
                 };
                 let next = concluded(record, step, &end);
-                let subject = result_subject(&next, step, *verdict);
+                let subject = result_subject(record, &next, step, *verdict);
                 (next, CommitPhase::Result, subject)
             }
         };

@@ -7,7 +7,7 @@ use super::outcome::Halt;
 use super::survey::{Link, LinkContent};
 use super::work::Work;
 use super::{Engine, MAX_LOSSES, Reading, RunError, Tip, WRITE_LEASE};
-use crate::core::decide::{Act, Entry as StepEntry, Intended, intended};
+use crate::core::decide::{Act, Intended, intended};
 use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{CommitPhase, EntityRecord, NamedObject, effects_body, intent_subject};
 use crate::core::strategy::Effect;
@@ -157,7 +157,7 @@ impl<P: Ports> Engine<'_, P> {
             },
         );
         let entry = Entry {
-            subject: intent_subject(&record, &act.step, act.entry == StepEntry::Takeover),
+            subject: intent_subject(&record, &act.step, act.entry),
             record,
             step: Some(act.step.id().clone()),
             phase: CommitPhase::Intent,

@@ -46,6 +46,9 @@ fn the_stable_revision_as_the_target_is_the_way_back() {
     stage.apply_wait().ends(0);
     assert_eq!(stage.state("web"), "rolloutSucceed");
     assert_eq!(stage.rollout("web")["status"]["lastTargetAppRevision"], "web-v1");
+    let said = |phase, subject: &str| stage.subjects(phase).iter().any(|s| s == subject);
+    assert!(said("intent", "web: back to web-v1 begins, reverted"));
+    assert!(said("result", "web: back to web-v1 done, rolloutSucceed"), "one step, one name");
     assert_eq!(stage.world().sizes("Deployment"), [("web-v1".to_owned(), 4)].into());
     assert_eq!(lowest(&stage, from), 4);
     let tip = stage.tip();

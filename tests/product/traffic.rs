@@ -224,6 +224,10 @@ fn an_abort_after_each_step_goes_back_as_carefully() {
         assert_eq!(way(&stage), WAY[..reached]);
         stage.run(&["abort", "web"]).ends(0);
         stage.apply_wait().ends(4);
+        let begun = stage.subjects("intent").into_iter().filter(|s| s.ends_with(", aborted"));
+        let mut verbs: Vec<String> = begun.collect();
+        assert_eq!(verbs.remove(0), "web: back to web-v1 begins, aborted");
+        assert_eq!(verbs, ["web: back to web-v1 goes on, aborted"; 1], "begun once");
         assert_eq!(way(&stage), [&WAY[..reached], &["v1 100, v2 0", "web 1"]].concat());
         assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 4)]));
         traffic_is_served(&stage, from);

@@ -1,7 +1,8 @@
-//! What a record commit says to people.
+//! What a record commit says to people. Owns the words of its subject and body;
+//! nothing may ever be decided from them.
 
 use super::{Ending, EntityRecord};
-use crate::core::decide::{RollingState, StepVerdict};
+use crate::core::decide::{Entry, RollingState, StepVerdict};
 use crate::core::strategy::{EntityKind, Movement, Step, StepKind};
 
 /// The step in words: `batch 2/3`, `back to web-v1`, `applied`.
@@ -44,8 +45,12 @@ fn why(record: &EntityRecord) -> &'static str {
 
 /// The subject of an intent.
 #[must_use]
-pub fn intent_subject(record: &EntityRecord, step: &Step, takeover: bool) -> String {
-    let verb = if takeover { "is taken over" } else { "begins" };
+pub fn intent_subject(record: &EntityRecord, step: &Step, entry: Entry) -> String {
+    let verb = match entry {
+        Entry::Fresh => "begins",
+        Entry::Resume => "goes on",
+        Entry::Takeover => "is taken over",
+    };
     let goal = match step.kind {
         StepKind::Batch(_) if record.movement == Some(Movement::Scale) => {
             let (from, to) =
@@ -80,9 +85,15 @@ fn standing(record: &EntityRecord) -> u32 {
     }
 }
 
-/// The subject of a result; `record` is the one after it.
+/// The subject of a result; `record` is the one after it. The step's name is of
+/// the one before, as its intent had it: what it left is not known any more.
 #[must_use]
-pub fn result_subject(record: &EntityRecord, step: &Step, verdict: StepVerdict) -> String {
+pub fn result_subject(
+    before: &EntityRecord,
+    record: &EntityRecord,
+    step: &Step,
+    verdict: StepVerdict,
+) -> String {
     let total = record.status.rollout_target_size;
     let done = match (step.kind, verdict) {
         (StepKind::Batch(_), StepVerdict::Succeeded)
@@ -110,7 +121,7 @@ pub fn result_subject(record: &EntityRecord, step: &Step, verdict: StepVerdict) 
         (_, StepVerdict::Failed) => "failed, not ready in time".to_owned(),
         (_, StepVerdict::Stopped) => "stopped by an abort".to_owned(),
     };
-    format!("{}: {} {done}", name(record), step_name(record, step))
+    format!("{}: {} {done}", name(record), step_name(before, step))
 }
 
 /// The subject of a result that closes an intent under which nothing was
