@@ -5,6 +5,8 @@ use super::environment::{scalar, undefined};
 use super::meter::{Meter, refuse};
 use super::yaml_text;
 use crate::core::digest::Digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Rest, Value, ValueKind};
 use minijinja::{Environment, Error, filters};
 
@@ -107,7 +109,7 @@ fn add_encodings(env: &mut Environment<'static>, meter: &Meter) {
     env.add_filter("b64encode", move |value: Value| {
         let text = scalar(&value)?;
         account.take(text.len().saturating_mul(2))?;
-        Ok::<String, Error>(base64(text.as_bytes()))
+        Ok::<String, Error>(STANDARD.encode(text.as_bytes()))
     });
     env.add_filter("sha256", |value: Value| {
         let digest = Digest::of_bytes(scalar(&value)?.as_bytes());
@@ -138,19 +140,4 @@ fn plain(value: &Value) -> Result<serde_json::Value, Error> {
     let mut json = serde_json::to_value(value).map_err(|_| refuse("is no plain data"))?;
     super::object::drop_nulls(&mut json);
     Ok(json)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4_usize {
-            let digit = (word >> (18 - 6 * place)) & 63;
-            let shown = DIGITS.get(digit as usize).copied().unwrap_or(b'=');
-            out.push(if place <= chunk.len() { char::from(shown) } else { '=' });
-        }
-    }
-    out
 }

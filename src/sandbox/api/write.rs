@@ -11,7 +11,9 @@ use crate::sandbox::kinds::{Model, Resource};
 use crate::sandbox::status::Refusal;
 use crate::sandbox::stored::{Stored, drop_managed};
 use crate::sandbox::world::World;
-use crate::sandbox::{base64, defaults, encoding, validate};
+use crate::sandbox::{defaults, encoding, validate};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,7 +159,7 @@ pub(super) fn fill(resource: &Resource, object: &mut Value) {
 fn plain(secret: &mut Value) {
     let plain = secret.as_object_mut().and_then(|secret| secret.remove("stringData"));
     for (name, value) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
-        let value = base64::encode(value.as_str().unwrap_or_default().as_bytes());
+        let value = STANDARD.encode(value.as_str().unwrap_or_default().as_bytes());
         set(secret, &["data", name], json!(value));
     }
 }
