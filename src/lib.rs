@@ -4,11 +4,11 @@
 //! The library is cut by one rule, and arrows point one way:
 //!
 //! ```text
-//! main -> cli -> { engine, edge, sandbox, report }
-//!                  engine -> { port, core }
-//!                  edge, sandbox -> { port, core }
-//!                  report -> core
-//!                  core -> core
+//! main -> cli -> everything
+//! engine -> { port, core }
+//! edge, sandbox -> { port, core }
+//! report -> core
+//! core -> core
 //! ```
 //!
 //! [`core`] decides, [`engine`] acts, [`edge`] talks. `tests/architecture.rs`

@@ -9,8 +9,10 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "tranche", version, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done · 1 failed · 2 changes (plan --detailed-exitcode) · \
-    3 waiting · 4 rolled back · 5 another run · 7 not recorded yet · 64 usage · 65 invalid plan · \
-    77 refused by a safety rule")]
+    3 waiting · 4 failed or given up · 5 another run · 7 applied, not recorded · 64 usage · \
+    65 invalid plan · 77 refused by a safety rule · 130, 143 stopped by a signal\n\
+    Environment: TRANCHE_REPO, TRANCHE_GIT_USERNAME, TRANCHE_GIT_PASSWORD, TRANCHE_GIT_TIMEOUT, \
+    TRANCHE_LOG, NO_COLOR, XDG_STATE_HOME, XDG_CACHE_HOME; the README says what each is for")]
 pub struct Arguments {
     /// Options of every command.
     #[command(flatten)]
@@ -49,7 +51,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  tranche lint --worktree")]
     Lint(Source),
     /// Print the objects that a plan renders
-    #[command(after_help = "Example:\n  tranche render --worktree | kubectl diff -f -")]
+    #[command(
+        after_help = "They are as rendered, before a rollout names them by revision; `tranche plan` shows \
+    what changes on the cluster.\n\nExample:\n  tranche render --worktree > rendered.yaml"
+    )]
     Render(Source),
     /// Show the steps to come and what they change
     #[command(after_help = "Example:\n  tranche plan --worktree --detailed-exitcode")]

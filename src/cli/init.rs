@@ -1,4 +1,5 @@
-//! `tranche init`: a first plan to change.
+//! `tranche init`: a first plan to change. Owns which files it writes; it must
+//! never write over one.
 
 #![expect(clippy::disallowed_methods, reason = "this command writes files")]
 
@@ -30,6 +31,11 @@ pub fn run(options: &Init) -> Result<u8, Failure> {
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
         out(&dir.join(name).display().to_string());
     }
-    out("next: commit the files, then `tranche plan` and `tranche apply --wait 10m`");
+    let go =
+        if dir.as_os_str() == "." { String::new() } else { format!("cd {} && ", dir.display()) };
+    out(&format!(
+        "next: {go}git init -b main && git add . && git commit -m plan, then `tranche plan` and \
+         `tranche apply --wait 10m`"
+    ));
     Ok(0)
 }

@@ -1,4 +1,5 @@
-//! What people see, from plain values.
+//! Pages that are made from the code. Owns their text; it must never read or
+//! write a file.
 
 mod state_machine;
 

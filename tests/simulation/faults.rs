@@ -10,7 +10,7 @@ use std::cell::Cell;
 
 macro_rules! faults {
     ($($name:ident $row:literal $rate:literal $words:literal,)+) => {
-        /// One kind of fault, and its row in the fault matrix.
+        /// One kind of fault, and its number.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Fault { $(#[doc = $words] $name,)+ }
 

@@ -48,7 +48,7 @@ impl<'a> Check<'a> {
             }
         }
         for field in shape.fields.iter().filter(|field| field.need == Need::Required) {
-            if node.get(field.name).is_none() {
+            if node.get(field.name).is_none() && !misspelt(node, shape, field.name) {
                 let message = format!("`{}` is missing in {path}", field.name);
                 self.errors.push(node.error(self.source, message));
             }
@@ -157,6 +157,16 @@ impl<'a> Check<'a> {
             self.errors.push(error);
         }
     }
+}
+
+/// Whether a mapping has an unknown field that is probably meant to be `name`:
+/// that it is missing is then no error of its own.
+pub(super) fn misspelt(node: &Node, shape: &Shape, name: &str) -> bool {
+    let names: Vec<&str> = shape.fields.iter().map(|field| field.name).collect();
+    node.entries()
+        .iter()
+        .map(|entry| entry.key.text.as_str())
+        .any(|key| !names.contains(&key) && nearest(key, &names) == Some(name))
 }
 
 /// What a name must be.

@@ -1,6 +1,6 @@
 //! KubeVela's RolloutPlan, in an AppRollout or embedded in an Application.
 
-use super::check::Check;
+use super::check::{Check, misspelt};
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{Amount, Batch, Batches, InputError, RolloutPlan, RolloutStrategy};
 use crate::core::yaml::{self, Node, Source};
@@ -69,6 +69,10 @@ pub(super) fn check(check: &mut Check<'_>, plan: &Node, path: &str) {
     let batches = listed.map(Node::items).unwrap_or_default();
     match (listed, number) {
         (None, None) => {
+            let meant = |name| misspelt(plan, &ROLLOUT_PLAN, name);
+            if meant("rolloutBatches") || meant("numBatches") {
+                return;
+            }
             let message = format!("{path} has no batches");
             check.wrong(plan, message, "`rolloutBatches` or `numBatches`");
         }

@@ -1,6 +1,6 @@
 //! What must hold after every event. Owns what has been seen of a seed so far;
 //! each invariant is one named function in a file beside this one, with its
-//! number in the fault matrix.
+//! number as docs/simulation.md lists it.
 //!
 //! An audit only looks at what ports can see: requests that reached the
 //! cluster, commits that reached the remote. It never asks the engine.
