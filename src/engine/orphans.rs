@@ -5,7 +5,7 @@ use super::observe::Record;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{Decision, OrphanView, decide_orphans};
 use crate::core::object::{KindRef, ObjectRef};
-use crate::core::record::EntityRecord;
+use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{
     EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of, is_twin,
 };
@@ -80,7 +80,7 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Vec<Arc<Value>>, RunError> {
         let routes = self.routes_of(reading, record, key)?;
         // What a person gave up half-way is for people to mend.
-        let abandoned = record.last.as_ref().is_some_and(|last| last.verdict == "abandoned");
+        let abandoned = record.last.as_ref().is_some_and(|last| last.verdict == Ended::Abandoned);
         let mut twins = Vec::new();
         if routes.is_empty() || abandoned {
             return Ok(twins);

@@ -2,7 +2,9 @@
 //! fact on any tip.
 
 use super::{Event, RollingState, State};
-use crate::core::record::{Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase};
+use crate::core::record::{
+    Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase,
+};
 use crate::core::strategy::{EntityKind, Step, StepKind};
 use jiff::{SignedDuration, Timestamp};
 
@@ -149,13 +151,7 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
     next.last = Some(LastResult {
         step: step.id().clone(),
         kind: step.kind,
-        verdict: match end.verdict {
-            StepVerdict::Succeeded => "succeeded",
-            StepVerdict::Failed => "failed",
-            StepVerdict::Stopped => "stopped",
-            StepVerdict::Abandoned => "abandoned",
-        }
-        .to_owned(),
+        verdict: end.verdict.into(),
         at: end.now,
         recovered: end.recovered,
         message: if step.kind == StepKind::Abort && end.verdict != StepVerdict::Abandoned {
@@ -231,7 +227,7 @@ pub fn unwritten(
     next.last = Some(LastResult {
         step: step.id().clone(),
         kind: step.kind,
-        verdict: "nothing-written".to_owned(),
+        verdict: Ended::NothingWritten,
         at: now,
         recovered: false,
         message: message.to_owned(),

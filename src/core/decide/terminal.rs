@@ -7,7 +7,7 @@ use super::view::RolloutView;
 use super::{Decision, Entry, Idle, Refusal, RollingState};
 use crate::core::model::Rollout;
 use crate::core::object::{Live, ObjectRef};
-use crate::core::record::{EntityRecord, RevisionRef};
+use crate::core::record::{Ended, EntityRecord, RevisionRef};
 use crate::core::strategy::{Bodies, BodyTable, Effect, Step, settled};
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ fn why_failed(view: &RolloutView<'_>, record: &EntityRecord, same: bool) -> Stri
     let last = record.last.as_ref().map(|last| last.message.as_str()).filter(|m| !m.is_empty());
     let cause = last.map_or_else(String::new, |message| format!(" ({message})"));
     let name = &view.key.name;
-    if record.last.as_ref().is_some_and(|last| last.verdict == "abandoned") {
+    if record.last.as_ref().is_some_and(|last| last.verdict == Ended::Abandoned) {
         return format!(
             "a step of the rollout to {target} was {}, and its objects stand where it left them; \
              {}",

@@ -1,13 +1,14 @@
 //! The status file of a rollout, an application or plain objects.
 
 use super::Verdict;
-use crate::core::decide::{BatchState, RollingState, State};
+use crate::core::decide::{BatchState, RollingState, State, StepVerdict};
 use crate::core::digest::Digest;
 use crate::core::model::OnDelete;
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{EntityKey, Movement, StepId, StepKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Everything the record knows of an entity besides decisions and inventory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -239,8 +240,8 @@ pub struct LastResult {
     pub step: StepId,
     /// What it was for.
     pub kind: StepKind,
-    /// `succeeded`, `failed`, `stopped`, `abandoned` or `nothing-written`.
-    pub verdict: String,
+    /// How it ended.
+    pub verdict: Ended,
     /// When, by the target's clock.
     pub at: Timestamp,
     /// Proven by a later run than the one that wrote.
@@ -249,6 +250,45 @@ pub struct LastResult {
     /// What was seen, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+/// How a step ended, as its file says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Everything that it awaits was seen.
+    Succeeded,
+    /// What it awaits did not come in time.
+    Failed,
+    /// An abort stopped it.
+    Stopped,
+    /// A person gave it up where it stood.
+    Abandoned,
+    /// Its intent was made, and nothing of it was written.
+    NothingWritten,
+}
+
+impl From<StepVerdict> for Ended {
+    fn from(verdict: StepVerdict) -> Self {
+        match verdict {
+            StepVerdict::Succeeded => Self::Succeeded,
+            StepVerdict::Failed => Self::Failed,
+            StepVerdict::Stopped => Self::Stopped,
+            StepVerdict::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Abandoned => "abandoned",
+            Self::NothingWritten => "nothing-written",
+        })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -286,5 +326,21 @@ impl Status {
             last_target_app_revision: String::new(),
             last_source_app_revision: String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_step_ended_is_the_word_that_files_have_always_had() {
+        let words = ["succeeded", "failed", "stopped", "abandoned", "nothing-written"];
+        for word in words {
+            let ended: Ended = serde_json::from_value(word.into()).unwrap();
+            assert_eq!(ended.to_string(), word);
+            assert_eq!(serde_json::to_value(ended).unwrap(), word);
+        }
+        assert!(serde_json::from_value::<Ended>("abandonned".into()).is_err());
     }
 }

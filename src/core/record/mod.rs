@@ -18,8 +18,8 @@ mod trailers;
 pub use dashboard::dashboard;
 pub use decisions::{Decisions, Verdict};
 pub use entity::{
-    Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase, RevisionRef, Status,
-    StepsRef,
+    Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase, RevisionRef,
+    Status, StepsRef,
 };
 pub use file::{FORMAT, FileError, read, write};
 pub use inventory::{Inventory, Owned};
