@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use crate::core::dialect::seconds;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -267,33 +268,12 @@ pub struct Schema {
     pub all: Option<PathBuf>,
 }
 
-/// `90`, `90s`, `10m`, `1h30m`: seconds unless a unit says otherwise.
+/// A duration, in the notation of plans.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("\"{text}\" is no duration; write 90s, 10m or 1h30m");
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(u64::from(seconds)));
-    }
-    let (mut total, mut number) = (0_u64, String::new());
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            number.push(c);
-            continue;
-        }
-        let unit = match c {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            _ => return Err(wrong()),
-        };
-        let count: u32 = number.parse().map_err(|_| wrong())?;
-        total = total.saturating_add(u64::from(count) * unit);
-        number.clear();
-    }
-    if number.is_empty() && !text.is_empty() {
-        Ok(Duration::from_secs(total))
-    } else {
-        Err(wrong())
-    }
+    let found = seconds(text).map(|seconds| Duration::from_secs(u64::from(seconds)));
+    found.ok_or_else(|| {
+        format!("\"{text}\" is no duration from 1s to 168h; write 90s, 10m or 1h30m")
+    })
 }
 
 #[cfg(test)]
@@ -314,7 +294,7 @@ mod tests {
     fn durations() {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        for wrong in ["", "m", "1h30", "10x", "-5m", "1.5h"] {
+        for wrong in ["", "0", "m", "1h30", "10x", "-5m", "1.5h", "10m10m", "5m1h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

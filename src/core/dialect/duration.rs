@@ -1,11 +1,13 @@
-//! Durations as people write them: `10m`, `1h30m`, `90s`, or seconds.
+//! Durations as people write them: `10m`, `1h30m`, `90s`, or seconds. Owns that
+//! notation, in plans, on the command line and in the environment.
 
 /// One week.
 const LONGEST: u32 = 7 * 24 * 3600;
 
 /// The duration in seconds, from one second to seven days; none for anything
 /// else. Each unit at most once, the larger first.
-pub(super) fn seconds(text: &str) -> Option<u32> {
+#[must_use]
+pub fn seconds(text: &str) -> Option<u32> {
     let total =
         if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok()? } else { units(text)? };
     (1..=LONGEST).contains(&total).then_some(total)
@@ -45,12 +47,11 @@ mod tests {
             "1.5h",
             "169h",
             "100000000000000000000",
-            "5",
             "m",
             "1d",
             "500ms",
         ];
-        for text in bad.into_iter().filter(|text| *text != "5") {
+        for text in bad {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

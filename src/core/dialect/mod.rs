@@ -22,6 +22,7 @@ mod schema;
 mod select;
 mod shape;
 
+pub use duration::seconds;
 pub use load::{Parse, load, load_parsing, load_project};
 pub use nearest::nearest;
 pub use schema::schemas;
