@@ -9,7 +9,7 @@ use super::terminal::{escaped, out};
 use crate::engine::{Engine, Options, Word};
 
 /// Adopts the cluster of one target.
-pub async fn run(common: &Common, options: &Adopt) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Adopt) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let target = only_target(common, &repository.project, "the one whose cluster was rebuilt")?;
     let ports = wire(common, &repository, &target).await?;

@@ -10,7 +10,7 @@ use crate::engine::{Class, Engine, Options, Report, Round, RunError};
 use serde_json::{Value, json};
 
 /// Takes every step that is due, target by target.
-pub async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
     let repository = open(common).await?;
     unread::note(&repository);
     let mut reports = Vec::new();
@@ -56,7 +56,7 @@ fn unreached(failure: Failure) -> Report {
 }
 
 /// Applies to one target and shows how it ended.
-pub async fn one(
+pub(super) async fn one(
     common: &Common,
     options: &Apply,
     repository: &Repository,

@@ -55,7 +55,7 @@ pub enum TargetClock {
 }
 
 /// Opens the plan repository and reads its project.
-pub async fn open(common: &Common) -> Result<Repository, Failure> {
+pub(super) async fn open(common: &Common) -> Result<Repository, Failure> {
     let remote = remote_name(&common.repo);
     let access = settings::access()?;
     let location = locate(&common.repo, remote.as_deref(), common.reference.as_deref(), &access)
@@ -148,7 +148,7 @@ impl Repository {
 }
 
 /// The targets that a command is about.
-pub fn targets(common: &Common, project: &Project) -> Result<Vec<Target>, Failure> {
+pub(super) fn targets(common: &Common, project: &Project) -> Result<Vec<Target>, Failure> {
     let Some(name) = &common.target else {
         if !project.declared && settings::in_ci() {
             return Err(Failure::usage(
@@ -173,7 +173,11 @@ pub fn targets(common: &Common, project: &Project) -> Result<Vec<Target>, Failur
 
 /// The one target of a command that must not be about several; `which` says
 /// in words the one to name.
-pub fn only_target(common: &Common, project: &Project, which: &str) -> Result<Target, Failure> {
+pub(super) fn only_target(
+    common: &Common,
+    project: &Project,
+    which: &str,
+) -> Result<Target, Failure> {
     let targets = targets(common, project)?;
     let [target] = targets.as_slice() else {
         let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
@@ -186,7 +190,7 @@ pub fn only_target(common: &Common, project: &Project, which: &str) -> Result<Ta
 }
 
 /// Connects to a target.
-pub async fn wire(
+pub(super) async fn wire(
     common: &Common,
     repository: &Repository,
     target: &Target,

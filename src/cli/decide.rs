@@ -19,7 +19,11 @@ pub use crate::core::decide::Command as Wanted;
 const MAX_TRIES: u32 = 20;
 
 /// Records a decision.
-pub async fn run(common: &Common, wanted: Wanted, options: &Decision) -> Result<u8, Failure> {
+pub(super) async fn run(
+    common: &Common,
+    wanted: Wanted,
+    options: &Decision,
+) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let mut found = 0;
     let mut worst: Option<Failure> = None;

@@ -42,7 +42,7 @@ const COMMITS: &[(&str, &str, &str)] = &[
 ];
 
 /// Runs the demo.
-pub async fn run(options: &Demo) -> Result<u8, Failure> {
+pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
     let paint = Paint::stdout();
     let dir = directory(options)?;
     let plan = dir.join("plan.git");

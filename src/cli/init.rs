@@ -16,7 +16,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// Writes the files; none if one of them is there.
-pub fn run(options: &Init) -> Result<u8, Failure> {
+pub(super) fn run(options: &Init) -> Result<u8, Failure> {
     let dir = &options.dir;
     let failed = |error: std::io::Error| Failure::plain(&format!("{}: {error}", dir.display()));
     if let Some((name, _)) = FILES.iter().find(|(name, _)| dir.join(name).exists()) {

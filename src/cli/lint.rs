@@ -11,7 +11,7 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// Checks the plan for every target.
-pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut notices = Vec::new();
     let mut counts = Vec::new();
     for (target, loaded) in load_all(common, options.worktree).await? {

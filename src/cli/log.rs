@@ -9,7 +9,7 @@ use crate::port::{CommitInfo, Objects, Remote};
 use serde_json::{Value, json};
 
 /// Shows what happened.
-pub async fn run(common: &Common, options: &Log) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Log) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let targets = targets(common, &repository.project)?;
     let several = targets.len() > 1;

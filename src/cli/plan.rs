@@ -12,7 +12,7 @@ use crate::core::strategy::{Movement, StepKind};
 use crate::engine::{Class, Engine, Options, Preview, PreviewEntity, load_worktree};
 
 /// Shows what an apply would do.
-pub async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let mut project = repository.project.clone();
     let files = match options.worktree {

@@ -8,7 +8,7 @@ use super::terminal::{escaped, out};
 use crate::engine::{Engine, Options, Rebuilt, Word};
 
 /// Shows what was found, and writes it if so asked.
-pub async fn run(common: &Common, options: &Rebuild) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Rebuild) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let target = only_target(common, &repository.project, "the one whose record is to be rebuilt")?;
     let ports = wire(common, &repository, &target).await?;

@@ -14,7 +14,7 @@ use crate::port::Remote;
 use serde_json::Value;
 
 /// Prints every object, target by target.
-pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut all = Vec::new();
     for (_, loaded) in load_all(common, options.worktree).await? {
         all.extend(objects(&loaded));
@@ -34,7 +34,10 @@ pub async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
 }
 
 /// The plan, loaded for each target: of the newest commit, or of the checkout.
-pub async fn load_all(common: &Common, worktree: bool) -> Result<Vec<(String, Loaded)>, Failure> {
+pub(super) async fn load_all(
+    common: &Common,
+    worktree: bool,
+) -> Result<Vec<(String, Loaded)>, Failure> {
     let mut all = Vec::new();
     if worktree {
         let (files, project) = files_of(&common.repo)?;
@@ -54,7 +57,7 @@ pub async fn load_all(common: &Common, worktree: bool) -> Result<Vec<(String, Lo
 
 /// The plan files of a checkout, committed or not, and its project. Neither a
 /// remote nor a commit is needed.
-pub fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
+pub(super) fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
     let root = checkout(repo).map_err(|error| {
         Failure::usage(error.to_string(), "leave --worktree out, or point --repo at a checkout")
     })?;

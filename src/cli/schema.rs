@@ -9,7 +9,7 @@ use crate::core::dialect::schemas;
 use serde_json::Value;
 
 /// Prints one schema, or writes all.
-pub fn run(options: &Schema) -> Result<u8, Failure> {
+pub(super) fn run(options: &Schema) -> Result<u8, Failure> {
     let all = schemas();
     if let Some(dir) = &options.all {
         let failed = |error: std::io::Error| Failure::plain(&format!("{}: {error}", dir.display()));

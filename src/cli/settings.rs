@@ -29,12 +29,12 @@ fn key(text: &str) -> String {
 }
 
 /// The bare cache of a remote.
-pub fn cache_dir(url: &str) -> Result<PathBuf, Failure> {
+pub(super) fn cache_dir(url: &str) -> Result<PathBuf, Failure> {
     Ok(base("XDG_CACHE_HOME", ".cache")?.join("git").join(format!("{}.git", key(url))))
 }
 
 /// Credentials and times for remotes on a network.
-pub fn access() -> Result<Access, Failure> {
+pub(super) fn access() -> Result<Access, Failure> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let deadline = variable("TRANCHE_GIT_TIMEOUT").map(|text| duration(&text)).transpose();
     let deadline = deadline.map_err(|cause| {
@@ -47,7 +47,7 @@ pub fn access() -> Result<Access, Failure> {
 /// The state of a sandbox: one for each target of each plan repository. The
 /// project's id is part of it, so that a repository made anew at the same
 /// place begins with an empty cluster.
-pub fn sandbox_dir(url: &str, project: &str, target: &str) -> Result<PathBuf, Failure> {
+pub(super) fn sandbox_dir(url: &str, project: &str, target: &str) -> Result<PathBuf, Failure> {
     let state = base("XDG_STATE_HOME", ".local/state")?;
     Ok(state.join("sandbox").join(key(&format!("{url}\n{project}"))).join(target))
 }

@@ -14,7 +14,7 @@ use crate::port::Remote;
 use serde_json::{Value, json};
 
 /// Shows every rollout, what is applied directly, and what is left of others.
-pub async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
     let repository = open(common).await?;
     let mut rows = Vec::new();
     for target in targets(common, &repository.project)? {

@@ -15,7 +15,7 @@ use crate::port::Remote;
 const FEWEST: usize = 6;
 
 /// Ends the lease of an open step, or closes the step.
-pub async fn run(common: &Common, options: &Unlock) -> Result<u8, Failure> {
+pub(super) async fn run(common: &Common, options: &Unlock) -> Result<u8, Failure> {
     let wanted = options.step.to_ascii_lowercase();
     if wanted.len() < FEWEST || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::usage(
