@@ -1,5 +1,5 @@
 //! `tranche adopt --rebuilt`: a person says that this cluster takes the place
-//! of the recorded one.
+//! of the recorded one. Owns its words; what is adopted is `engine`'s.
 
 use super::args::{Adopt, Common};
 use super::connect::{only_target, open, wire};

@@ -1,4 +1,5 @@
-//! `tranche apply`.
+//! `tranche apply`. Owns the order of targets, the exit code and the summary;
+//! what is done to a target is `engine`'s.
 
 use super::args::{Apply, Common, OkExit};
 use super::connect::{Repository, open, targets, wire};

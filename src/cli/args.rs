@@ -1,4 +1,5 @@
-//! What can be typed.
+//! What can be typed. Owns commands, options and their help; it must never do
+//! anything with them.
 
 use crate::core::dialect::seconds;
 use clap::{Args, Parser, Subcommand, ValueEnum};

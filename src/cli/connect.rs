@@ -1,4 +1,5 @@
-//! From arguments to the ports of a run.
+//! From arguments to the ports of a run. Owns which repository, which targets
+//! and which cluster are meant; it must never write to any.
 
 use super::args::Common;
 use super::exit::{Failure, exit_code};

@@ -1,6 +1,6 @@
 //! `tranche demo`: KubeVela's AppRollout from a git repository on the embedded
-//! cluster. It makes commits and runs the ordinary `apply` after each; there
-//! is no other path.
+//! cluster. It makes commits and runs the ordinary `apply` after each; there is
+//! no other path. Owns what is committed.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,4 +1,5 @@
-//! Exit codes, and how an error looks.
+//! Exit codes, and how an error looks. Owns the number of each class; which
+//! class an end has is `engine`'s.
 
 use super::terminal::{err, escaped};
 use crate::engine::{Class, RunError};

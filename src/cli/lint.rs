@@ -1,4 +1,5 @@
-//! `tranche lint`: is the plan valid, and what in it may surprise?
+//! `tranche lint`: is the plan valid, and what in it may surprise? Owns how
+//! findings are printed; it must never need a cluster.
 
 use super::args::{Common, Output, Source};
 use super::exit::Failure;

@@ -1,4 +1,5 @@
-//! `tranche log`: the record branch, newest first.
+//! `tranche log`: the record branch, newest first. Owns how a record commit is
+//! printed; it must never need a cluster.
 
 use super::args::{Common, Log, Output};
 use super::connect::{open, targets};

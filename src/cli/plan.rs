@@ -1,5 +1,5 @@
 //! `tranche plan`: the steps to come and what they change. Reads and dry-runs
-//! only.
+//! only. Owns how they are printed.
 
 use super::args::{Common, Plan};
 use super::connect::{open, targets, wire};

@@ -1,4 +1,5 @@
 //! `tranche record rebuild`: a lost or rewound record, from plan and cluster.
+//! Owns how it is shown before it is written; what it holds is `engine`'s.
 
 use super::args::{Common, Rebuild};
 use super::connect::{only_target, open, wire};

@@ -1,4 +1,5 @@
-//! `tranche render`: the objects of a plan, as YAML or JSON.
+//! `tranche render`: the objects of a plan, as YAML or JSON. Owns how the plan
+//! is loaded for commands that need no cluster; it must never need one.
 
 use super::args::{Common, Output, Source};
 use super::connect::{invalid, open, targets};

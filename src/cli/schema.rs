@@ -1,4 +1,5 @@
-//! `tranche schema`: JSON Schemas of the plan kinds, for editors and CI.
+//! `tranche schema`: JSON Schemas of the plan kinds, for editors and CI. Owns
+//! where they are written; what they say is the dialect's.
 
 #![expect(clippy::disallowed_methods, reason = "schemas are written where the caller says")]
 

@@ -1,4 +1,5 @@
-//! Directories and names that come from the environment.
+//! Directories and names that come from the environment. Owns every variable
+//! that is read; it must never be asked by anything but the command line.
 
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 

@@ -1,4 +1,5 @@
-//! stdout, stderr, and what of a run is shown while it goes on.
+//! stdout, stderr, and what of a run is shown while it goes on. Owns colours
+//! and the escaping of what others wrote; it must never print that raw.
 
 #![expect(clippy::disallowed_methods, reason = "the terminal's settings come from the environment")]
 

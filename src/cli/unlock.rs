@@ -1,5 +1,6 @@
 //! `tranche unlock`: a person says that the holder of an open step is gone, or
-//! gives the step up.
+//! gives the step up. Owns finding the step by its id; what then happens is
+//! `engine`'s.
 
 use super::args::{Common, Unlock};
 use super::connect::{Repository, open, targets, wire};

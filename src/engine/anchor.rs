@@ -1,4 +1,6 @@
-//! The anchor: the one Lease that ties cluster and record together.
+//! The anchor: the one Lease that ties cluster and record together. Owns what
+//! the Lease says, when it is raised, and which record it refuses; nothing is
+//! ever decided from it but to stop.
 
 use super::outcome::{Class, Halt};
 use super::{Engine, Reading, RunError};

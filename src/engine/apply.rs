@@ -1,4 +1,5 @@
-//! One run over all entities of a target.
+//! One run over all entities of a target. Owns the order of rounds and of what
+//! is done in one; what is due for an entity is `decide`'s.
 
 use super::course::{Course, crowded};
 use super::outcome::{Class, Halt, Rest};

@@ -1,4 +1,6 @@
 //! Before an intent: may this run do the step, and would the server take it?
+//! Owns what is refused before a lock is taken; it asks and dry-runs, and must
+//! never write.
 
 use super::anchor::exactly;
 use super::outcome::Halt;

@@ -1,4 +1,6 @@
-//! The entities of a target: what the plan has and what the record knows.
+//! The entities of a target: what the plan has and what the record knows. Owns
+//! which there are and in which order they are worked on; it must never say
+//! what happens to one.
 
 use super::observe::Record;
 use super::planned::Loaded;

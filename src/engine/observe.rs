@@ -1,4 +1,5 @@
-//! Everything that a decision about one entity looks at.
+//! Everything that a decision about one entity looks at. Owns which objects are
+//! read for it; it must not judge them, and writes nothing.
 
 use super::anchor::exactly;
 use super::reading::known;

@@ -1,4 +1,5 @@
-//! How a run, or one entity's part of it, ends.
+//! How a run, or one entity's part of it, ends. Owns the classes of ends, their
+//! order, and what people are advised to do; it must never end anything itself.
 
 use crate::core::decide::{Refusal, RefusalKind};
 use crate::core::record::FileError;

@@ -1,4 +1,5 @@
-//! Publishing revisions: numbering along the plan branch.
+//! Publishing revisions: numbering along the plan branch. Owns which contents
+//! get a number and the push that says so; it must never touch the cluster.
 
 use super::outcome::Halt;
 use super::planned::Loaded;

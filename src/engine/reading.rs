@@ -1,4 +1,5 @@
-//! One reading of plan and record.
+//! One reading of plan and record. Owns which plan commit is in force; it must
+//! never write, nor look at the cluster.
 
 use super::forged::credible;
 use super::outcome::Class;

@@ -1,4 +1,5 @@
-//! The record at one commit.
+//! The record at one commit. Owns the read set: whatever is read through it is
+//! looked at again after a lost push. It must never look at another commit.
 
 use super::forged::broken;
 use super::{Memo, ReadSet, RunError};

@@ -1,4 +1,6 @@
-//! One write or delete: look, compare, apply by precondition.
+//! One write or delete: look, compare, apply by precondition. Owns the
+//! precondition of every write; it must never apply without a uid and a
+//! resourceVersion, nor in doubt twice.
 
 use super::anchor::exactly;
 use super::check::{deletable, emptied, still_empty};

@@ -1,4 +1,5 @@
-//! The target's clock.
+//! The target's clock. Owns that recorded instants are the target's; it must
+//! never answer with this machine's.
 
 use super::ClusterError;
 use jiff::Timestamp;

@@ -1,4 +1,5 @@
-//! A cluster as the engine sees it.
+//! A cluster as the engine sees it. Owns what a request means and what its
+//! failures tell; it must never say how it is sent.
 
 use crate::core::object::{KindRef, ObjectRef};
 use serde_json::Value;

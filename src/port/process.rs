@@ -1,4 +1,6 @@
-//! This run as a process, and who listens to it.
+//! This run as a process, and who listens to it. Owns how a run is known to
+//! others and what it tells its audience; nothing of it may change what is
+//! done.
 
 use crate::core::record::Holder;
 

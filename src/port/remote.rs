@@ -1,4 +1,6 @@
-//! The git remote as the engine sees it, and the objects behind it.
+//! The git remote as the engine sees it, and the objects behind it. Owns what a
+//! fetch and a push mean, and how they fail; it must never say how they are
+//! done.
 
 use crate::core::model::PlanFile;
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
-//! From what was done to the next record: pure, so that any run can put a
-//! fact on any tip.
+//! From what was done to the next record: pure, so that any run can put a fact
+//! on any tip. Owns every change of a status file that a step makes; it must
+//! never look at the cluster.
 
 use super::{Event, RollingState, State};
 use crate::core::record::{

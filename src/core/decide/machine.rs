@@ -4,6 +4,9 @@
 //! changes", or "cannot happen". The original turns what it does not expect
 //! into a failed rollout; here an impossible event changes nothing and is
 //! reported. `docs/state-machine.md` is generated from [`transition`].
+//!
+//! Owns which states there are and what leads from one to another; it must
+//! never know of plans or clusters.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

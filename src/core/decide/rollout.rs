@@ -1,4 +1,5 @@
-//! The decision about a rollout without an open step.
+//! The decision about a rollout without an open step. Owns which step is next,
+//! and why none is; how a step is written down is `strategy`'s.
 
 use super::open::{decide_open, recompiled};
 use super::replay::replay;

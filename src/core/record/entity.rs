@@ -1,4 +1,6 @@
-//! The status file of a rollout, an application or plain objects.
+//! The status file of a rollout, an application or plain objects. Owns their
+//! fields and how files of earlier versions read; it must never decide from
+//! them.
 
 use super::Verdict;
 use crate::core::decide::{BatchState, RollingState, State, StepVerdict};

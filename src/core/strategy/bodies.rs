@@ -1,4 +1,6 @@
-//! A revision's objects, prepared for a rollout of one of its components.
+//! A revision's objects, prepared for a rollout of one of its components. Owns
+//! the names and labels that tell revisions apart; it must never say when an
+//! object is written.
 
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
 use super::{Routed, Side};

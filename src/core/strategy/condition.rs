@@ -1,4 +1,5 @@
-//! Whether what an await waits for has come.
+//! Whether what an await waits for has come. Owns what counts as ready, moved
+//! and gone; it looks at what it is given, and must never ask for time.
 
 use super::Condition;
 use super::workload::{self, Pods};
