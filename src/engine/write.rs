@@ -190,6 +190,9 @@ impl<P: Ports> Engine<'_, P> {
             if at(&live, "/metadata/deletionTimestamp").is_some() {
                 return Ok(Written::Done);
             }
+            if let Some(uid) = unnamed(&live, lock) {
+                return Ok(Written::Unnamed(uid));
+            }
             let found = Live::from_iter([(object.clone(), live.clone())]);
             deletable(effect, &found)?;
             if emptied {

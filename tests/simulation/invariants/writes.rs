@@ -265,13 +265,15 @@ impl Audit {
     }
 
     /// S17: what is deleted was written by us, and is the very object that the
-    /// intent names, or that its step has written since.
+    /// intent names, or that its step has written since, or that a superseded
+    /// run of the same rollout has created late, without pods.
     fn ours_to_delete(&mut self, object: &ObjectRef, before: Option<&Value>, intent: &Intent) {
         const NAME: &str = "S17 never delete what is not ours";
         let Some(live) = before else { return };
-        if epoch_of(live).is_none() {
+        let Some(epoch) = epoch_of(live) else {
             self.broken(NAME, || format!("{object} carries no mark of ours"));
-        }
+            return;
+        };
         let uid = at(live, "/metadata/uid").and_then(Value::as_str);
         let named = intent
             .open
@@ -279,7 +281,12 @@ impl Audit {
             .iter()
             .any(|named| named.object == *object && named.uid.as_deref() == uid);
         let written = mark_of(live).is_some_and(|(step, _)| step == intent.open.id);
-        if !named && !written {
+        let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
+        let mut makers = self.intents.range(of_epoch).map(|(_, maker)| &maker.entity);
+        let late = epoch < intent.open.epoch
+            && replicas(live).unwrap_or(0) == 0
+            && makers.any(|maker| *maker == intent.entity);
+        if !named && !written && !late {
             self.broken(NAME, || format!("{object} with uid {uid:?} is not what its intent names"));
         }
     }
