@@ -3,8 +3,8 @@
 //! the record and the plan, and must never print.
 
 use super::exit::Failure;
-use crate::core::decide::{BatchState, RollingState, plan_gate};
-use crate::core::model::{Application, OnDelete, Rollout, Target};
+use crate::core::decide::{BatchState, RollingState, application_of, plan_gate};
+use crate::core::model::{OnDelete, Rollout, Target};
 use crate::core::record::{Decisions, EntityRecord, Phase, inventory_path};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::EntityKind;
@@ -122,7 +122,7 @@ fn frozen(
     let state = record.status.rolling_state;
     let moving = state.going_back() || decisions.aborts(record.attempt) || record.ending.is_some();
     let under_way = !state.terminal() && state != RollingState::LocatingTargetApp;
-    let keeps = record.on_delete == OnDelete::Freeze && !released(&plan.plan.applications, record);
+    let keeps = record.on_delete == OnDelete::Freeze && !released(plan, record);
     (!planned && under_way && !moving && keeps).then(|| {
         format!(
             "no longer in the plan, so it stays where it stands; put it back, or \
@@ -133,9 +133,13 @@ fn frozen(
 }
 
 /// Whether the plan has let go of the application that a rollout moves.
-fn released(applications: &[Application], record: &EntityRecord) -> bool {
-    let target = record.target.as_ref().and_then(|target| target.name.rsplit_once("-v"));
-    target.is_some_and(|(name, _)| applications.iter().any(|a| a.released && a.name == name))
+fn released(plan: &Loaded, record: &EntityRecord) -> bool {
+    record.target.as_ref().is_some_and(|target| {
+        plan.releases(&ApplicationKey {
+            namespace: record.entity.namespace.clone(),
+            name: application_of(&target.name).to_owned(),
+        })
+    })
 }
 
 /// Why the plan keeps the next batch back, if it does.

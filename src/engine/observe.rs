@@ -9,7 +9,7 @@ use crate::core::decide::{
     decide_rollout, wanted_revisions,
 };
 use crate::core::diff::cleaned;
-use crate::core::model::{Application, Rollout};
+use crate::core::model::Rollout;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::EntityRecord;
 use crate::core::render::ApplicationKey;
@@ -215,7 +215,7 @@ impl<P: Ports> Engine<'_, P> {
             rollout,
             target_revision: target_revision.as_deref(),
             step_rollout,
-            released: application.is_some_and(|a| released(&loaded.plan.applications, &a)),
+            released: application.is_some_and(|a| loaded.releases(&a)),
             record: record.as_deref(),
             decisions: &decisions,
             revisions: &revisions,
@@ -291,9 +291,4 @@ fn application_key(
     let recorded = recorded.map(|t| application_of(&t.name));
     let name = rollout.map(Rollout::application).or(recorded)?.to_owned();
     Some(ApplicationKey { namespace: key.namespace.clone(), name })
-}
-
-fn released(applications: &[Application], key: &ApplicationKey) -> bool {
-    let namespace = |a: &Application| a.namespace.as_deref().is_none_or(|n| n == key.namespace);
-    applications.iter().any(|a| a.released && a.name == key.name && namespace(a))
 }

@@ -29,6 +29,17 @@ pub struct Loaded {
     pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
 }
 
+impl Loaded {
+    /// Whether the plan has let go of an application that a rollout moves.
+    #[must_use]
+    pub fn releases(&self, key: &ApplicationKey) -> bool {
+        self.plan.applications.iter().any(|a| {
+            let there = a.namespace.as_deref().is_none_or(|n| n == key.namespace);
+            a.released && a.name == key.name && there
+        })
+    }
+}
+
 /// The name of a plan that is not committed.
 pub(super) const WORKTREE: &str = "worktree";
 

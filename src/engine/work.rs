@@ -484,13 +484,11 @@ fn believed(act: &Act) -> usize {
     }
     // Without the lock nothing is written, and the lock is taken from the wait
     // before.
-    match act.entry {
-        Entry::Takeover => {
-            let before = (0..act.cursor).rev().find(|at| is_wait(effects, *at));
-            before.map_or(0, |at| first_of(effects, at))
-        }
-        Entry::Fresh | Entry::Resume => act.cursor,
+    if act.entry != Entry::Takeover {
+        return act.cursor;
     }
+    let before = nearest_await(effects, act.cursor);
+    if is_wait(effects, before) { first_of(effects, before) } else { 0 }
 }
 
 /// Where the looks begin that a wait rests on. What comes before it held when
@@ -518,10 +516,7 @@ pub(super) fn out_of_time(lock: &Lock, now: Timestamp) -> bool {
 
 /// The nearest await at or before an effect; else the effect itself.
 fn nearest_await(effects: &[Effect], cursor: usize) -> usize {
-    (0..=cursor)
-        .rev()
-        .find(|i| matches!(effects.get(*i), Some(Effect::Await { .. })))
-        .unwrap_or(cursor)
+    (0..=cursor).rev().find(|at| is_wait(effects, *at)).unwrap_or(cursor)
 }
 
 #[cfg(test)]
