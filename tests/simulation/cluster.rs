@@ -179,6 +179,7 @@ impl SimCluster {
         let sim = &self.0.sim;
         sim.hit("call: write");
         let object = write.object();
+        sim.audit.borrow_mut().sends(sim, &name, &write);
         let text = || "simulated".to_owned();
         if self.0.fires(Fault::Bumped) {
             sim.bump(object);
@@ -242,6 +243,9 @@ impl Cluster for SimCluster {
         };
         self.0.say(|| format!("   get {object}: {}", read_words(found.as_deref())));
         self.0.sim.audit.borrow_mut().read(then, &self.0.name(), object, found.as_deref());
+        if let Some(found) = &found {
+            self.0.sim.audit.borrow_mut().looked(&self.0.name(), found);
+        }
         self.0.pause(1).await;
         Ok(found)
     }

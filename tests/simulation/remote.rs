@@ -92,6 +92,7 @@ impl Remote for SimRemote {
             });
         };
         let tips = Tips { plan, record: self.record() };
+        self.handle.sim.audit.borrow_mut().fetched(&self.handle.name());
         self.handle.say(|| {
             let record = tips.record.as_ref().map_or("none", CommitId::short);
             format!("   fetch: plan {}, record {record}", tips.plan.short())
@@ -106,6 +107,7 @@ impl Remote for SimRemote {
             return Err(unreachable());
         }
         let record = self.record();
+        self.handle.sim.audit.borrow_mut().fetched(&self.handle.name());
         self.handle.say(|| {
             format!("   fetch: record {}", record.as_ref().map_or("none", CommitId::short))
         });

@@ -7,6 +7,7 @@
 
 mod begin;
 mod floor;
+mod looks;
 mod order;
 mod record;
 mod rest;
@@ -45,6 +46,11 @@ struct Intent {
     target: Option<String>,
     /// It changes a size, not a revision.
     resizes: bool,
+    /// It supersedes one of another run.
+    takes_over: bool,
+    /// When it won, and after which look of whom.
+    at: u64,
+    turn: u64,
 }
 
 /// What a run read last of a workload.
@@ -88,6 +94,11 @@ pub struct Audit {
     changes: BTreeMap<(String, ObjectRef), u32>,
     results: BTreeSet<String>,
     reads: BTreeMap<(String, ObjectRef), Seen>,
+    looks: looks::Looks,
+    /// Takeovers that have begun to act.
+    proved: BTreeSet<u64>,
+    /// When a write of ours created an object last.
+    born: BTreeMap<ObjectRef, u64>,
     /// The newest intent of each run.
     holding: BTreeMap<String, u64>,
     started: BTreeMap<String, u64>,

@@ -208,6 +208,9 @@ impl Audit {
             objects,
             target: next.target.as_ref().map(|target| target.name.clone()),
             resizes: next.movement == Some(Movement::Scale),
+            takes_over: was.is_some_and(|was| was.phase == Phase::Intent),
+            at: sim.now.get(),
+            turn: self.looks.turn(),
         };
         self.intents.insert((seq, run.to_owned()), intent);
     }

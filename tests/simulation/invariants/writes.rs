@@ -55,8 +55,11 @@ impl Audit {
         }
         // A stamp changes nothing, and keeps the mark of the step that wrote
         // the object.
-        let kept = !changed && mark.is_some() && before.and_then(mark_of) == mark;
+        let kept = !changed && before.and_then(mark_of) == mark;
         let step = mark.as_ref().map(|(step, _)| step).filter(|_| !kept);
+        if before.is_none() {
+            self.born.insert(object.clone(), sim.now.get());
+        }
         let Some(intent) = self.intended(run, object, epoch, step) else { return };
         let epoch = epoch.unwrap_or(0);
         let open = self.entities.get(&intent.entity).and_then(|record| record.open.as_ref());
@@ -75,6 +78,7 @@ impl Audit {
         self.fenced(run, object, before, landed);
         if !kept {
             self.acts(epoch);
+            self.stamped(sim, run, &intent, epoch);
         }
         if let Write::Delete { .. } = write {
             self.ours_to_delete(object, before, &intent);
@@ -102,7 +106,7 @@ impl Audit {
 
     /// The newest intent of a run that names an object: a delete carries no
     /// epoch of its own.
-    fn names(&self, run: &str, object: &ObjectRef) -> Option<u64> {
+    pub(super) fn names(&self, run: &str, object: &ObjectRef) -> Option<u64> {
         let mut newest = self.intents.iter().rev();
         let found = newest.find(|(_, i)| i.run == run && i.objects.contains(object));
         found.map(|((epoch, _), _)| *epoch)
