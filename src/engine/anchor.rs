@@ -194,8 +194,7 @@ impl<P: Ports> Engine<'_, P> {
         let object = self.anchor();
         let follows = match self.ports.cluster().get(&object).await? {
             Some(live) => {
-                self.follows(reading, &live).is_ok()
-                    && self.is_newest(&object, &self.anchor_body(reading, 0).await?, &live).await?
+                self.follows(reading, &live).is_ok() && self.is_newest(&object, &live).await?
             }
             // What else is missing is said when the anchor is to be written. No
             // commit is known yet: each is looked at, down to the first.
@@ -250,6 +249,8 @@ impl<P: Ports> Engine<'_, P> {
             let Some((live, at)) = live.as_ref().and_then(|l| Some((l, seq_of(l)?))) else {
                 break;
             };
+            // Another project may have been first since this run looked.
+            self.is_ours(reading, live).await?;
             if at >= to {
                 return self.overtaken(reading, live).await;
             }

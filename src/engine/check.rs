@@ -8,7 +8,7 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::strategy::{
-    Effect, EntityKey, Movement, Side, Stamp, desired, epoch_of, restamped, workload,
+    Effect, EntityKey, Movement, Side, Stamp, desired, epoch_of, workload,
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
@@ -76,10 +76,9 @@ impl<P: Ports> Engine<'_, P> {
             let sized = act.table.rolls(object) && act.table.get(side, object).is_some();
             let Some(kind) = workload::of(&object.kind_ref()).filter(|_| sized) else { continue };
             let Some(live) = self.ports.cluster().get(object).await? else { return Ok(false) };
-            let body = restamped(object, &live, epoch_of(&live).unwrap_or_default());
             let wanted = (kind.read)(&live).wanted;
             if wanted != act.record.status.rollout_original_size
-                || !self.is_newest(object, &body, &live).await?
+                || !self.is_newest(object, &live).await?
             {
                 return Ok(false);
             }

@@ -49,18 +49,9 @@ impl<P: Ports> Engine<'_, P> {
                 name: OBJECTS.to_owned(),
             });
         }
-        let driven = self.driven(reading, loaded)?;
-        for (key, application) in &loaded.applications {
-            let plan = loaded.plan.applications.get(application.index);
-            let template = plan.is_some_and(|a| a.template_only);
-            let released = plan.is_some_and(|a| a.released);
-            let under_way = driven.get(key).copied();
-            if (template && !released)
-                || under_way == Some(true)
-                || (under_way.is_some() && !released)
-            {
-                continue;
-            }
+        let snapshot = self.snapshot(reading);
+        let driven = self.driven(loaded, &snapshot)?;
+        for key in loaded.applications.keys().filter(|key| is_direct(loaded, &driven, key)) {
             keys.insert(EntityKey {
                 kind: EntityKind::Application,
                 namespace: key.namespace.clone(),
@@ -68,7 +59,6 @@ impl<P: Ports> Engine<'_, P> {
             });
         }
         keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
-        let snapshot = self.snapshot(reading);
         for key in snapshot.entities()? {
             let open =
                 || Ok::<_, RunError>(snapshot.entity(&key)?.is_some_and(|r| r.open.is_some()));
@@ -96,8 +86,8 @@ impl<P: Ports> Engine<'_, P> {
     /// True while the rollout is in the plan or under way.
     fn driven(
         &self,
-        reading: &Reading,
         loaded: &Loaded,
+        snapshot: &Record<'_, P>,
     ) -> Result<BTreeMap<ApplicationKey, bool>, RunError> {
         let mut driven = BTreeMap::new();
         for rollout in &loaded.plan.rollouts {
@@ -105,12 +95,8 @@ impl<P: Ports> Engine<'_, P> {
             let name = rollout.application().to_owned();
             driven.insert(ApplicationKey { namespace, name }, true);
         }
-        let snapshot = self.snapshot(reading);
-        for key in snapshot.entities()? {
+        for key in snapshot.entities()?.into_iter().filter(|k| k.kind == EntityKind::Rollout) {
             let Some(record) = snapshot.entity(&key)? else { continue };
-            if key.kind != EntityKind::Rollout {
-                continue;
-            }
             for revision in [&record.source, &record.target].into_iter().flatten() {
                 let name = crate::core::decide::application_of(&revision.name).to_owned();
                 let under_way = !record.removed && !record.status.rolling_state.terminal();
@@ -170,19 +156,29 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// What the plan in force says of an entity that is applied directly. What
-    /// a rollout under way drives is the rollout's, even if the plan no longer
-    /// says so: a decision about plain objects rests on those records too.
+    /// a rollout drives is the rollout's, even if the plan no longer says so: a
+    /// decision rests on those records too.
     pub(super) async fn content_now(
         &self,
         reading: &Reading,
         snapshot: &Record<'_, P>,
         key: &EntityKey,
     ) -> Result<Option<DirectContent>, RunError> {
-        let driven = match key.kind {
-            EntityKind::Objects => self.driven_routes(snapshot)?,
-            EntityKind::Application | EntityKind::Rollout => BTreeSet::new(),
-        };
-        self.content(reading.loaded()?, key, &|object| !driven.contains(object)).await
+        let loaded = reading.loaded()?;
+        if key.kind == EntityKind::Objects {
+            let driven = self.driven_routes(snapshot)?;
+            return self.content(loaded, key, &|object| !driven.contains(object)).await;
+        }
+        // Else it is an entity only because it is applied directly; with a step
+        // it may have been given to a rollout since.
+        if snapshot.entity(key)?.is_some_and(|record| record.open.is_some() || record.removed) {
+            let application =
+                ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
+            if !is_direct(loaded, &self.driven(loaded, snapshot)?, &application) {
+                return Ok(None);
+            }
+        }
+        self.content(loaded, key, &|_| true).await
     }
 
     /// What a plan says of an entity that is applied directly, plain objects
@@ -266,5 +262,23 @@ impl<P: Ports> Engine<'_, P> {
         let known = known(reading, snapshot, &key.namespace, &key.name)?;
         let same = known.into_iter().rev().find(|r| r.digest == application.content);
         Ok(same.map(|revision| revision.revision.clone()))
+    }
+}
+
+/// Whether an application is applied directly; `driven` are those that rollouts
+/// drive, and whether that is still so.
+fn is_direct(
+    loaded: &Loaded,
+    driven: &BTreeMap<ApplicationKey, bool>,
+    key: &ApplicationKey,
+) -> bool {
+    let index = loaded.applications.get(key).map(|application| application.index);
+    let plan = index.and_then(|index| loaded.plan.applications.get(index));
+    let template = plan.is_some_and(|application| application.template_only);
+    let released = plan.is_some_and(|application| application.released);
+    match driven.get(key) {
+        Some(true) => false,
+        Some(false) => released,
+        None => released || !template,
     }
 }

@@ -5,7 +5,9 @@ use super::outcome::Class;
 use super::{Engine, Memo, RunError};
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::digest::Digest;
-use crate::core::model::{Application, InputError, Limits, Plan, PlanFile, Project, Target};
+use crate::core::model::{
+    Application, InputError, Limits, Owner, Owners, Plan, PlanFile, Project, Target,
+};
 use crate::core::object::ObjectRef;
 use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
@@ -125,9 +127,14 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
             Err(error) => errors.push(error.to_string()),
         }
     }
-    errors.extend(twice(&plan, &applications, target));
+    let (owners, twice) = owners(&plan, &applications, target);
+    errors.extend(twice);
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
     errors.extend(claim(&mut plan, &rendered, &target.namespace));
+    let owners = Arc::new(owners);
+    for rollout in &mut plan.rollouts {
+        rollout.owners = Arc::clone(&owners);
+    }
     if errors.is_empty() { Ok(Loaded { plan, applications }) } else { Err(errors.join("\n")) }
 }
 
@@ -164,35 +171,39 @@ fn rendering(
     Ok(made)
 }
 
-/// Objects that two documents of the plan render.
-fn twice(
+/// Who has each object of the plan, and what is wrong where two documents
+/// render the same one.
+fn owners(
     plan: &Plan,
     applications: &BTreeMap<ApplicationKey, RenderedApplication>,
     target: &Target,
-) -> Vec<String> {
-    let mut seen: BTreeMap<ObjectRef, String> = BTreeMap::new();
+) -> (Owners, Vec<String>) {
+    let mut owners = Owners::of_namespace(&target.namespace);
+    let mut origins: BTreeMap<ObjectRef, String> = BTreeMap::new();
     let mut errors = Vec::new();
-    let mut meet = |body: &Value, origin: String| {
+    let mut meet = |body: &Value, owner: Owner, origin: String| {
         let Some(mut object) = ObjectRef::of(body) else { return };
         object.namespace.get_or_insert_with(|| target.namespace.clone());
         let name = object.to_string();
-        if let Some(first) = seen.insert(object, origin.clone()) {
+        owners.give(object.clone(), owner);
+        if let Some(first) = origins.insert(object, origin.clone()) {
             errors.push(format!("{origin}: {name} is rendered already by {first}"));
         }
     };
-    for application in applications.values() {
+    for (key, application) in applications {
         let place = plan.applications.get(application.index).map(|a| a.place.to_string());
         let place = place.unwrap_or_default();
         for component in &application.rendered.components {
             for body in std::iter::once(&component.workload).chain(&component.extras) {
-                meet(body, format!("{place} (component {})", component.name));
+                let owner = Owner::Application(key.namespace.clone(), key.name.clone());
+                meet(body, owner, format!("{place} (component {})", component.name));
             }
         }
     }
     for object in &plan.objects {
-        meet(&object.body, object.place.to_string());
+        meet(&object.body, Owner::Document, object.place.to_string());
     }
-    errors
+    (owners, errors)
 }
 
 /// The files of a plan commit that its project includes.

@@ -91,22 +91,24 @@ impl<P: Ports> Engine<'_, P> {
         }
     }
 
-    /// Whether a GET has shown what is stored: the dry-run of a write tells by
-    /// its precondition.
+    /// Whether a GET has shown what is stored: the dry-run of a write that
+    /// changes nothing tells by its precondition.
     pub(super) async fn is_newest(
         &self,
         object: &ObjectRef,
-        body: &Value,
         live: &Value,
     ) -> Result<bool, ClusterError> {
-        match self.ports.cluster().apply(object, body, &exactly(live), true).await {
+        let same = restamped(object, live, epoch_of(live).unwrap_or_default());
+        match self.ports.cluster().apply(object, &same, &exactly(live), true).await {
             Ok(_) => Ok(true),
             Err(error) => match error.problem {
-                ClusterProblem::Stale(_) | ClusterProblem::Missing(_) => Ok(false),
+                // Owners are judged before the version, and what is stored
+                // conflicts with nobody.
+                ClusterProblem::Stale(_)
+                | ClusterProblem::Missing(_)
+                | ClusterProblem::Conflict(_) => Ok(false),
                 // Who may not write here has the GET's word alone.
-                ClusterProblem::Invalid(_)
-                | ClusterProblem::Conflict(_)
-                | ClusterProblem::Forbidden(_) => Ok(true),
+                ClusterProblem::Invalid(_) | ClusterProblem::Forbidden(_) => Ok(true),
                 _ => Err(error),
             },
         }
@@ -135,7 +137,10 @@ impl<P: Ports> Engine<'_, P> {
         match self.ports.cluster().apply(object, &state, &exactly(live), false).await {
             Ok(_) => Ok(true),
             Err(error) => match error.problem {
-                ClusterProblem::Stale(_) | ClusterProblem::Unknown(_) => Ok(false),
+                // What was read conflicts with nobody: it has changed since.
+                ClusterProblem::Stale(_)
+                | ClusterProblem::Conflict(_)
+                | ClusterProblem::Unknown(_) => Ok(false),
                 _ => Err(error.into()),
             },
         }

@@ -36,7 +36,9 @@ fn an_object_that_moves_to_another_owner_leaves_no_step_open_behind() {
     stage.commit(&[(APPLICATION, &moved)]);
     stage.apply_wait().ends(0);
     assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]));
-    assert!(stage.subjects("result").iter().any(|s| s.contains("gone from the plan")));
+    assert!(
+        stage.subjects("result").iter().any(|s| s.contains("the plan applies it directly no more"))
+    );
     stage.apply().ends(0);
     stage.record_is_whole();
 }

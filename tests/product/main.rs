@@ -17,6 +17,7 @@ mod hold;
 mod idle;
 mod locks;
 mod midway;
+mod owners;
 mod pair;
 mod people;
 mod plans;

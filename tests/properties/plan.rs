@@ -85,6 +85,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         canary: None,
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,
+        owners: Arc::default(),
         place: Place { file: "rollout.yaml".to_owned(), line: 1 },
     }
 }

@@ -41,7 +41,7 @@ mod verdict;
 
 use arguments::{Arguments, NAME};
 use clap::Parser;
-use coverage::{COMMON, RARE};
+use coverage::{COMMON, RARE, RAREST};
 use faults::Fault;
 use shards::Outcome;
 use std::ops::Range;
@@ -54,8 +54,10 @@ use verdict::{Mode, judge};
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// The bounded set of a plain `cargo test`.
 const BOUNDED: Range<u64> = 0..400;
-/// From so many seeds on everything that can be reached must have been.
+/// From so many seeds on all but the rarest must have been reached.
 const LONG: u64 = 10_000;
+/// From so many seeds on everything that can be reached must have been.
+const LONGEST: u64 = 500_000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -157,7 +159,8 @@ fn missing(range: &Range<u64>, arguments: &Arguments, outcome: &Outcome) -> Vec<
     let bounded = *range == BOUNDED && arguments.mode == Mode::Any;
     if outcome.seeds >= LONG {
         let faults = Fault::ALL.iter().map(|fault| fault.fired());
-        let all = COMMON.iter().chain(RARE).copied().chain(faults);
+        let rarest = RAREST.iter().filter(|_| outcome.seeds >= LONGEST);
+        let all = COMMON.iter().chain(RARE).chain(rarest).copied().chain(faults);
         let calm = |what: &&str| {
             arguments.mode != Mode::Safety || !(what.starts_with("rest:") || *what == "calm")
         };

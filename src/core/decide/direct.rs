@@ -116,8 +116,10 @@ pub fn decide_gone(record: Option<&EntityRecord>, now: Timestamp, holder_dead: b
             let mut buried = record.clone();
             buried.open = None;
             buried.removed = true;
-            let subject =
-                format!("{}: gone from the plan, its open step is closed", record.entity.name);
+            let subject = format!(
+                "{}: the plan applies it directly no more, its open step is closed",
+                record.entity.name
+            );
             Decision::Amend(Box::new(buried), subject)
         }
     }
@@ -133,7 +135,10 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         }
         Phase::Intent => Entry::Takeover,
         Phase::Waiting => {
-            let replaced = record.target.as_ref().is_none_or(|t| t.digest != view.content.digest);
+            // Digests tell nothing of the values of Secrets.
+            let same = |step: &DirectContent| step.objects == view.content.objects;
+            let replaced = record.target.as_ref().is_none_or(|t| t.digest != view.content.digest)
+                || !view.step_content.is_none_or(same);
             if replaced {
                 return None;
             }

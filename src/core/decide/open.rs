@@ -59,8 +59,8 @@ pub(super) fn decide_open(
         (open.kind, view.rollout, view.target_revision)
         && record.status.rolling_state.terminal()
     {
-        let wanted = &view.revision(name, "targetAppRevisionName")?.digest;
-        let other = record.target.as_ref().is_none_or(|target| target.digest != *wanted);
+        let wanted = view.revision(name, "targetAppRevisionName")?;
+        let other = record.target.as_ref().is_none_or(|target| !view.is(target, wanted));
         if other && has_its_size(view, record)? {
             return decide_terminal(view, record, rollout);
         }

@@ -84,15 +84,15 @@ pub(super) fn wants_ending(
         return Ok((record.on_delete == OnDelete::Abort).then_some(Ending::Deleted));
     };
     let wanted = match view.revision(name, "targetAppRevisionName") {
-        Ok(revision) => &revision.digest,
+        Ok(revision) => revision,
         // A target that does not exist is said once nothing is open: it must
         // not keep the open step from its end.
         Err(_) if record.open.is_some() => return Ok(None),
         Err(refusal) => return Err(refusal),
     };
-    Ok(if record.target.as_ref().is_some_and(|target| target.digest == *wanted) {
+    Ok(if record.target.as_ref().is_some_and(|target| view.is(target, wanted)) {
         None
-    } else if record.stable.as_ref().is_some_and(|stable| stable.digest == *wanted) {
+    } else if record.stable.as_ref().is_some_and(|stable| view.is(stable, wanted)) {
         Some(Ending::Reverted)
     } else {
         Some(Ending::Modified)

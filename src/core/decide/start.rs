@@ -89,7 +89,7 @@ fn source<'a>(
         // never served, and nothing of it is left.
         let given_up = previous.and_then(|p| p.target.as_ref());
         return Ok(named.filter(|source| {
-            let aborted = given_up.is_some_and(|t| t.digest == source.digest);
+            let aborted = given_up.is_some_and(|given_up| view.is(given_up, source));
             source.digest != target.digest && !aborted
         }));
     };
@@ -97,7 +97,7 @@ fn source<'a>(
     // revert is written by swapping the two names.
     let left = previous.and_then(|p| p.target.as_ref());
     if let Some(named) = named {
-        let fits = [Some(stable), left].into_iter().flatten().any(|r| r.digest == named.digest);
+        let fits = [Some(stable), left].into_iter().flatten().any(|known| view.is(known, named));
         if !fits {
             return Err(Refusal::plan(
                 format!(
@@ -108,7 +108,7 @@ fn source<'a>(
             ));
         }
     }
-    if stable.digest == target.digest {
+    if view.is(stable, target) {
         return Ok(None);
     }
     view.recorded(stable).map(Some)
@@ -137,7 +137,7 @@ fn sizes(
         check_size(view, rollout, source, target, live)?;
         return Ok((Movement::Upgrade, sizes));
     }
-    let serving = stable.is_some_and(|s| s.digest == target.digest);
+    let serving = stable.is_some_and(|stable| view.is(stable, target));
     if serving {
         let live = view.live_size(target).ok_or_else(|| missing(view, target))?;
         let sizes = Sizes { original: live, target: wanted.unwrap_or(live) };

@@ -20,7 +20,7 @@ pub(super) fn decide_terminal(
     let wanted = view.revision(name, "targetAppRevisionName")?;
     let size = rollout.plan.target_size.map(i64::from);
     let resized = size.is_some_and(|size| size != record.status.rollout_target_size);
-    let revision = record.target.as_ref().is_some_and(|target| target.digest == wanted.digest);
+    let revision = record.target.as_ref().is_some_and(|target| view.is(target, wanted));
     let same = revision && !resized;
     if record.status.rolling_state == RollingState::RolloutFailed {
         let held = record.held_at.as_deref() == Some(view.plan_commit);

@@ -12,6 +12,7 @@ use crate::core::model::{
 use crate::core::yaml::{Node, Source};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const TEMPLATE: &str = "app.oam.dev/rollout-template";
 const PUBLISH: &str = "app.oam.dev/publishVersion";
@@ -134,6 +135,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
             canary: None,
             on_delete: on_delete.unwrap_or_default(),
             deadline_seconds,
+            owners: Arc::default(),
             place: source.place(plan.line),
         }),
     };

@@ -10,6 +10,7 @@ use crate::core::model::{
     DEFAULT_DEADLINE_SECONDS, InputError, OnDelete, Place, Rollout, TargetRevision,
 };
 use crate::core::yaml::{Node, Source};
+use std::sync::Arc;
 
 /// What becomes of an open rollout that vanishes from the plan.
 pub(super) const ON_DELETE: &str = "tranche.dev/on-delete";
@@ -101,6 +102,7 @@ pub(super) fn read(
         canary,
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,
+        owners: Arc::default(),
         place: place.clone(),
     })
 }

@@ -6,6 +6,7 @@ mod amount;
 mod application;
 mod canary;
 mod input_error;
+mod owners;
 mod plan;
 mod project;
 mod rollout;
@@ -14,6 +15,7 @@ pub use amount::Amount;
 pub use application::{Application, Component, Trait};
 pub use canary::{Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS};
 pub use input_error::{Excerpt, InputError, InputErrors};
+pub use owners::{Owner, Owners};
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
 pub use rollout::{

@@ -1,7 +1,8 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, Canary, Place};
+use super::{Amount, Canary, Owners, Place};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The deadline of a batch unless the plan says otherwise: the
 /// `progressDeadlineSeconds` that a Deployment has by default.
@@ -29,6 +30,8 @@ pub struct Rollout {
     pub on_delete: OnDelete,
     /// How long a batch may wait for readiness, in seconds.
     pub deadline_seconds: u32,
+    /// Who has each object of its plan; nobody before the plan is whole.
+    pub owners: Arc<Owners>,
     /// Where it stands in the plan.
     pub place: Place,
 }

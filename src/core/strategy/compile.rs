@@ -124,7 +124,8 @@ impl RolloutInput<'_> {
         apply.chain(awaits).collect()
     }
 
-    /// Deletes of what only `of` has.
+    /// Deletes of what only `of` has. What the plan has given to another owner
+    /// stays: it may be applied already.
     pub(super) fn leftovers(&self, of: Side) -> Vec<Effect> {
         let other = match of {
             Side::Source => Side::Target,
@@ -133,9 +134,12 @@ impl RolloutInput<'_> {
         let (Some(mine), Some(theirs)) = (self.bodies.side(of), self.bodies.side(other)) else {
             return Vec::new();
         };
+        let (namespace, application) = (&self.context.entity.namespace, self.rollout.application());
+        let owners = &self.rollout.owners;
         mine.rest
             .iter()
             .filter(|object| !theirs.bodies.contains_key(*object))
+            .filter(|object| !owners.is_anothers(object, namespace, application))
             .map(|object| Effect::Delete { object: object.clone(), uid: None })
             .collect()
     }

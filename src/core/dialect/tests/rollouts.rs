@@ -54,6 +54,7 @@ spec:
             canary: None,
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,
+            owners: std::sync::Arc::default(),
             place: place("a.yaml", 1),
         }]
     );

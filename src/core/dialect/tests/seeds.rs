@@ -54,6 +54,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
         canary: None,
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,
+        owners: std::sync::Arc::default(),
         place: place(file, 1),
     }
 }
