@@ -220,6 +220,9 @@ impl SimCluster {
         if lost {
             return Err(Self::failed(object, ClusterProblem::Unknown(text())));
         }
+        if let (true, Ok(stored)) = (creates, &done) {
+            sim.audit.borrow_mut().looked(&name, stored);
+        }
         done
     }
 }

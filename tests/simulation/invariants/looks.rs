@@ -69,7 +69,7 @@ impl Audit {
             Write::Delete { uid, version, .. } => (uid, version, self.names(run, object)),
             Write::Apply { .. } => return,
         };
-        let intent = epoch.and_then(|epoch| self.intents.get(&(epoch, run.to_owned())));
+        let intent = epoch.and_then(|epoch| self.intent_of(run, epoch, object));
         let Some(intent) = intent.filter(|_| object.kind != "Lease") else { return };
         let known = intent.open.objects.iter().any(|named| named.uid.as_ref() == Some(uid));
         let fetched = self.looks.fetched_since(run, intent.turn, uid, None);

@@ -80,6 +80,9 @@ pub struct Audit {
     pub writes: u64,
     pub commits: u64,
     intents: BTreeMap<(u64, String), Intent>,
+    /// Those whose number their own run has got once more, on a branch that was
+    /// rewound.
+    displaced: Vec<Intent>,
     /// The record as its branch shows it.
     entities: BTreeMap<EntityKey, Rc<EntityRecord>>,
     /// What runs said last of each entity. Whoever moves the branch takes none

@@ -212,7 +212,7 @@ impl Audit {
             at: sim.now.get(),
             turn: self.looks.turn(),
         };
-        self.intents.insert((seq, run.to_owned()), intent);
+        self.displaced.extend(self.intents.insert((seq, run.to_owned()), intent));
     }
 
     /// S5: a takeover comes after the lease, and forgets nothing of the intent

@@ -112,6 +112,17 @@ impl Audit {
         found.map(|((epoch, _), _)| *epoch)
     }
 
+    /// The intent of a run with a number, the one that names an object if there
+    /// were two.
+    pub(super) fn intent_of(&self, run: &str, epoch: u64, object: &ObjectRef) -> Option<&Intent> {
+        let newest = self.intents.get(&(epoch, run.to_owned()))?;
+        let mut others = self.displaced.iter();
+        let other = others.find(|intent| {
+            intent.run == run && intent.open.epoch == epoch && intent.objects.contains(object)
+        });
+        Some(other.filter(|_| !newest.objects.contains(object)).unwrap_or(newest))
+    }
+
     /// S10: every write has a precondition: uid and resourceVersion, or
     /// create-only.
     fn precondition(&mut self, write: &Write) {
@@ -164,7 +175,7 @@ impl Audit {
     ) -> Option<Intent> {
         const NAME: &str = "S7 intent first";
         // On a branch that was rewritten two intents may have one number.
-        let own = epoch.and_then(|epoch| self.intents.get(&(epoch, run.to_owned())));
+        let own = epoch.and_then(|epoch| self.intent_of(run, epoch, object));
         let any = epoch.and_then(|epoch| {
             let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
             self.intents.range(of_epoch).next().map(|(_, intent)| intent)
