@@ -3,11 +3,12 @@
 //! push, is the caller's.
 
 use super::forged::credible;
+use super::snapshot::Row;
 use super::{Class, Memo, RunError, Snapshot};
-use crate::core::decide::{Answer, Command, State};
+use crate::core::decide::{Answer, Command};
 use crate::core::model::Target;
 use crate::core::record::{
-    self, CommitPhase, Decisions, Trailers, Verdict, dashboard, decisions_path,
+    self, CommitPhase, Decisions, EntityRecord, Trailers, Verdict, dashboard, decisions_path,
 };
 use crate::core::strategy::EntityKey;
 use crate::port::{Change, CommitId, Objects, PushOutcome, Remote};
@@ -58,34 +59,15 @@ pub async fn command<R: Remote>(
     // A decision on top of a commit that cannot be true would hide it.
     credible(objects, &target.record_branch, tip)?;
     let snapshot = Snapshot::remembering(objects, Some(tip.clone()), Rc::clone(memo));
-    let wanted = order.wanted;
     let decisions = snapshot.decisions(key)?;
     // A pause outlives the rollout's document, and holds it when it comes back:
     // it can be taken away before and after.
-    let held = wanted == Command::Resume && decisions.paused.is_some();
+    let held = order.wanted == Command::Resume && decisions.paused.is_some();
     let Some(entity) = snapshot.entity(key)?.filter(|entity| held || !entity.removed) else {
         return Ok(Commanded::Unknown);
     };
-    let name = format!("{}/{}", key.namespace, key.name);
-    // What was decided but not done yet counts as done; once the attempt is
-    // over, its state is what answers.
-    let over = entity.status.rolling_state.terminal();
-    if wanted == Command::Abort && !over && decisions.aborts(entity.attempt) {
-        return Ok(Commanded::Already(format!("{name}: it is being aborted already")));
-    }
-    if wanted == Command::Retry && decisions.retries(entity.attempt) {
-        return Ok(Commanded::Already(format!("{name}: it is being tried again already")));
-    }
-    match wanted.answer(entity.state(), decisions.paused.is_some()) {
-        Answer::Accepted => {}
-        Answer::Already(why) => return Ok(Commanded::Already(format!("{name}: {why}"))),
-        Answer::Refused(why) => {
-            return Err(RunError::new(
-                Class::Refused,
-                format!("{wanted} of {name}: {why} (state {})", entity.state()),
-                "`tranche status` shows where it stands; nothing was recorded",
-            ));
-        }
+    if let Some(why) = already(&entity, &decisions, order.wanted)? {
+        return Ok(Commanded::Already(why));
     }
     let previous = objects.info(tip)?;
     // The target's clock may run ahead of a person's: the log must not run
@@ -93,24 +75,9 @@ pub async fn command<R: Remote>(
     let at = order.at.max(previous.time);
     let verdict =
         Verdict { attempt: entity.attempt, by: order.by.clone(), at, reason: order.reason.clone() };
-    let next = decided(Decisions::clone(&decisions), wanted, verdict);
-    let state: State = entity.state();
-    let subject = format!("{}: {wanted}, in {state}", key.name);
-    let mut rows = snapshot.rows()?;
-    for row in &mut rows {
-        if row.0.entity == *key {
-            row.1 = Rc::new(next.clone());
-        }
-    }
-    let rows: Vec<_> = rows.iter().map(|(record, decisions)| (&**record, &**decisions)).collect();
-    let path = decisions_path(key);
-    let changes = [
-        Change { bytes: Some(record::write(&path, &next)?), path },
-        Change {
-            path: "README.md".to_owned(),
-            bytes: Some(dashboard(&target.name, &rows).into_bytes()),
-        },
-    ];
+    let next = decided(Decisions::clone(&decisions), order.wanted, verdict);
+    let subject = format!("{}: {}, in {}", key.name, order.wanted, entity.state());
+    let changes = changes(target, &snapshot.rows()?, key, next)?;
     let message = message(&previous.message, key, &subject, order);
     let commit = objects.commit(Some(tip), &changes, &message, at)?;
     match remote.push(&target.record_branch, Some(tip), &commit).await? {
@@ -126,6 +93,56 @@ pub async fn command<R: Remote>(
             "let this identity push to the branch; nothing was recorded",
         )),
     }
+}
+
+/// Why an order says nothing new; none if it does.
+///
+/// # Errors
+/// Fails if the rollout's state does not allow it.
+fn already(
+    entity: &EntityRecord,
+    decisions: &Decisions,
+    wanted: Command,
+) -> Result<Option<String>, RunError> {
+    let name = format!("{}/{}", entity.entity.namespace, entity.entity.name);
+    // What was decided but not done yet counts as done; once the attempt is
+    // over, its state is what answers.
+    let over = entity.status.rolling_state.terminal();
+    if wanted == Command::Abort && !over && decisions.aborts(entity.attempt) {
+        return Ok(Some(format!("{name}: it is being aborted already")));
+    }
+    if wanted == Command::Retry && decisions.retries(entity.attempt) {
+        return Ok(Some(format!("{name}: it is being tried again already")));
+    }
+    match wanted.answer(entity.state(), decisions.paused.is_some()) {
+        Answer::Accepted => Ok(None),
+        Answer::Already(why) => Ok(Some(format!("{name}: {why}"))),
+        Answer::Refused(why) => Err(RunError::new(
+            Class::Refused,
+            format!("{wanted} of {name}: {why} (state {})", entity.state()),
+            "`tranche status` shows where it stands; nothing was recorded",
+        )),
+    }
+}
+
+/// The files that a decision changes: its own and the dashboard.
+fn changes(
+    target: &Target,
+    rows: &[Row],
+    key: &EntityKey,
+    next: Decisions,
+) -> Result<[Change; 2], RunError> {
+    let path = decisions_path(key);
+    let bytes = record::write(&path, &next)?;
+    let shown = rows.iter().map(|(record, decisions)| {
+        let decisions = if record.entity == *key { &next } else { &**decisions };
+        (&**record, decisions)
+    });
+    let page = dashboard(&target.name, &shown.collect::<Vec<_>>());
+    Ok([
+        Change { path, bytes: Some(bytes) },
+        Change { path: "README.md".to_owned(), bytes: Some(page.into_bytes()) },
+    ])
 }
 
 fn message(previous: &str, key: &EntityKey, subject: &str, order: &Order) -> String {

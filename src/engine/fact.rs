@@ -158,59 +158,29 @@ impl Telling<'_> {
         now: Timestamp,
         plan_commit: &str,
     ) -> Entry {
-        let work = self.work;
-        let step = &work.act.step;
+        let step = &self.work.act.step;
+        let end = |verdict, message| Conclusion {
+            verdict,
+            now,
+            plan_commit,
+            aborting,
+            recovered: self.work.act.entry == StepEntry::Takeover,
+            message,
+            ready: self.work.ready,
+        };
         let (next, phase, subject) = match &self.fact {
-            Fact::Waiting(reason) => {
-                let next = parked(
-                    record,
-                    Parked {
-                        cursor: work.cursor,
-                        now,
-                        waits: work.waits(),
-                        deadline_seconds: work.deadline_seconds(),
-                        reason,
-                        ready: work.ready,
-                        objects: self.seen.clone(),
-                    },
-                );
-                let subject = waiting_subject(&next, step, reason);
-                (next, CommitPhase::Waiting, subject)
-            }
+            Fact::Waiting(reason) => self.waiting(record, now, reason),
             // An abort of the attempt that was just begun is not lost with it: what
             // it named would begin anew under the same number.
             Fact::Nothing(message) if aborting && heeds_abort(step.kind, record) => {
-                let end = Conclusion {
-                    verdict: StepVerdict::Stopped,
-                    now,
-                    plan_commit,
-                    aborting,
-                    recovered: false,
-                    message,
-                    ready: None,
-                };
-                let next = concluded(record, step, &end);
-                let subject = result_subject(record, &next, step, StepVerdict::Stopped);
-                (next, CommitPhase::Result, subject)
+                let end = end(StepVerdict::Stopped, message);
+                self.result(record, &Conclusion { recovered: false, ready: None, ..end })
             }
             Fact::Nothing(message) => {
-                let next = unwritten(record, work.before.as_deref(), step, now, message);
+                let next = unwritten(record, self.work.before.as_deref(), step, now, message);
                 (next, CommitPhase::Result, unwritten_subject(record, step))
             }
-            Fact::Result(verdict, message) => {
-                let end = Conclusion {
-                    verdict: *verdict,
-                    now,
-                    plan_commit,
-                    aborting,
-                    recovered: work.act.entry == StepEntry::Takeover,
-                    message,
-                    ready: work.ready,
-                };
-                let next = concluded(record, step, &end);
-                let subject = result_subject(record, &next, step, *verdict);
-                (next, CommitPhase::Result, subject)
-            }
+            Fact::Result(verdict, message) => self.result(record, &end(*verdict, message)),
         };
         Entry {
             record: next,
@@ -222,7 +192,33 @@ impl Telling<'_> {
             seen: (step.kind != StepKind::Orphans).then(|| self.seen.clone()),
         }
     }
+
+    fn waiting(&self, record: &EntityRecord, now: Timestamp, reason: &str) -> Told {
+        let work = self.work;
+        let wait = Parked {
+            cursor: work.cursor,
+            now,
+            waits: work.waits(),
+            deadline_seconds: work.deadline_seconds(),
+            reason,
+            ready: work.ready,
+            objects: self.seen.clone(),
+        };
+        let next = parked(record, wait);
+        let subject = waiting_subject(&next, &work.act.step, reason);
+        (next, CommitPhase::Waiting, subject)
+    }
+
+    fn result(&self, record: &EntityRecord, end: &Conclusion<'_>) -> Told {
+        let step = &self.work.act.step;
+        let next = concluded(record, step, end);
+        let subject = result_subject(record, &next, step, end.verdict);
+        (next, CommitPhase::Result, subject)
+    }
 }
+
+/// The record after a fact, what its commit is, and its subject.
+type Told = (EntityRecord, CommitPhase, String);
 
 fn settle(
     left: &mut [Option<Telling<'_>>],

@@ -182,31 +182,25 @@ impl<P: Ports> Engine<'_, P> {
             record.as_deref(),
         );
         let mut revisions = BTreeMap::new();
-        for name in &names {
-            // What is under way keeps the component it began with.
-            let recorded = record.as_deref().filter(|record| is_recorded(record, name));
-            let component = match recorded {
-                Some(record) => record.component.as_deref(),
-                None => rollout.and_then(|r| r.component.as_deref()),
-            };
-            if let Some(bodies) = self.revision(reading, snapshot, key, name, component)? {
-                revisions.insert(name.clone(), bodies);
+        for name in names {
+            let component = component_of(&name, rollout, record.as_deref());
+            if let Some(bodies) = self.revision(reading, snapshot, key, &name, component)? {
+                revisions.insert(name, bodies);
             }
         }
         let known = match &application {
             Some(a) => known(reading, snapshot, &a.namespace, &a.name)?,
             None => Vec::new(),
         };
+        let known: Vec<String> = known.iter().map(|r| r.revision.clone()).collect();
         let mut live = Live::default();
         for object in revisions.values().flat_map(|r| r.bodies.keys()) {
             self.look_at(object, &mut live).await?;
         }
-        for canary in
-            [rollout, step_rollout].into_iter().flatten().filter_map(|r| r.canary.as_ref())
-        {
+        let canaries = [rollout, step_rollout].into_iter().flatten();
+        for canary in canaries.filter_map(|rollout| rollout.canary.as_ref()) {
             self.look_at(&route(&key.namespace, &canary.route), &mut live).await?;
         }
-        let known: Vec<String> = known.iter().map(|r| r.revision.clone()).collect();
         Ok(decide_rollout(&RolloutView {
             key,
             project: &reading.project,
@@ -274,6 +268,19 @@ impl<P: Ports> Engine<'_, P> {
     fn holder_dead(&self, record: Option<&EntityRecord>) -> bool {
         let open = record.and_then(|r| r.open.as_ref());
         open.is_some_and(|open| self.ports.process().provably_dead(&open.holder))
+    }
+}
+
+/// The component of a revision that is driven. What is under way keeps the one
+/// it began with.
+fn component_of<'a>(
+    revision: &str,
+    rollout: Option<&'a Rollout>,
+    record: Option<&'a EntityRecord>,
+) -> Option<&'a str> {
+    match record.filter(|record| is_recorded(record, revision)) {
+        Some(record) => record.component.as_deref(),
+        None => rollout.and_then(|rollout| rollout.component.as_deref()),
     }
 }
 
