@@ -35,7 +35,7 @@ impl Lab {
         let mut lab = Self { dir: tranche_lab::scratch().unwrap(), at: PathBuf::new() };
         std::fs::create_dir(lab.home()).unwrap();
         std::fs::create_dir(lab.work()).unwrap();
-        let user = "[user]\n\tname = Ada\n\temail = ada@shop.example\n\
+        let user = "[user]\n\tname = Operator\n\temail = operator@shop.example\n\
                     [init]\n\tdefaultBranch = main\n[commit]\n\tgpgsign = false\n";
         std::fs::write(lab.home().join(".gitconfig"), user).unwrap();
         let fixture = Path::new(ROOT).join("testdata/transcripts").join(case);

@@ -107,8 +107,8 @@ impl Place {
             .current_dir(&home)
             .env("HOME", &home)
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_AUTHOR_NAME", "Ada")
-            .env("GIT_AUTHOR_EMAIL", "ada@users.noreply.invalid");
+            .env("GIT_AUTHOR_NAME", "Operator")
+            .env("GIT_AUTHOR_EMAIL", "operator@users.noreply.invalid");
         command
     }
 

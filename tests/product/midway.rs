@@ -51,7 +51,7 @@ fn the_way_back_does_not_wait_for_the_new_pods() {
 fn a_pause_lets_the_open_batch_end() {
     let stage = waiting(&[]);
     stage.run(&["pause", "web"]).ends(0);
-    stage.apply_wait().ends(3).says("paused by Ada");
+    stage.apply_wait().ends(3).says("paused by Operator");
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 3), ("6.7.1", 1)]));
     stage.run(&["resume", "web"]).ends(0);
     stage.apply_wait().ends(0);

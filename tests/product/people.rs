@@ -50,7 +50,7 @@ fn pause_holds_the_next_batch_and_resume_lets_it_go() {
     let again = stage.run(&["pause", "web"]).ends(0).says("already").says("nothing was recorded");
     assert!(!again.out.contains("no further batch"), "{again}");
     upgrade(&stage, &[]);
-    stage.apply_wait().ends(3).says("paused by Ada").says("error rate");
+    stage.apply_wait().ends(3).says("paused by Operator").says("error rate");
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 3), ("6.7.1", 1)]));
     assert_ne!(stage.rollout("web")["waiting"], Value::Null);
     stage.run(&["resume", "web"]).ends(0);

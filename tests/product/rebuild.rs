@@ -224,7 +224,7 @@ fn a_commit_that_tranche_did_not_write_is_named_with_its_author() {
     let mend = |text: &str| text.replace("currentBatch: 1", "currentBatch: 2");
     // A person edits on the forge.
     let bad = stage.forge(WEB, "Update web.yaml", mend);
-    let named = format!("commit {} on branch tranche/sandbox, by Mallory", &bad[..10]);
+    let named = format!("commit {} on branch tranche/sandbox, by Intruder", &bad[..10]);
     let refusal = stage.apply().ends(77).says(&named).says("is not a record commit");
     stage.follow(&refusal);
     assert_eq!(stage.tip(), good);
@@ -232,13 +232,13 @@ fn a_commit_that_tranche_did_not_write_is_named_with_its_author() {
     let repository = stage.repository();
     let copied = repository.find_reference(RECORD).unwrap().peel_to_commit().unwrap();
     stage.forge(WEB, copied.message().unwrap(), mend);
-    stage.apply().ends(77).says("by Mallory").says("but the commit before it has");
+    stage.apply().ends(77).says("by Intruder").says("but the commit before it has");
     stage.rewind(1);
     // A record commit on one that is none.
     let message = stage.next_message("web: a fine subject");
     stage.forge(WEB, "Update web.yaml", mend);
     stage.forge(WEB, &message, mend);
-    let refusal = stage.apply().ends(77).says("by Mallory").says("stands below one");
+    let refusal = stage.apply().ends(77).says("by Intruder").says("stands below one");
     stage.follow(&refusal);
     assert_eq!(stage.tip(), good);
     stage.apply_wait().ends(3).says("batchPartition is 1");
@@ -258,13 +258,13 @@ fn a_file_that_cannot_be_true_is_named_with_its_author() {
         let line = text.lines().find(|line| line.contains("  epoch: ")).unwrap();
         text.replace(line, "  epoch: 9999")
     });
-    stage.apply().ends(77).says("epoch 9999").says(&bad[..10]).says("by Mallory");
+    stage.apply().ends(77).says("epoch 9999").says(&bad[..10]).says("by Intruder");
     stage.rewind(1);
     let bad = forge(&|text| text.replace("rolloutOriginalSize: 4", "rolloutOriginalSize: 3"));
-    stage.apply().ends(77).says("cannot be compiled again").says(&bad[..10]).says("by Mallory");
+    stage.apply().ends(77).says("cannot be compiled again").says(&bad[..10]).says("by Intruder");
     stage.rewind(1);
     let bad = forge(&|text| text.replace("attempt: 2", "attempt: many"));
-    stage.apply().ends(77).says(WEB).says(&bad[..10]).says("by Mallory");
+    stage.apply().ends(77).says(WEB).says(&bad[..10]).says("by Intruder");
     stage.rewind(1);
     assert_eq!(stage.world().sizes("Deployment"), world);
     stage.apply_wait().ends(0);

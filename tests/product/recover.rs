@@ -39,8 +39,8 @@ impl Stage {
         update.upsert(path, blob, FileMode::Blob);
         let tree = update.create_updated(&repository, &tree).unwrap();
         let tree = repository.find_tree(tree).unwrap();
-        let mallory = Signature::now("Mallory", "mallory@users.noreply.invalid").unwrap();
-        let id = repository.commit(Some(RECORD), &mallory, &mallory, message, &tree, &[&tip]);
+        let intruder = Signature::now("Intruder", "intruder@users.noreply.invalid").unwrap();
+        let id = repository.commit(Some(RECORD), &intruder, &intruder, message, &tree, &[&tip]);
         id.unwrap().to_string()
     }
 

@@ -146,8 +146,8 @@ impl Stage {
             .env("HOME", self.path())
             .env("XDG_STATE_HOME", self.path().join("state"))
             .env("XDG_CACHE_HOME", self.path().join("cache"))
-            .env("GIT_AUTHOR_NAME", "Ada")
-            .env("GIT_AUTHOR_EMAIL", "ada@users.noreply.invalid")
+            .env("GIT_AUTHOR_NAME", "Operator")
+            .env("GIT_AUTHOR_EMAIL", "operator@users.noreply.invalid")
             .stdin(Stdio::null());
         command
     }

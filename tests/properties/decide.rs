@@ -211,7 +211,7 @@ impl Case {
 }
 
 fn verdict(attempt: u32) -> Verdict {
-    Verdict { attempt, by: "ada".to_owned(), at: Timestamp::UNIX_EPOCH, reason: None }
+    Verdict { attempt, by: "operator".to_owned(), at: Timestamp::UNIX_EPOCH, reason: None }
 }
 
 #[test]

@@ -176,8 +176,8 @@ spec:
             .env("XDG_STATE_HOME", self.dir.path().join("state"))
             .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
             .envs(self.opened_by.iter().map(|(name, value)| (*name, value)))
-            .env("GIT_AUTHOR_NAME", "Ada")
-            .env("GIT_AUTHOR_EMAIL", "ada@users.noreply.invalid")
+            .env("GIT_AUTHOR_NAME", "Operator")
+            .env("GIT_AUTHOR_EMAIL", "operator@users.noreply.invalid")
             .stdin(Stdio::null());
         command
     }

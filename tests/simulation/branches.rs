@@ -99,7 +99,7 @@ impl Sim {
         let message = trailers.message("edited by hand", "");
         let change = Change { path: path.to_owned(), bytes: Some(bytes) };
         let time = self.time();
-        let done = self.store.borrow_mut().commit(Some(&tip), &[change], &message, "mallory", time);
+        let done = self.store.borrow_mut().commit(Some(&tip), &[change], &message, "intruder", time);
         if let Ok(new) = done {
             self.refs.borrow_mut().record = Some(new);
         }
@@ -218,7 +218,7 @@ impl Sim {
                     Some(&tip),
                     &[],
                     &message,
-                    "mallory",
+                    "intruder",
                     self.time(),
                 );
                 done.ok()

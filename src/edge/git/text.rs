@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn credentials_and_control_characters_do_not_come_through() {
-        let raw = b"fatal: 'https://bob:p%40ss@host.test/r.git' \x1b[31mno\r\nsecond\0";
+        let raw = b"fatal: 'https://user:p%40ss@host.test/r.git' \x1b[31mno\r\nsecond\0";
         let said = for_people(raw, &Secrets::default());
         assert_eq!(said, "fatal: 'https://***@host.test/r.git' \\u{1b}[31mno\nsecond\\u{0}");
         assert_eq!(mask("see https://host.test/a@b"), "see https://host.test/a@b");
