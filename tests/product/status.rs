@@ -97,7 +97,10 @@ fn the_way_back_is_in_no_batch_and_a_retry_is_shown_before_it_begins() {
     let said = stage.run(&["status"]).ends(0).says("because: aborted");
     assert!(!said.out.contains("batch 1"), "{said}");
     stage.run(&["retry", "web"]).ends(0);
-    stage.run(&["status"]).ends(0).says("waiting: `tranche apply` to begin again: retried by Operator");
+    stage
+        .run(&["status"])
+        .ends(0)
+        .says("waiting: `tranche apply` to begin again: retried by Operator");
 }
 
 #[test]

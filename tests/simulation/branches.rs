@@ -99,7 +99,8 @@ impl Sim {
         let message = trailers.message("edited by hand", "");
         let change = Change { path: path.to_owned(), bytes: Some(bytes) };
         let time = self.time();
-        let done = self.store.borrow_mut().commit(Some(&tip), &[change], &message, "intruder", time);
+        let done =
+            self.store.borrow_mut().commit(Some(&tip), &[change], &message, "intruder", time);
         if let Ok(new) = done {
             self.refs.borrow_mut().record = Some(new);
         }

@@ -74,13 +74,13 @@ impl Audit {
         let known = intent.open.objects.iter().any(|named| named.uid.as_ref() == Some(uid));
         let fetched = self.looks.fetched_since(run, intent.turn, uid, None);
         let stamped = self.looks.fetched_since(run, intent.turn, uid, Some(version));
-        let stamps = intent.takes_over && is_stamp(sim, write);
+        let takes_over = intent.takes_over;
         if !known && !fetched {
             self.broken("S11 what no intent knows is fetched for before it is written", || {
                 format!("{run} writes {object} with uid {uid}, which its intent does not know")
             });
         }
-        if stamps && !stamped {
+        if !stamped && takes_over && is_stamp(sim, write) {
             self.broken("S11 no stamp on an older look", || {
                 format!("{run} stamps {object} at {version} without a fetch since it saw that")
             });
