@@ -77,7 +77,7 @@ pub async fn command<R: Remote>(
         Verdict { attempt: entity.attempt, by: order.by.clone(), at, reason: order.reason.clone() };
     let next = decided(Decisions::clone(&decisions), order.wanted, verdict);
     let subject = format!("{}: {}, in {}", key.name, order.wanted, entity.state());
-    let changes = changes(target, &snapshot.rows()?, key, next)?;
+    let changes = changes(target, &snapshot.rows()?, key, &next)?;
     let message = message(&previous.message, key, &subject, order);
     let commit = objects.commit(Some(tip), &changes, &message, at)?;
     match remote.push(&target.record_branch, Some(tip), &commit).await? {
@@ -130,12 +130,12 @@ fn changes(
     target: &Target,
     rows: &[Row],
     key: &EntityKey,
-    next: Decisions,
+    next: &Decisions,
 ) -> Result<[Change; 2], RunError> {
     let path = decisions_path(key);
-    let bytes = record::write(&path, &next)?;
+    let bytes = record::write(&path, next)?;
     let shown = rows.iter().map(|(record, decisions)| {
-        let decisions = if record.entity == *key { &next } else { &**decisions };
+        let decisions = if record.entity == *key { next } else { &**decisions };
         (&**record, decisions)
     });
     let page = dashboard(&target.name, &shown.collect::<Vec<_>>());
