@@ -178,15 +178,13 @@ fn owners(
     applications: &BTreeMap<ApplicationKey, RenderedApplication>,
     target: &Target,
 ) -> (Owners, Vec<String>) {
-    let mut owners = Owners::of_namespace(&target.namespace);
-    let mut origins: BTreeMap<ObjectRef, String> = BTreeMap::new();
+    let mut met: BTreeMap<ObjectRef, (Owner, String)> = BTreeMap::new();
     let mut errors = Vec::new();
     let mut meet = |body: &Value, owner: Owner, origin: String| {
         let Some(mut object) = ObjectRef::of(body) else { return };
         object.namespace.get_or_insert_with(|| target.namespace.clone());
         let name = object.to_string();
-        owners.give(object.clone(), owner);
-        if let Some(first) = origins.insert(object, origin.clone()) {
+        if let Some((_, first)) = met.insert(object, (owner, origin.clone())) {
             errors.push(format!("{origin}: {name} is rendered already by {first}"));
         }
     };
@@ -203,7 +201,8 @@ fn owners(
     for object in &plan.objects {
         meet(&object.body, Owner::Document, object.place.to_string());
     }
-    (owners, errors)
+    let of = met.into_iter().map(|(object, (owner, _))| (object, owner)).collect();
+    (Owners::new(&target.namespace, of), errors)
 }
 
 /// The files of a plan commit that its project includes.

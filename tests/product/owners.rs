@@ -84,20 +84,30 @@ spec:
     )
 }
 
+/// The first revision, which has a Service.
+fn served() -> Stage {
+    let stage =
+        Stage::with(&[(APPLICATION, &web("6.7.0", 4, &[])), (ROLLOUT, &rollout("web-v1", &[]))]);
+    stage.apply_wait().ends(0);
+    stage
+}
+
+/// The second one, which has none.
+fn bare() -> String {
+    let ports = "        ports:\n          - port: 9898\n            expose: true\n";
+    web("6.7.1", 4, &[]).replace(ports, "")
+}
+
 fn uid(stage: &Stage, kind: &str) -> String {
     stage.world().get(kind, "web").unwrap()["metadata"]["uid"].to_string()
 }
 
 #[test]
 fn what_becomes_a_document_of_its_own_outlives_the_revision_that_had_it() {
-    let stage =
-        Stage::with(&[(APPLICATION, &web("6.7.0", 4, &[])), (ROLLOUT, &rollout("web-v1", &[]))]);
-    stage.apply_wait().ends(0);
+    let stage = served();
     let before = uid(&stage, "Service");
-    let bare = web("6.7.1", 4, &[])
-        .replace("        ports:\n          - port: 9898\n            expose: true\n", "");
     stage.commit(&[
-        (APPLICATION, &bare),
+        (APPLICATION, &bare()),
         (ROLLOUT, &rollout("web-v2", &[])),
         ("service.yaml", SERVICE),
     ]);
@@ -110,12 +120,8 @@ fn what_becomes_a_document_of_its_own_outlives_the_revision_that_had_it() {
 
 #[test]
 fn what_nobody_else_has_goes_with_the_revision_that_had_it() {
-    let stage =
-        Stage::with(&[(APPLICATION, &web("6.7.0", 4, &[])), (ROLLOUT, &rollout("web-v1", &[]))]);
-    stage.apply_wait().ends(0);
-    let bare = web("6.7.1", 4, &[])
-        .replace("        ports:\n          - port: 9898\n            expose: true\n", "");
-    stage.commit(&[(APPLICATION, &bare), (ROLLOUT, &rollout("web-v2", &[]))]);
+    let stage = served();
+    stage.commit(&[(APPLICATION, &bare()), (ROLLOUT, &rollout("web-v2", &[]))]);
     stage.apply_wait().ends(0);
     assert!(stage.world().get("Service", "web").is_none());
 }

@@ -22,31 +22,24 @@ pub enum Owner {
 }
 
 impl Owners {
-    /// Nobody has anything yet.
+    /// What everybody has, each object in its namespace; `namespace` is that of
+    /// documents that name none.
     #[must_use]
-    pub fn of_namespace(namespace: &str) -> Self {
-        Self { namespace: namespace.to_owned(), of: BTreeMap::new() }
-    }
-
-    /// Gives an object to somebody.
-    pub fn give(&mut self, object: ObjectRef, owner: Owner) {
-        self.of.insert(self.placed(object), owner);
+    pub fn new(namespace: &str, of: BTreeMap<ObjectRef, Owner>) -> Self {
+        Self { namespace: namespace.to_owned(), of }
     }
 
     /// Whether an object belongs to somebody else than an application.
     #[must_use]
     pub fn is_anothers(&self, object: &ObjectRef, namespace: &str, application: &str) -> bool {
-        match self.of.get(&self.placed(object.clone())) {
+        // Only a cluster knows which kinds have namespaces: an object that names
+        // none is looked for in the one that it would get.
+        let mut placed = object.clone();
+        placed.namespace.get_or_insert_with(|| self.namespace.clone());
+        match self.of.get(&placed) {
             None => false,
             Some(Owner::Document) => true,
             Some(Owner::Application(of, name)) => of != namespace || name != application,
         }
-    }
-
-    /// Only a cluster knows which kinds have namespaces: an object that names none
-    /// is looked for in the one that it would get.
-    fn placed(&self, mut object: ObjectRef) -> ObjectRef {
-        object.namespace.get_or_insert_with(|| self.namespace.clone());
-        object
     }
 }

@@ -72,15 +72,15 @@ impl Audit {
         let intent = epoch.and_then(|epoch| self.intent_of(run, epoch, object));
         let Some(intent) = intent.filter(|_| object.kind != "Lease") else { return };
         let known = intent.open.objects.iter().any(|named| named.uid.as_ref() == Some(uid));
-        let fetched = self.looks.fetched_since(run, intent.turn, uid, None);
-        let stamped = self.looks.fetched_since(run, intent.turn, uid, Some(version));
-        let takes_over = intent.takes_over;
-        if !known && !fetched {
+        let fetched = |version| self.looks.fetched_since(run, intent.turn, uid, version);
+        let unseen = !known && !fetched(None);
+        let unasked = intent.takes_over && !fetched(Some(version)) && is_stamp(sim, write);
+        if unseen {
             self.broken("S11 what no intent knows is fetched for before it is written", || {
                 format!("{run} writes {object} with uid {uid}, which its intent does not know")
             });
         }
-        if !stamped && takes_over && is_stamp(sim, write) {
+        if unasked {
             self.broken("S11 no stamp on an older look", || {
                 format!("{run} stamps {object} at {version} without a fetch since it saw that")
             });

@@ -48,8 +48,9 @@ struct Intent {
     resizes: bool,
     /// It supersedes one of another run.
     takes_over: bool,
-    /// When it won, and after which look of whom.
+    /// When it won.
     at: u64,
+    /// Its place among the looks of all runs.
     turn: u64,
 }
 
@@ -224,8 +225,7 @@ impl Audit {
     /// Somebody acts under an intent: it rests on what it has seen of all its
     /// objects.
     fn acts(&mut self, epoch: u64) {
-        let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
-        for object in self.intents.range(of_epoch).flat_map(|(_, intent)| &intent.objects) {
+        for object in of_epoch(&self.intents, epoch).flat_map(|intent| &intent.objects) {
             let newest = self.acted.entry(object.clone()).or_default();
             *newest = epoch.max(*newest);
         }
@@ -275,6 +275,16 @@ impl Audit {
             });
         }
     }
+}
+
+/// The intents of a number: on a branch that was rewritten two runs may have
+/// one.
+fn of_epoch(
+    intents: &BTreeMap<(u64, String), Intent>,
+    epoch: u64,
+) -> impl Iterator<Item = &Intent> {
+    let range = (epoch, String::new())..(epoch + 1, String::new());
+    intents.range(range).map(|(_, intent)| intent)
 }
 
 /// Whether two versions of an object are the same but for status, the server's

@@ -1,6 +1,6 @@
 //! Invariants of a single write that reached the cluster.
 
-use super::{Audit, Intent, replicas, same_state};
+use super::{Audit, Intent, of_epoch, replicas, same_state};
 use crate::cluster::{Flying, Write};
 use crate::schedule::Sim;
 use serde_json::Value;
@@ -176,10 +176,7 @@ impl Audit {
         const NAME: &str = "S7 intent first";
         // On a branch that was rewritten two intents may have one number.
         let own = epoch.and_then(|epoch| self.intent_of(run, epoch, object));
-        let any = epoch.and_then(|epoch| {
-            let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
-            self.intents.range(of_epoch).next().map(|(_, intent)| intent)
-        });
+        let any = epoch.and_then(|epoch| of_epoch(&self.intents, epoch).next());
         let Some(intent) = own.or(any).cloned() else {
             self.broken(NAME, || format!("{run} writes {object} with epoch {epoch:?}, no intent"));
             return None;
@@ -296,11 +293,9 @@ impl Audit {
             .iter()
             .any(|named| named.object == *object && named.uid.as_deref() == uid);
         let written = mark_of(live).is_some_and(|(step, _)| step == intent.open.id);
-        let of_epoch = (epoch, String::new())..(epoch + 1, String::new());
-        let mut makers = self.intents.range(of_epoch).map(|(_, maker)| &maker.entity);
         let late = epoch < intent.open.epoch
             && replicas(live).unwrap_or(0) == 0
-            && makers.any(|maker| *maker == intent.entity);
+            && of_epoch(&self.intents, epoch).any(|maker| maker.entity == intent.entity);
         if !named && !written && !late {
             self.broken(NAME, || format!("{object} with uid {uid:?} is not what its intent names"));
         }
