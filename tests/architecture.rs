@@ -242,6 +242,10 @@ fn faults(file: &str, text: &str) -> Vec<String> {
         if home == "core" && !test && IMPURE.iter().any(|what| names(what)) {
             faults.push(format!("{file}: the core may not name `{spelled}`"));
         }
+        let prints = ["std::io::stdout", "std::io::stderr", "io::stdout", "io::stderr"];
+        if prints.iter().any(|what| names(what)) && file != "cli/terminal.rs" {
+            faults.push(format!("{file}: only cli/terminal.rs may name `{spelled}`"));
+        }
         if names("serde_saphyr") && !file.starts_with("core/yaml/") {
             faults.push(format!("{file}: only core/yaml may name `{spelled}`"));
         }
@@ -288,6 +292,9 @@ fn a_broken_arrow_is_found_however_it_is_written() {
         ("sandbox/a.rs", "use crate::edge::git;"),
         ("edge/a.rs", "use crate::cli::args;"),
         ("core/render/a.rs", "use serde_saphyr::from_str;"),
+        ("cli/a.rs", "fn f() { let _ = std::io::stdout(); }"),
+        ("edge/a.rs", "use std::io::{self, stderr};"),
+        ("edge/a.rs", "fn f() { drop(io::stderr()); }"),
         ("main.rs", "fn main() { tranche::engine::run() }"),
         ("helm/a.rs", "use crate::core::x;"),
         ("core/utils.rs", "use crate::core::x;"),
@@ -310,6 +317,7 @@ fn what_only_looks_like_an_arrow_is_none() {
         ("core/a.rs", "#[cfg(test)]\nmod tests { fn f() { std::fs::read(\"x\"); } }"),
         ("core/decide/a.rs", "use super::super::strategy; use super::engine;"),
         ("cli/a.rs", "use crate::{engine, edge, sandbox, core, port};"),
+        ("cli/terminal.rs", "fn f() { let _ = std::io::stdout(); }"),
         ("main.rs", "fn main() { tranche::cli::main() }"),
     ];
     for (file, text) in fine {

@@ -224,6 +224,11 @@ fn the_errors_that_people_see() {
 }
 
 #[test]
+fn what_reviewers_see() {
+    check("docs/review.md", 1);
+}
+
+#[test]
 fn what_people_do_when_something_goes_wrong() {
     check("docs/runbook.md", 15);
 }

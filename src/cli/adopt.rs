@@ -5,7 +5,7 @@ use super::args::{Adopt, Common};
 use super::connect::{only_target, open, wire};
 use super::exit::Failure;
 use super::settings;
-use super::terminal::{escaped, out};
+use super::terminal::{hidden, out, say};
 use crate::engine::{Engine, Options, Word};
 
 /// Adopts the cluster of one target.
@@ -14,11 +14,11 @@ pub(super) async fn run(common: &Common, options: &Adopt) -> Result<u8, Failure>
     let target = only_target(common, &repository.project, "the one whose cluster was rebuilt")?;
     let ports = wire(common, &repository, &target).await?;
     let engine = Engine::new(&ports, &target, Options::default());
-    let word = Word { by: settings::person(), reason: options.reason.clone() };
+    let word = Word { by: settings::person(), reason: options.reason.as_deref().map(hidden) };
     for record in engine.adopt(&word).await? {
-        out(&escaped(&format!("{}: nothing of it is on this cluster", record.entity)));
+        out(say(format!("{}: nothing of it is on this cluster", record.entity)));
     }
     let name = &target.name;
-    out(&escaped(&format!("target {name}: the cluster is adopted; `tranche apply` fills it")));
+    out(say(format!("target {name}: the cluster is adopted; `tranche apply` fills it")));
     Ok(0)
 }

@@ -4,7 +4,7 @@
 use super::args::{Apply, Common, OkExit};
 use super::connect::{Repository, open, targets, wire};
 use super::exit::{Failure, exit_code, show};
-use super::terminal::{err, escaped, out};
+use super::terminal::{err, out, say, say_json};
 use super::unread;
 use crate::core::model::Target;
 use crate::engine::{Class, Engine, Options, Report, Round, RunError};
@@ -69,8 +69,8 @@ pub(super) async fn one(
     for (_, rest) in &report.entities {
         match rest.class {
             Class::Done => {}
-            Class::Waiting | Class::Busy => out(&escaped(&rest.message)),
-            _ => err(&format!("error: {}", escaped(&rest.message))),
+            Class::Waiting | Class::Busy => out(say(&rest.message)),
+            _ => err("error: " + say(&rest.message)),
         }
     }
     if let Some(error) = &report.error {
@@ -78,7 +78,7 @@ pub(super) async fn one(
     }
     let quiet = report.class() == Class::Done;
     if quiet {
-        out(&format!("target {}: everything is as the plan says", target.name));
+        out("target " + say(&target.name) + ": everything is as the plan says");
     }
     Ok(report)
 }
@@ -125,7 +125,7 @@ fn write_summary(
         })
         .collect();
     let summary = json!({"format": 1, "exit": exit_code(class), "targets": targets});
-    let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
-    std::fs::write(path, text)
+    let text = say_json(&summary) + "\n";
+    std::fs::write(path, text.as_str())
         .map_err(|error| Failure::plain(&format!("{}: {error}", path.display())))
 }

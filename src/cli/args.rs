@@ -2,6 +2,7 @@
 //! anything with them.
 
 use crate::core::dialect::seconds;
+use crate::report::Forge;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +29,14 @@ pub struct Arguments {
 #[derive(Args, Clone, Debug)]
 pub struct Common {
     /// The plan repository: a path, or a URL of git (https, ssh, file)
-    #[arg(long, global = true, value_name = "PATH|URL", default_value = ".", env = "TRANCHE_REPO")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH|URL",
+        default_value = ".",
+        env = "TRANCHE_REPO",
+        hide_env_values = true
+    )]
     pub repo: String,
     /// The plan branch (default: the branch that the remote's HEAD points to)
     #[arg(long = "ref", global = true, value_name = "BRANCH")]
@@ -54,12 +62,14 @@ pub enum Command {
     Lint(Source),
     /// Print the objects that a plan renders
     #[command(
-        after_help = "They are as rendered, before a rollout names them by revision; `tranche plan` shows \
-    what changes on the cluster.\n\nExample:\n  tranche render --worktree > rendered.yaml"
+        after_help = "They are as rendered, before a rollout names them by revision, and without secret \
+    values; `tranche plan` shows what changes on the cluster.\n\nExample:\n  tranche render --worktree > rendered.yaml"
     )]
     Render(Source),
     /// Show the steps to come and what they change
-    #[command(after_help = "Example:\n  tranche plan --worktree --detailed-exitcode")]
+    #[command(
+        after_help = "docs/review.md says how to read it.\n\nExample:\n  tranche plan --worktree --detailed-exitcode\n  tranche plan -o markdown --full-diff plan.diff > comment.md"
+    )]
     Plan(Plan),
     /// Take every step that is due
     #[command(after_help = "Example:\n  tranche apply --wait 10m --ok-exit waiting,busy")]
@@ -100,7 +110,7 @@ pub enum Command {
     /// Work on a record branch that was damaged
     #[command(subcommand, after_help = "Example:\n  tranche record rebuild")]
     Record(Record),
-    /// Print the JSON Schema of a plan kind
+    /// Print the JSON Schema of a plan kind, or of what `plan -o json` prints
     #[command(after_help = "Example:\n  tranche schema --all schemas")]
     Schema(Schema),
 }
@@ -136,6 +146,50 @@ pub struct Plan {
     /// Take a plan branch whose history was rewritten
     #[arg(long)]
     pub accept_rewind: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = PlanForm::Text)]
+    pub output: PlanForm,
+    /// Whose limit a comment in Markdown keeps; the smallest is GitHub's
+    #[arg(long, value_enum, value_name = "FORGE", default_value_t = ForgeName::Github)]
+    pub forge: ForgeName,
+    /// Write the whole text to a file, whatever is printed
+    #[arg(long, value_name = "FILE")]
+    pub full_diff: Option<PathBuf>,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanForm {
+    /// For people at a terminal.
+    Text,
+    /// For programs: `tranche schema plan`.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+    /// A page of its own.
+    Html,
+}
+
+/// A forge, by its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ForgeName {
+    /// 65,536 characters.
+    Github,
+    /// 1,000,000 characters.
+    Gitlab,
+    /// 1,000,000 characters.
+    Gitea,
+}
+
+impl ForgeName {
+    /// The forge that is meant.
+    pub fn forge(self) -> Forge {
+        match self {
+            Self::Github => Forge::GitHub,
+            Self::Gitlab => Forge::GitLab,
+            Self::Gitea => Forge::Gitea,
+        }
+    }
 }
 
 /// Options of `apply`.
@@ -261,7 +315,7 @@ pub struct Rebuild {
 /// Options of `schema`.
 #[derive(Args, Debug)]
 pub struct Schema {
-    /// The kind: application, approllout or project
+    /// The kind: application, approllout, project, or plan
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub kind: Option<String>,
     /// Write every schema into a directory

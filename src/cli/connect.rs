@@ -4,7 +4,7 @@
 use super::args::Common;
 use super::exit::{Failure, exit_code};
 use super::settings;
-use super::terminal::{Screen, err};
+use super::terminal::{Screen, err, say, veil};
 use crate::core::dialect::{PROJECT_FILE, load_project};
 use crate::core::model::{ClusterRef, PlanFile, Project, Target};
 use crate::edge::cluster::{ApiServerClock, KubeCluster, connect};
@@ -57,6 +57,7 @@ pub enum TargetClock {
 
 /// Opens the plan repository and reads its project.
 pub(super) async fn open(common: &Common) -> Result<Repository, Failure> {
+    veil().learn_url(&common.repo);
     let remote = remote_name(&common.repo);
     let access = settings::access()?;
     let location = locate(&common.repo, remote.as_deref(), common.reference.as_deref(), &access)
@@ -66,6 +67,7 @@ pub(super) async fn open(common: &Common) -> Result<Repository, Failure> {
     let (remote, tips) = GitRemote::connect(&location, &cache, &access, "tranche/none")
         .await
         .map_err(|error| located(common, error))?;
+    let remote = remote.veiled(veil().clone());
     let project = last_valid(remote.objects(), &tips.plan)?;
     let id = remote.objects().root(&tips.plan)?.0;
     Ok(Repository {
@@ -125,7 +127,7 @@ fn last_valid<O: Objects>(objects: &O, tip: &CommitId) -> Result<Project, Failur
     for _ in 0..HISTORY {
         let Some(commit) = at else { break };
         if let Ok(found) = project(objects, &commit) {
-            err(&format!("note: tranche.yaml is invalid, that of {} holds", commit.short()));
+            err("note: tranche.yaml is invalid, that of " + say(commit.short()) + " holds");
             return Ok(found);
         }
         at = objects.info(&commit)?.parent;
@@ -199,7 +201,7 @@ pub(super) async fn wire(
     let stop = repository.stop()?;
     let (cluster, clock) = match target.cluster {
         ClusterRef::Sandbox => {
-            err(&format!("target {} is the sandbox: nothing real is changed", target.name));
+            err("target " + say(&target.name) + " is the sandbox: nothing real is changed");
             let dir = settings::sandbox_dir(
                 repository.location.url.as_str(),
                 &repository.id,
@@ -212,16 +214,19 @@ pub(super) async fn wire(
                 ))
             })?;
             let client = kube::Client::new(sandbox.service(), target.namespace.clone());
-            (KubeCluster::new(client), TargetClock::Sandbox(SandboxClock::new(sandbox)))
+            (
+                KubeCluster::new(client).veiled(veil().clone()),
+                TargetClock::Sandbox(SandboxClock::new(sandbox)),
+            )
         }
         ClusterRef::Context(_) | ClusterRef::InCluster => {
-            let connected = connect(&target.cluster, common.kubeconfig.as_deref()).await;
+            let connected = connect(&target.cluster, common.kubeconfig.as_deref(), veil()).await;
             let connected = connected.map_err(|error| Failure {
                 code: exit_code(Class::Failed),
                 message: format!("target {}: {error}", target.name),
                 next: "check the context's name, and `--kubeconfig` or KUBECONFIG".to_owned(),
             })?;
-            (connected.cluster, TargetClock::Server(connected.clock))
+            (connected.cluster.veiled(veil().clone()), TargetClock::Server(connected.clock))
         }
     };
     let remote = Rc::clone(&repository.remote);

@@ -6,7 +6,7 @@ use super::args::{Common, Decision};
 use super::connect::{Repository, open, targets};
 use super::exit::{Failure, show};
 use super::settings;
-use super::terminal::{escaped, out};
+use super::terminal::{Line, hidden, out, say};
 use crate::core::model::Target;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::engine::{Class, Commanded as Outcome, Order, RunError, Snapshot, command};
@@ -32,9 +32,9 @@ pub(super) async fn run(
         match on(&repository, &target, wanted, options).await {
             Ok(Some((subject, recorded))) => {
                 found += 1;
-                out(&escaped(&subject));
+                out(say(&subject));
                 let follows = if recorded { what_follows(wanted) } else { "nothing was recorded" };
-                out(&format!("  {follows}"));
+                out("  " + Line::ours(follows));
             }
             Ok(None) => {}
             Err(failure) => {
@@ -105,7 +105,12 @@ async fn decide(
     let Some(key) = find(&keys, &options.rollout, target)? else {
         return direct(&snapshot, &keys, &options.rollout, wanted).map(|()| Outcome::Unknown);
     };
-    let order = Order { wanted, by: settings::person(), at: now(), reason: options.reason.clone() };
+    let order = Order {
+        wanted,
+        by: settings::person(),
+        at: now(),
+        reason: options.reason.as_deref().map(hidden),
+    };
     Ok(command(remote, target, &key, &tip, &order, &Rc::default()).await?)
 }
 

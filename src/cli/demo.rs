@@ -10,7 +10,7 @@
 use super::args::{Apply, Common, Demo, Log};
 use super::connect::{open, targets};
 use super::exit::{Failure, exit_code};
-use super::terminal::{Paint, out};
+use super::terminal::{Line, out, paint, say};
 use crate::edge::git::GitStore;
 use crate::engine::Class;
 use crate::port::{Change, CommitId, Objects};
@@ -43,10 +43,10 @@ const COMMITS: &[(&str, &str, &str)] = &[
 
 /// Runs the demo.
 pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
-    let paint = Paint::stdout();
+    let paint = paint();
     let dir = directory(options)?;
     let plan = dir.join("plan.git");
-    out(&format!("A plan repository: {}", plan.display()));
+    out("A plan repository: " + say(plan.display().to_string()));
     let repository = git2::Repository::init_opts(
         &plan,
         git2::RepositoryInitOptions::new().bare(true).mkdir(true).initial_head("main"),
@@ -68,10 +68,10 @@ pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
     };
     let mut tip = None;
     for (number, (path, text, message)) in COMMITS.iter().enumerate() {
-        out(&format!("\n{}", paint.bold(&format!("Commit {}: {message}", number + 1))));
+        out("\n" + paint.bold(&say(format!("Commit {}: {message}", number + 1))));
         let commit = commit(&store, &plan, tip.as_ref(), path, text, message)?;
         tip = Some(commit);
-        out(&paint.dim(&format!("$ tranche apply --wait 10m --repo {}", plan.display())));
+        out(paint.dim(&say(format!("$ tranche apply --wait 10m --repo {}", plan.display()))));
         let repository = open(&common).await?;
         for target in targets(&common, &repository.project)? {
             let report = super::apply::one(&common, &apply, &repository, &target).await?;
@@ -80,11 +80,11 @@ pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
             }
         }
     }
-    out(&format!("\n{}", paint.bold("The record branch, newest first")));
-    out(&paint.dim(&format!("$ tranche log --repo {}", plan.display())));
+    out("\n" + paint.bold(&Line::ours("The record branch, newest first")));
+    out(paint.dim(&say(format!("$ tranche log --repo {}", plan.display()))));
     let log = Log { rollout: None, max_count: None, output: super::args::Output::Text };
     super::log::run(&common, &log).await?;
-    out(&format!("\n{}", paint.bold("Explore it")));
+    out("\n" + paint.bold(&Line::ours("Explore it")));
     let plan = plan.display();
     for line in [
         format!("git -C {plan} log --stat tranche/sandbox"),
@@ -93,7 +93,7 @@ pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
         format!("tranche status --repo {plan} --target sandbox"),
         format!("tranche plan --repo {plan} --target sandbox"),
     ] {
-        out(&format!("  {line}"));
+        out("  " + say(line));
     }
     Ok(0)
 }

@@ -1,7 +1,7 @@
 //! Exit codes, and how an error looks. Owns the number of each class; which
 //! class an end has is `engine`'s.
 
-use super::terminal::{err, escaped};
+use super::terminal::{err, out, say};
 use crate::engine::{Class, RunError};
 use std::process::ExitCode;
 
@@ -64,15 +64,20 @@ pub fn failed(failure: &Failure) -> ExitCode {
 
 /// Prints an error.
 pub fn show(message: &str, next: &str) {
-    err(&format!("error: {}", escaped(message)));
+    err("error: " + say(message));
     if !next.is_empty() {
-        err(&format!("  next: {}", escaped(next)));
+        err("  next: " + say(next));
     }
 }
 
 /// clap's own errors: help and version are no errors, the rest is wrong usage.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing more can be done if the terminal is gone.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    // What was typed, and help that shows the environment, may hold a secret.
+    let text = say(error.render().to_string().trim_end());
+    if error.use_stderr() {
+        err(text);
+        return ExitCode::from(USAGE);
+    }
+    out(text);
+    ExitCode::SUCCESS
 }

@@ -5,7 +5,7 @@
 
 use super::args::Init;
 use super::exit::Failure;
-use super::terminal::out;
+use super::terminal::{out, say};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
@@ -29,13 +29,13 @@ pub(super) fn run(options: &Init) -> Result<u8, Failure> {
     for (name, text) in FILES {
         let file = OpenOptions::new().write(true).create_new(true).open(dir.join(name));
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
-        out(&dir.join(name).display().to_string());
+        out(say(dir.join(name).display().to_string()));
     }
     let go =
         if dir.as_os_str() == "." { String::new() } else { format!("cd {} && ", dir.display()) };
-    out(&format!(
+    out(say(format!(
         "next: {go}git init -b main && git add . && git commit -m plan, then `tranche plan` and \
          `tranche apply --wait 10m`"
-    ));
+    )));
     Ok(0)
 }

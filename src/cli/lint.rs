@@ -4,7 +4,7 @@
 use super::args::{Common, Output, Source};
 use super::exit::Failure;
 use super::render::load_all;
-use super::terminal::{escaped, out};
+use super::terminal::{out, say, say_json};
 use serde_json::json;
 
 fn counted(count: usize, what: &str) -> String {
@@ -40,14 +40,14 @@ pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure
                 .iter()
                 .map(|n| json!({"file": n.place.file, "line": n.place.line, "message": n.message}))
                 .collect();
-            out(&serde_json::to_string_pretty(&json!({"notices": list})).unwrap_or_default());
+            out(say_json(&json!({"notices": list})));
         }
         Output::Text => {
             for notice in &notices {
-                out(&escaped(&format!("{}: {}", notice.place, notice.message)));
+                out(say(format!("{}: {}", notice.place, notice.message)));
             }
             for count in counts {
-                out(&escaped(&count));
+                out(say(count));
             }
         }
     }

@@ -4,7 +4,8 @@
 use super::args::{Common, Log, Output};
 use super::connect::{open, targets};
 use super::exit::Failure;
-use super::terminal::{Paint, escaped, out};
+use super::terminal::{out, paint, say, say_json};
+use crate::core::escape::Paint;
 use crate::core::record::Trailers;
 use crate::port::{CommitInfo, Objects, Remote};
 use serde_json::{Value, json};
@@ -35,8 +36,7 @@ pub(super) async fn run(common: &Common, options: &Log) -> Result<u8, Failure> {
     }
     if options.output == Output::Json {
         let rows: Vec<Value> = rows.iter().map(json_row).collect();
-        out(&serde_json::to_string_pretty(&json!({"format": 1, "commits": rows}))
-            .unwrap_or_default());
+        out(say_json(&json!({"format": 1, "commits": rows})));
         return Ok(0);
     }
     match &options.rollout {
@@ -49,7 +49,7 @@ pub(super) async fn run(common: &Common, options: &Log) -> Result<u8, Failure> {
         None if rows.is_empty() => out("the record is empty"),
         _ => {}
     }
-    let paint = Paint::stdout();
+    let paint = paint();
     for row in &rows {
         show(paint, several, row);
     }
@@ -93,11 +93,5 @@ fn show(paint: Paint, several: bool, (target, info, trailers): &Row) {
     let by = by.map_or_else(String::new, |by| format!("  by {by}"));
     let target = if several { format!("{target}  ") } else { String::new() };
     let head = format!("{seq:>5}  {}  {phase:<8}", info.time);
-    out(&format!(
-        "{}  {}{}{}",
-        paint.dim(&head),
-        escaped(&target),
-        escaped(subject(info)),
-        escaped(&by)
-    ));
+    out(paint.dim(&say(head)) + "  " + say(target) + say(subject(info)) + say(by));
 }

@@ -17,6 +17,7 @@ mod log;
 mod plan;
 mod rebuild;
 mod render;
+mod review;
 mod schema;
 mod settings;
 mod standing;
@@ -27,6 +28,7 @@ mod unread;
 
 pub use exit::exit_code;
 
+use crate::edge::process::forbid_core_dumps;
 use args::{Arguments, Command, Record};
 use clap::Parser;
 use exit::Failure;
@@ -35,6 +37,8 @@ use std::process::ExitCode;
 /// Reads the arguments, does the command, and tells how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
+    terminal::tell_faults();
+    forbid_core_dumps();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),

@@ -1,15 +1,17 @@
 //! `tranche plan`: the steps to come and what they change. Reads and dry-runs
-//! only. Owns how they are printed.
+//! only. Owns in which form they are printed.
 
-use super::args::{Common, Plan};
+use super::args::{Common, Plan, PlanForm};
 use super::connect::{open, targets, wire};
-use super::exit::{CHANGES, Failure, exit_code};
+use super::exit::{self, CHANGES, Failure, exit_code};
 use super::render::files_of;
-use super::terminal::{Paint, err, escaped, out};
+use super::review::review;
+use super::terminal::{err, out, paint, print, say, say_json, veil};
 use super::unread;
-use crate::core::diff::{Change, ObjectDiff};
-use crate::core::strategy::{Movement, StepKind};
-use crate::engine::{Class, Engine, Options, Preview, PreviewEntity, load_worktree};
+use crate::core::digest::Digest;
+use crate::core::escape::{Escaped, Paint, Terminal};
+use crate::engine::{Class, Engine, Options, RunError, load_worktree};
+use crate::report::{DiffReport, FullDiff, MarkdownForm, Resting, Review, TextForm, html, json};
 
 /// Shows what an apply would do.
 pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> {
@@ -26,7 +28,9 @@ pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> 
         project = declared.clone();
     }
     let (mut worst, mut changes) = (Class::Done, false);
+    let mut reports = Vec::new();
     for target in targets(common, &project)? {
+        veil().leave(&target.name);
         let ports = wire(common, &repository, &target).await?;
         let loaded = match &files {
             Some((files, _)) => Some(load_worktree(files.clone(), &target)?),
@@ -34,114 +38,82 @@ pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> 
         };
         let run = Options { wait: None, accept_rewind: options.accept_rewind };
         let preview = Engine::new(&ports, &target, run).preview(loaded).await?;
-        show(&target.name, &preview);
         changes |= preview.changes();
         let refused = preview.entities.iter().filter_map(|e| e.rest.as_ref()).map(|r| r.class);
         worst = refused.filter(|class| *class < Class::Failed).fold(worst, Class::min);
+        let stops: Vec<RunError> =
+            preview.entities.iter().flat_map(|entity| entity.refusals.clone()).collect();
+        worst = stops.iter().map(|stop| stop.class).fold(worst, Class::min);
+        let one = Review::of(vec![review(&target.name, preview)]);
+        for report in &one.targets {
+            if options.output == PlanForm::Text {
+                let form = TextForm { veil: veil(), paint: paint(), told_elsewhere: true };
+                print(&form.target(report));
+            }
+            talk(report);
+        }
+        for stop in &stops {
+            exit::show(&stop.message, &stop.next);
+        }
+        reports.extend(one.targets);
     }
+    let review = Review::of(reports);
+    show(options, &review)?;
     if worst < Class::Failed {
         return Ok(exit_code(worst));
     }
     Ok(if changes && options.detailed_exitcode { CHANGES } else { 0 })
 }
 
-fn show(target: &str, preview: &Preview) {
-    let paint = Paint::stdout();
-    let short = preview.plan_commit.get(..10).unwrap_or(&preview.plan_commit);
-    out(&paint.bold(&format!("target {}, plan {short}", escaped(target))));
-    for revision in &preview.publications {
-        out(&format!("  publish revision {}", paint.green(&escaped(revision))));
-    }
-    for entity in &preview.entities {
-        show_entity(paint, entity);
-    }
-    let rests = |entity: &PreviewEntity| entity.rest.as_ref().map(|rest| rest.class);
-    let done = preview.entities.iter().all(|entity| rests(entity) == Some(Class::Done));
-    if !preview.changes() && done {
-        out("  nothing to do");
-    }
-    for entity in &preview.entities {
-        for object in &entity.objects {
-            show_diff(paint, object);
+/// Warnings and refusals, on stderr whatever the form.
+fn talk(report: &DiffReport) {
+    for entity in &report.entities {
+        for warning in &entity.warnings {
+            err("note: " + say(format!("{}: {warning}", entity.entity)));
+        }
+        if let Resting::Refused(text) = &entity.rest {
+            err("error: " + say(text));
         }
     }
 }
 
-fn show_entity(paint: Paint, entity: &PreviewEntity) {
-    for warning in &entity.warnings {
-        err(&format!("note: {}: {}", entity.key, escaped(warning)));
+/// Prints all targets in one of the other forms, and writes the full diff.
+fn show(options: &Plan, review: &Review) -> Result<(), Failure> {
+    let full = || full_text(review);
+    if let Some(path) = &options.full_diff {
+        write(path, full().as_str())?;
     }
-    if let Some(rest) = &entity.rest {
-        match rest.class {
-            Class::Done if entity.amends => out(&format!("  record {}", escaped(&rest.message))),
-            Class::Done => {}
-            Class::Waiting | Class::Busy => {
-                let text = format!("{}: {}", entity.key, rest.message);
-                out(&format!("  {}", paint.yellow(&escaped(&text))));
-            }
-            _ => {
-                let key = entity.key.to_string();
-                let named = rest.message.contains(&key);
-                let text = if named { String::new() } else { format!("{key}: ") } + &rest.message;
-                err(&format!("error: {}", escaped(&text)));
-            }
-        }
-        return;
-    }
-    out(&format!("  {}", paint.bold(&escaped(&headline(entity)))));
-    if let Some(floor) = entity.floor {
-        out(&format!("    at least {floor} pods stay ready throughout"));
-    }
-    for (i, step) in entity.steps.iter().enumerate() {
-        let name = match step.kind {
-            StepKind::Batch(index) => format!("batch {}", index + 1),
-            StepKind::Abort => "back to stable".to_owned(),
-            StepKind::Settle => "apply".to_owned(),
-            StepKind::Orphans => "remove leftovers".to_owned(),
-            StepKind::Replay(0) => "bring back stable".to_owned(),
-            StepKind::Replay(done) => format!("bring back batch {done}"),
-        };
-        let next = if i == 0 { " (next)" } else { "" };
-        out(&format!("    {name}{next}  {}", paint.dim(&step.id().to_string())));
-        for effect in &step.effects {
-            out(&format!("      {}", escaped(&effect.to_string())));
+    match options.output {
+        PlanForm::Text => {}
+        PlanForm::Json => out(say_json(json(review, veil()).as_value())),
+        PlanForm::Html => print(&html(review, veil())),
+        PlanForm::Markdown => {
+            let digest = Digest::of_bytes(full().as_str().as_bytes());
+            let file = options.full_diff.as_ref().and_then(|path| path.file_name());
+            let full = FullDiff {
+                file: file.map(|name| name.to_string_lossy().into_owned()),
+                sha256: digest.as_str().trim_start_matches("sha256:").to_owned(),
+            };
+            let limit = options.forge.forge().limit();
+            print(&MarkdownForm { veil: veil(), limit, full: &full }.comment(review));
         }
     }
+    Ok(())
 }
 
-fn headline(entity: &PreviewEntity) -> String {
-    let Some(record) = &entity.record else { return entity.key.to_string() };
-    let name = |r: &Option<crate::core::record::RevisionRef>| {
-        r.as_ref().map_or_else(|| "nothing".to_owned(), |r| r.name.clone())
-    };
-    if record.movement.is_none() {
-        return format!("{}: {}", entity.key, name(&record.target));
+/// The text of all targets as one file.
+fn full_text(review: &Review) -> Escaped<Terminal> {
+    let form = TextForm { veil: veil(), paint: Paint::new(false), told_elsewhere: false };
+    let mut text = Escaped::empty();
+    for (i, report) in review.targets.iter().enumerate() {
+        text += if i == 0 { "" } else { "\n" };
+        text += form.target(report);
     }
-    let (from, to) = (record.status.rollout_original_size, record.status.rollout_target_size);
-    let target = name(&record.target);
-    match record.movement {
-        Some(Movement::Scale) => format!("{}: {target} from {from} to {to} pods", entity.key),
-        Some(Movement::Deploy) => format!("{}: first rollout of {target}, {to} pods", entity.key),
-        _ => format!("{}: {} to {target}, {to} pods", entity.key, name(&record.source)),
-    }
+    text
 }
 
-fn show_diff(paint: Paint, object: &ObjectDiff) {
-    let verb = match object.change {
-        Change::Create => paint.green("create"),
-        Change::Update => paint.yellow("update"),
-        Change::Delete => paint.red("delete"),
-        Change::None => return,
-    };
-    out(&format!("\n{verb} {}", paint.bold(&escaped(&object.object.to_string()))));
-    for line in &object.lines {
-        let text = escaped(line);
-        let text = match line.chars().next() {
-            Some('+') => paint.green(&text),
-            Some('-') => paint.red(&text),
-            Some('@') => paint.dim(&text),
-            _ => text,
-        };
-        out(&format!("  {text}"));
-    }
+#[expect(clippy::disallowed_methods, reason = "the full diff is a file that the caller names")]
+fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text)
+        .map_err(|error| Failure::plain(&format!("{}: {error}", path.display())))
 }

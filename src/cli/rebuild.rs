@@ -5,7 +5,7 @@ use super::args::{Common, Rebuild};
 use super::connect::{only_target, open, wire};
 use super::exit::Failure;
 use super::settings;
-use super::terminal::{escaped, out};
+use super::terminal::{hidden, out, say};
 use crate::engine::{Engine, Options, Rebuilt, Word};
 
 /// Shows what was found, and writes it if so asked.
@@ -14,13 +14,13 @@ pub(super) async fn run(common: &Common, options: &Rebuild) -> Result<u8, Failur
     let target = only_target(common, &repository.project, "the one whose record is to be rebuilt")?;
     let ports = wire(common, &repository, &target).await?;
     let engine = Engine::new(&ports, &target, Options::default());
-    let word = Word { by: settings::person(), reason: options.reason.clone() };
+    let word = Word { by: settings::person(), reason: options.reason.as_deref().map(hidden) };
     show(&target.record_branch, &engine.rebuild(options.write, &word).await?);
     Ok(0)
 }
 
 fn show(branch: &str, rebuilt: &Rebuilt) {
-    let line = |text: String| out(&escaped(&text));
+    let line = |text: String| out(say(text));
     line(format!("record branch {branch}: stands at {}", rebuilt.from));
     for revision in &rebuilt.revisions {
         line(format!("  revision {revision}"));

@@ -4,10 +4,11 @@
 use super::args::{Common, Output, Source};
 use super::connect::{invalid, open, targets};
 use super::exit::Failure;
-use super::terminal::out;
+use super::terminal::{out, say, say_json, veil};
 use super::unread;
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::model::{PlanFile, Project};
+use crate::core::secrecy::redacted;
 use crate::core::yaml::to_yaml;
 use crate::edge::git::{checkout, worktree_files};
 use crate::engine::{Loaded, load_plan, load_worktree};
@@ -18,16 +19,16 @@ use serde_json::Value;
 pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut all = Vec::new();
     for (_, loaded) in load_all(common, options.worktree).await? {
-        all.extend(objects(&loaded));
+        all.extend(objects(&loaded).iter().map(shown));
     }
     match options.output {
         Output::Json => {
             let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": all});
-            out(&serde_json::to_string_pretty(&list).unwrap_or_default());
+            out(say_json(&list));
         }
         Output::Text => {
             for object in &all {
-                out(&format!("---\n{}", to_yaml(object).trim_end()));
+                out("---\n" + say(to_yaml(object).trim_end()));
             }
         }
     }
@@ -44,6 +45,7 @@ pub(super) async fn load_all(
         let (files, project) = files_of(&common.repo)?;
         for target in targets(common, &project)? {
             all.push((target.name.clone(), load_worktree(files.clone(), &target)?));
+            learn(&all);
         }
         return Ok(all);
     }
@@ -52,8 +54,17 @@ pub(super) async fn load_all(
     for target in targets(common, &repository.project)? {
         let loaded = load_plan(repository.remote.objects(), &repository.tip, &target)?;
         all.push((target.name, loaded));
+        learn(&all);
     }
     Ok(all)
+}
+
+/// Lets the secrets that the newest of these plans renders be known as such.
+fn learn(all: &[(String, Loaded)]) {
+    for object in all.iter().rev().take(1).flat_map(|(_, loaded)| objects(loaded)) {
+        let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+        veil().learn_object(kind, &object);
+    }
 }
 
 /// The plan files of a checkout, committed or not, and its project. Neither a
@@ -66,13 +77,21 @@ pub(super) fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> 
     let project =
         dialect::load_project(first.first()).map_err(|errors| invalid(&errors.to_string()))?;
     let files = worktree_files(&root, &mut |path, _| dialect::selects(&project, path))?;
+    for file in &files {
+        veil().learn_file(&String::from_utf8_lossy(&file.bytes));
+    }
     Ok((files, project))
+}
+
+/// An object without its secret values.
+fn shown(object: &Value) -> Value {
+    redacted(object.get("kind").and_then(Value::as_str).unwrap_or_default(), object)
 }
 
 /// All objects of a plan: plain ones, routes that rollouts drive, then each
 /// application's.
 fn objects(loaded: &Loaded) -> Vec<Value> {
-    let plain = loaded.plan.objects.iter().map(|object| object.body.clone());
+    let plain = loaded.plan.objects.iter().map(|object| object.body.as_ref().clone());
     let rendered = loaded.applications.values().flat_map(|application| {
         let components = application.rendered.components.iter();
         components

@@ -5,6 +5,7 @@
 
 use super::args::duration;
 use super::exit::Failure;
+use super::terminal::veil;
 use crate::core::digest::Digest;
 use crate::edge::git::Access;
 use std::path::PathBuf;
@@ -41,7 +42,9 @@ pub(super) fn access() -> Result<Access, Failure> {
     let deadline = deadline.map_err(|cause| {
         Failure::usage(format!("TRANCHE_GIT_TIMEOUT: {cause}"), "set it to a time such as `5m`")
     })?;
-    let login = Access::new(variable("TRANCHE_GIT_USERNAME"), variable("TRANCHE_GIT_PASSWORD"));
+    let password = variable("TRANCHE_GIT_PASSWORD");
+    veil().learn(password.as_deref().unwrap_or_default());
+    let login = Access::new(variable("TRANCHE_GIT_USERNAME"), password);
     Ok(login.with_deadline(deadline).with_ssh(variable("GIT_SSH_COMMAND")))
 }
 

@@ -5,9 +5,10 @@ use super::args::{Common, Output, Status};
 use super::connect::{open, targets};
 use super::exit::Failure;
 use super::standing::{Left, Standing};
-use super::terminal::{Paint, escaped, out};
+use super::terminal::{Line, out, paint, say, say_json};
 use crate::core::decide::RollingState;
-use crate::core::record::EntityRecord;
+use crate::core::escape::Paint;
+use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{EntityKind, StepKind};
 use crate::engine::{Snapshot, load_plan};
 use crate::port::Remote;
@@ -48,13 +49,13 @@ pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure
             "applications": all(&direct),
             "left": all(&left),
         });
-        out(&serde_json::to_string_pretty(&status).unwrap_or_default());
+        out(say_json(&status));
         return Ok(0);
     }
     if rollouts.is_empty() && direct.is_empty() && left.is_empty() {
         out("nothing is recorded as rolled out; `tranche plan` shows what would be");
     }
-    let paint = Paint::stdout();
+    let paint = paint();
     for row in rollouts.iter().chain(&direct).chain(&left) {
         show(paint, row);
     }
@@ -100,38 +101,42 @@ fn json_row(row: &Standing) -> Value {
 fn show(paint: Paint, row: &Standing) {
     let record = &row.record;
     let key = format!("{}/{}", record.entity.namespace, record.entity.name);
-    let head = format!("{} on {}", paint.bold(&escaped(&key)), escaped(&row.target));
-    let goal = escaped(record.target.as_ref().map_or("", |target| target.name.as_str()));
+    let head = paint.bold(&say(key)) + " on " + say(&row.target);
+    let goal = say(record.target.as_ref().map_or("", |target| target.name.as_str()));
     let state = state(paint, record);
     if let Some(left) = &row.left {
-        let goal = if goal.is_empty() { goal } else { format!(" {goal},") };
-        out(&format!("{head}:{goal} {state}"));
-        out(&format!("  no longer in the plan; {}", escaped(&remains(left))));
+        let goal = if goal.is_empty() { goal } else { " " + goal + "," };
+        out(head + ":" + goal + " " + state);
+        out("  no longer in the plan; " + say(remains(left)));
         return;
     }
     if record.entity.kind == EntityKind::Rollout {
-        out(&format!("{head}: {state}"));
+        out(head + ": " + state);
         let source = record.source.as_ref().map_or("nothing", |s| s.name.as_str());
-        out(&format!("  from {} to {goal}", escaped(source)));
-        out(&format!("  {}", progress(record)));
+        out("  from " + say(source) + " to " + goal);
+        out("  " + say(progress(record)));
     } else {
-        let goal = if goal.is_empty() { goal } else { format!("{goal}, ") };
-        out(&format!("{head}: {goal}{state}"));
+        let goal = if goal.is_empty() { goal } else { goal + ", " };
+        out(head + ": " + goal + state);
     }
     if let Some(reason) = &row.frozen {
-        out(&format!("  frozen: {}", escaped(reason)));
+        out("  frozen: " + say(reason));
     }
     let failed = record.status.rolling_state == RollingState::RolloutFailed;
-    if let Some(last) = record.last.as_ref().filter(|last| failed && !last.message.is_empty()) {
-        out(&format!("  because: {}", escaped(&last.message)));
+    if let Some(last) = record.last.as_ref().filter(|last| !last.message.is_empty()) {
+        if failed {
+            out("  because: " + say(&last.message));
+        } else if last.verdict == Ended::Succeeded && last.kind != StepKind::Abort {
+            out("  note: " + say(&last.message));
+        }
     }
     if let Some(waiting) = &row.waiting {
-        out(&format!("  waiting: {}", escaped(&waiting.reason)));
+        out("  waiting: " + say(&waiting.reason));
     }
 }
 
-fn state(paint: Paint, record: &EntityRecord) -> String {
-    let state = record.state().to_string();
+fn state(paint: Paint, record: &EntityRecord) -> Line {
+    let state = say(record.state().to_string());
     match record.status.rolling_state {
         RollingState::RolloutSucceed => paint.green(&state),
         RollingState::RolloutFailed => paint.red(&state),

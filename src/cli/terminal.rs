@@ -1,80 +1,67 @@
-//! stdout, stderr, and what of a run is shown while it goes on. Owns colours
-//! and the escaping of what others wrote; it must never print that raw.
+//! stdout, stderr, and what of a run is shown while it goes on. Owns the one
+//! way out of the program and the veil before it: nothing is printed that has
+//! not passed the veil and been escaped.
 
 #![expect(clippy::disallowed_methods, reason = "the terminal's settings come from the environment")]
 
+use crate::core::escape::{Escaped, Paint, Terminal};
 use crate::core::record::CommitPhase;
+use crate::core::secrecy::{RedactedJson, Veil};
 use crate::port::{Audience, Progress};
+use serde_json::Value;
 use std::io::{IsTerminal, Write};
+use std::sync::LazyLock;
+
+/// What may be printed.
+pub type Line = Escaped<Terminal>;
+
+static VEIL: LazyLock<Veil> = LazyLock::new(Veil::new);
+
+/// What this process knows to be secret.
+pub fn veil() -> &'static Veil {
+    &VEIL
+}
+
+/// Any text, made fit to be printed.
+pub fn say(text: impl AsRef<str>) -> Line {
+    Line::of(&VEIL.text(text.as_ref()))
+}
+
+/// Any JSON, made fit to be printed or written to a file.
+pub fn say_json(value: &Value) -> Line {
+    Line::json(&hidden_json(value))
+}
+
+fn hidden_json(value: &Value) -> RedactedJson {
+    VEIL.json(value)
+}
+
+/// A text without secrets, for where it is kept and not printed.
+pub fn hidden(text: &str) -> String {
+    VEIL.text(text).to_string()
+}
 
 /// Writes a line of data to stdout. A closed pipe ends quietly: whoever read
 /// has seen enough.
-pub fn out(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+pub fn out(line: impl Into<Line>) {
+    let _ = writeln!(std::io::stdout(), "{}", line.into().as_str());
 }
 
 /// Writes a line of talk to stderr.
-pub fn err(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+pub fn err(line: impl Into<Line>) {
+    let _ = writeln!(std::io::stderr(), "{}", line.into().as_str());
 }
 
-/// Text from outside, safe on a terminal: line breaks and tabs stay, every
-/// other control character is shown as an escape.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\n' || c == '\t' || !c.is_control() {
-            out.push(c);
-        } else {
-            out.extend(c.escape_unicode());
-        }
-    }
-    out
+/// Writes a whole document to stdout, in whatever form.
+pub fn print<S>(text: &Escaped<S>) {
+    let _ = std::io::stdout().write_all(text.as_str().as_bytes());
 }
 
-/// Colours of a stream that may have them.
-#[derive(Clone, Copy, Debug)]
-pub struct Paint(bool);
-
-impl Paint {
-    /// Colours for stdout: on a terminal, unless NO_COLOR says otherwise.
-    pub fn stdout() -> Self {
-        Self(std::io::stdout().is_terminal() && wanted())
-    }
-
-    fn with(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    /// For what stands out.
-    pub fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    /// For what is added or good.
-    pub fn green(self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    /// For what is removed or bad.
-    pub fn red(self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    /// For what needs a person.
-    pub fn yellow(self, text: &str) -> String {
-        self.with("33", text)
-    }
-
-    /// For places and the like.
-    pub fn dim(self, text: &str) -> String {
-        self.with("2", text)
-    }
-}
-
-fn wanted() -> bool {
+/// Colours for stdout: on a terminal, unless NO_COLOR says otherwise.
+pub fn paint() -> Paint {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    let able = !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    Paint::new(able && std::io::stdout().is_terminal())
 }
 
 /// Logs of the libraries below, for those who ask by TRANCHE_LOG.
@@ -82,11 +69,45 @@ pub fn log_to_stderr() {
     if let Ok(filter) = std::env::var("TRANCHE_LOG") {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_writer(|| Log)
             .finish();
         // Only fails where a subscriber is set already.
         let _ = tracing::subscriber::set_global_default(subscriber);
     }
+}
+
+/// The logs' way to stderr: each event comes in one piece.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        std::io::stderr().write_all(say(&*text).as_str().as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// Lets a fault of the program itself be told like any other error: the text
+/// of a panic may hold what was being worked on.
+pub fn tell_faults() {
+    std::panic::set_hook(Box::new(|fault| {
+        let place = fault.location().map_or_else(String::new, |at| format!(" at {at}"));
+        let payload = fault.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let cause = VEIL.last_text(text.unwrap_or("no cause given"));
+        let cause = cause.map_or_else(Line::empty, |cause| ": " + Line::of(&cause));
+        let place = VEIL.last_text(&place).map_or_else(Line::empty, |place| Line::of(&place));
+        err("error: a fault in tranche itself" + place + cause);
+        err(
+            "  next: report it with the command and this line; the next run finds out what was done",
+        );
+    }));
 }
 
 /// Shows a run: what is recorded as data, effects and looks as progress on a
@@ -98,9 +119,9 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A screen for this process.
+    /// For this process's streams.
     pub fn new() -> Self {
-        Self { paint: Paint::stdout(), progress: std::io::stderr().is_terminal() }
+        Self { paint: paint(), progress: std::io::stderr().is_terminal() }
     }
 }
 
@@ -108,7 +129,7 @@ impl Audience for Screen {
     fn hear(&self, progress: &Progress) {
         match progress {
             Progress::Recorded { phase, subject } => {
-                let label = format!("{:<8}", phase.to_string());
+                let label = say(format!("{:<8}", phase.to_string()));
                 let label = match phase {
                     CommitPhase::Result | CommitPhase::Publish => self.paint.green(&label),
                     CommitPhase::Waiting => self.paint.yellow(&label),
@@ -116,26 +137,16 @@ impl Audience for Screen {
                         self.paint.dim(&label)
                     }
                 };
-                out(&format!("{label} {}", escaped(subject)));
+                out(label + " " + say(subject));
             }
-            Progress::Notice(text) => err(&format!("note: {}", escaped(text))),
+            Progress::Notice(text) => err("note: " + say(text)),
             Progress::Effect(text) if self.progress => {
-                err(&self.paint.dim(&format!("         {}", escaped(text))));
+                err(self.paint.dim(&("         " + say(text))));
             }
             Progress::Looking(text) if self.progress => {
-                err(&self.paint.dim(&format!("         … {}", escaped(text))));
+                err(self.paint.dim(&("         … " + say(text))));
             }
             Progress::Effect(_) | Progress::Looking(_) => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_reach_no_terminal() {
-        assert_eq!(escaped("a\u{1b}[2Jb\r\u{9b}c\n\td"), "a\\u{1b}[2Jb\\u{d}\\u{9b}c\n\td");
     }
 }

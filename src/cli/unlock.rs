@@ -6,7 +6,7 @@ use super::args::{Common, Unlock};
 use super::connect::{Repository, open, targets, wire};
 use super::exit::Failure;
 use super::settings;
-use super::terminal::{escaped, out};
+use super::terminal::{hidden, out, say};
 use crate::core::model::Target;
 use crate::core::strategy::{EntityKey, EntityKind, StepId};
 use crate::engine::{Class, Engine, Options, RunError, Snapshot, Unlocked, Word, open_step};
@@ -38,13 +38,13 @@ pub(super) async fn run(common: &Common, options: &Unlock) -> Result<u8, Failure
     };
     let ports = wire(common, &repository, target).await?;
     let engine = Engine::new(&ports, target, Options::default());
-    let word = Word { by: settings::person(), reason: options.reason.clone() };
+    let word = Word { by: settings::person(), reason: options.reason.as_deref().map(hidden) };
     let done = if options.abandon {
         engine.abandon(key, id, &word).await?
     } else {
         engine.unlock(key, id, &word).await?
     };
-    out(&escaped(&match done {
+    out(say(match done {
         Unlocked::Free(key) => {
             format!("{key}: step {id} is unlocked; `tranche apply` takes it over")
         }

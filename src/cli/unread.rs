@@ -2,7 +2,7 @@
 //! keep a command from going on.
 
 use super::connect::Repository;
-use super::terminal::{err, escaped};
+use super::terminal::{err, say};
 use crate::core::dialect;
 use crate::edge::git::{Ahead, ahead};
 use crate::port::Remote;
@@ -14,7 +14,7 @@ pub fn note(repository: &Repository) {
     let found = ahead(root, repository.remote.objects(), &repository.tip, &wanted);
     if let Some(words) = words(&found) {
         let branch = &repository.location.plan_branch;
-        err(&escaped(&format!(
+        err(say(format!(
             "note: what is read is branch {branch} of {} at {}; the checkout {words}",
             repository.location.url,
             repository.tip.short()

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A SHA-256 digest in the form `sha256:<64 lower-case hex digits>`.
@@ -22,6 +23,25 @@ impl Digest {
         bytes.extend_from_slice(domain.as_bytes());
         bytes.push(b'\n');
         write_canonical(value, &mut bytes);
+        Self::of_bytes(&bytes)
+    }
+
+    /// The digest of a list of values: as [`Self::of`] the array of them, which
+    /// need not be put together for it.
+    #[must_use]
+    pub fn of_all<'v>(domain: &str, values: impl IntoIterator<Item = Cow<'v, Value>>) -> Self {
+        let mut bytes = Vec::with_capacity(4096);
+        bytes.extend_from_slice(domain.as_bytes());
+        let mut before = b"\n[".as_slice();
+        for value in values {
+            bytes.extend_from_slice(before);
+            write_canonical(&value, &mut bytes);
+            before = b",";
+        }
+        if before != b"," {
+            bytes.extend_from_slice(before);
+        }
+        bytes.push(b']');
         Self::of_bytes(&bytes)
     }
 
@@ -76,24 +96,30 @@ pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             out.push(b']');
         }
         Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            out.push(b'{');
-            for (i, key) in keys.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write_text(key, out);
-                out.push(b':');
-                if let Some(inner) = map.get(key) {
-                    write_canonical(inner, out);
-                }
+            if map.keys().is_sorted() {
+                write_entries(map.iter(), out);
+            } else {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                write_entries(entries.into_iter(), out);
             }
-            out.push(b'}');
         }
         Value::String(text) => write_text(text, out),
         scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
     }
+}
+
+fn write_entries<'v>(entries: impl Iterator<Item = (&'v String, &'v Value)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (i, (key, value)) in entries.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write_text(key, out);
+        out.push(b':');
+        write_canonical(value, out);
+    }
+    out.push(b'}');
 }
 
 /// A JSON string; most have nothing to escape.
@@ -118,6 +144,10 @@ mod tests {
         let b: Value = serde_json::from_str(r#"{"a":[true,null,"x"],"b":1}"#).unwrap();
         assert_eq!(Digest::of("v1", &a), Digest::of("v1", &b));
         assert_ne!(Digest::of("v1", &a), Digest::of("v2", &a));
+        for list in [json!([]), json!([1]), json!([a, "x", null])] {
+            let items = list.as_array().unwrap().iter().map(Cow::Borrowed);
+            assert_eq!(Digest::of_all("v1", items), Digest::of("v1", &list));
+        }
     }
 
     #[test]

@@ -6,7 +6,15 @@
 use super::signal::Stop;
 use crate::core::record::Holder;
 use crate::port::Process;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
+
+/// Keeps this process's memory, which holds credentials, out of core dumps.
+/// Where that is not allowed nothing else is at stake, so it is left at that.
+pub fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+}
 
 /// This process.
 #[derive(Debug)]

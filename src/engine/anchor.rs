@@ -402,3 +402,13 @@ pub(super) fn exactly(live: &Value) -> WriteMode {
     };
     WriteMode::Exactly { uid: text("uid"), resource_version: text("resourceVersion") }
 }
+
+/// As [`exactly`], taking over fields of others where that is asked for.
+pub(super) fn exactly_or_taking(live: &Value, takes: bool) -> WriteMode {
+    match exactly(live) {
+        WriteMode::Exactly { uid, resource_version } if takes => {
+            WriteMode::Taking { uid, resource_version }
+        }
+        mode => mode,
+    }
+}

@@ -2,13 +2,15 @@
 //! Owns what is refused before a lock is taken; it asks and dry-runs, and must
 //! never write.
 
-use super::anchor::exactly;
+use super::anchor::exactly_or_taking;
+use super::concurrently::concurrently;
 use super::outcome::Halt;
+use super::sweep::Sweep;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::strategy::{
-    Effect, EntityKey, Movement, Side, Stamp, desired, epoch_of, workload,
+    Effect, EntityKey, Movement, Side, Stamp, beside_others, desired, epoch_of, workload,
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
@@ -23,11 +25,13 @@ impl<P: Ports> Engine<'_, P> {
         act: &Act,
         cursor: usize,
         live: &Live,
+        sweep: &Sweep,
     ) -> Result<(), Halt> {
         for effect in act.step.effects.iter().skip(cursor) {
             self.allowed(key, effect, live).await?;
         }
         let mut seen = BTreeSet::new();
+        let mut trials = Vec::new();
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
             deletable(effect, live)?;
             if let (Effect::Delete { object, .. }, Some(live)) = (effect, live.get(effect.object()))
@@ -36,7 +40,9 @@ impl<P: Ports> Engine<'_, P> {
                 still_empty(object, live)?;
             }
             let Effect::Write { object, side, driven, .. } = effect else { continue };
-            if !seen.insert(object) {
+            // What a sweep has shown was asked about in the same breath.
+            let known = sweep.entities.contains(key) && sweep.agreed(object);
+            if known || !seen.insert(object) {
                 continue;
             }
             let Some((body, revision)) = act.table.get(*side, object) else { continue };
@@ -47,20 +53,38 @@ impl<P: Ports> Engine<'_, P> {
                 entity: key,
                 revision,
             };
-            let body = desired(object, body, driven, &stamp);
-            let mode = live.get(object).map_or(WriteMode::CreateOnly, exactly);
-            match self.ports.cluster().apply(object, &body, &mode, true).await {
-                Ok(_) => {}
-                Err(error) => match error.problem {
-                    // Its namespace is created by the same step.
-                    ClusterProblem::Missing(_) if creates_namespace(act, object) => {}
-                    // Changed since it was observed: look again.
-                    ClusterProblem::Stale(_) => return Err(Halt::Again),
-                    _ => return Err(error.into()),
-                },
-            }
+            let state = desired(object, body, driven, &stamp);
+            trials.push(match live.get(object) {
+                Some(live) => {
+                    let beside = beside_others(object, live, state, driven);
+                    (object, beside.state, exactly_or_taking(live, beside.takes))
+                }
+                None => (object, state, WriteMode::CreateOnly),
+            });
         }
-        Ok(())
+        let trials = trials.iter().map(|(object, body, mode)| self.trial(act, object, body, mode));
+        concurrently(trials).await.into_iter().collect()
+    }
+
+    async fn trial(
+        &self,
+        act: &Act,
+        object: &ObjectRef,
+        body: &Value,
+        mode: &WriteMode,
+    ) -> Result<(), Halt> {
+        match self.ports.cluster().apply(object, body, mode, true).await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.problem {
+                // Its namespace is created by the same step.
+                ClusterProblem::Missing(_) if creates_namespace(act, object) => Ok(()),
+                // Only the write itself shows what the webhook says.
+                ClusterProblem::NoDryRun(_) => Ok(()),
+                // Changed since it was observed: look again.
+                ClusterProblem::Stale(_) => Err(Halt::Again),
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// Whether an attempt begins with the size that is stored. It was taken from
@@ -109,15 +133,19 @@ impl<P: Ports> Engine<'_, P> {
         Ok(())
     }
 
-    async fn granted(&self, key: &EntityKey, access: Access, what: &str) -> Result<(), Halt> {
-        let known = self.rights.borrow().get(&access).copied();
-        let may = match known {
-            Some(may) => may,
-            None => self.ports.cluster().may(&access).await?,
-        };
-        let verb = access.verb;
+    /// Whether this identity has a right; asked once a run.
+    pub(super) async fn may(&self, access: Access) -> Result<bool, RunError> {
+        if let Some(known) = self.rights.borrow().get(&access).copied() {
+            return Ok(known);
+        }
+        let may = self.ports.cluster().may(&access).await?;
         self.rights.borrow_mut().insert(access, may);
-        if may {
+        Ok(may)
+    }
+
+    async fn granted(&self, key: &EntityKey, access: Access, what: &str) -> Result<(), Halt> {
+        let verb = access.verb;
+        if self.may(access).await? {
             return Ok(());
         }
         Err(RunError::new(

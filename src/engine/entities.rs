@@ -7,15 +7,16 @@ use super::planned::Loaded;
 use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::DirectContent;
-use crate::core::digest::Digest;
 use crate::core::model::{Rollout, TargetRevision};
-use crate::core::object::{ObjectRef, at};
+use crate::core::object::ObjectRef;
 use crate::core::render::ApplicationKey;
+use crate::core::strategy::workload::set;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::core::traffic::route;
 use crate::port::{Cluster, CommitId, Ports, Remote};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The entity name of a namespace's plain objects.
@@ -29,7 +30,7 @@ impl<P: Ports> Engine<'_, P> {
         let loaded = reading.loaded()?;
         let mut waves: Vec<(_, Vec<EntityKey>)> = Vec::new();
         for key in self.entities(reading)? {
-            let wave = (!self.brings_namespaces(loaded, &key), key.kind);
+            let wave = (!Self::brings_namespaces(loaded, &key), key.kind);
             match waves.last_mut() {
                 Some((last, keys)) if *last == wave => keys.push(key),
                 _ => waves.push((wave, vec![key])),
@@ -42,13 +43,11 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) fn entities(&self, reading: &Reading) -> Result<Vec<EntityKey>, RunError> {
         let loaded = reading.loaded()?;
         let mut keys = BTreeSet::new();
-        for object in &loaded.plan.objects {
-            keys.insert(EntityKey {
-                kind: EntityKind::Objects,
-                namespace: self.namespace_of(&object.body),
-                name: OBJECTS.to_owned(),
-            });
-        }
+        keys.extend(loaded.plain.keys().map(|namespace| EntityKey {
+            kind: EntityKind::Objects,
+            namespace: namespace.clone(),
+            name: OBJECTS.to_owned(),
+        }));
         let snapshot = self.snapshot(reading);
         let driven = self.driven(loaded, &snapshot)?;
         for key in loaded.applications.keys().filter(|key| is_direct(loaded, &driven, key)) {
@@ -68,16 +67,13 @@ impl<P: Ports> Engine<'_, P> {
         }
         let mut keys: Vec<EntityKey> = keys.into_iter().collect();
         // Namespaces before what lives in them.
-        keys.sort_by_key(|key| !self.brings_namespaces(loaded, key));
+        keys.sort_by_key(|key| !Self::brings_namespaces(loaded, key));
         Ok(keys)
     }
 
-    fn brings_namespaces(&self, loaded: &Loaded, key: &EntityKey) -> bool {
+    fn brings_namespaces(loaded: &Loaded, key: &EntityKey) -> bool {
         key.kind == EntityKind::Objects
-            && loaded.plan.objects.iter().any(|object| {
-                object.body.get("kind").and_then(Value::as_str) == Some("Namespace")
-                    && self.namespace_of(&object.body) == key.namespace
-            })
+            && loaded.plain.get(&key.namespace).is_some_and(|plain| plain.brings_namespaces)
     }
 
     /// The applications that a rollout drives, or has driven: what it left
@@ -105,11 +101,6 @@ impl<P: Ports> Engine<'_, P> {
             }
         }
         Ok(driven)
-    }
-
-    fn namespace_of(&self, body: &Value) -> String {
-        let named = at(body, "/metadata/namespace").and_then(Value::as_str);
-        named.unwrap_or(&self.target.namespace).to_owned()
     }
 
     /// The entity of a rollout document.
@@ -163,7 +154,7 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         snapshot: &Record<'_, P>,
         key: &EntityKey,
-    ) -> Result<Option<DirectContent>, RunError> {
+    ) -> Result<Option<Rc<DirectContent>>, RunError> {
         let loaded = reading.loaded()?;
         if key.kind == EntityKind::Objects {
             let driven = self.driven_routes(snapshot)?;
@@ -181,14 +172,14 @@ impl<P: Ports> Engine<'_, P> {
         self.content(loaded, key, &|_| true).await
     }
 
-    /// What a plan says of an entity that is applied directly, plain objects
-    /// only as far as they are `wanted`; none if it does not have it.
+    /// What a plan says of an entity that is applied directly, as far as its
+    /// objects are `wanted`; none if it does not have it.
     pub(super) async fn content(
         &self,
         loaded: &Loaded,
         key: &EntityKey,
         wanted: &dyn Fn(&ObjectRef) -> bool,
-    ) -> Result<Option<DirectContent>, RunError> {
+    ) -> Result<Option<Rc<DirectContent>>, RunError> {
         if key.kind == EntityKind::Objects {
             return self.plain(loaded, key, wanted).await;
         }
@@ -200,10 +191,15 @@ impl<P: Ports> Engine<'_, P> {
             .components
             .iter()
             .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras));
-        let objects = bodies.filter_map(|b| Some((ObjectRef::of(b)?, Arc::clone(b)))).collect();
-        let digest = found.digest.clone();
-        let name = format!("{} ({})", key.name, digest.short());
-        Ok(Some(DirectContent { objects, name, digest }))
+        let objects = bodies.filter_map(|b| Some((ObjectRef::of(b)?, Arc::clone(b))));
+        let objects = objects.filter(|(object, _)| wanted(object)).collect();
+        let content = DirectContent::rendered(
+            &key.name,
+            objects,
+            found.digest.clone(),
+            &loaded.plan.project.health,
+        );
+        Ok(Some(Rc::new(content)))
     }
 
     async fn plain(
@@ -211,38 +207,45 @@ impl<P: Ports> Engine<'_, P> {
         loaded: &Loaded,
         key: &EntityKey,
         wanted: &dyn Fn(&ObjectRef) -> bool,
-    ) -> Result<Option<DirectContent>, RunError> {
-        let mut objects = Vec::new();
-        for object in &loaded.plan.objects {
-            if self.namespace_of(&object.body) != key.namespace {
-                continue;
-            }
-            let Some(mut reference) = ObjectRef::of(&object.body) else { continue };
-            let mut body = object.body.clone();
-            if self.ports.cluster().namespaced(&reference.kind_ref()).await? {
-                reference.namespace = Some(key.namespace.clone());
-                crate::core::strategy::workload::set(
-                    &mut body,
-                    &["metadata", "namespace"],
-                    json!(key.namespace),
-                );
-            } else {
-                reference.namespace = None;
-            }
-            if wanted(&reference) {
-                objects.push((reference, Arc::new(body)));
-            }
+    ) -> Result<Option<Rc<DirectContent>>, RunError> {
+        let all = self.plain_of(loaded, &key.namespace).await?;
+        if all.objects.iter().all(|(object, _)| wanted(object)) {
+            return Ok((!all.objects.is_empty()).then_some(all));
         }
-        if objects.is_empty() {
-            return Ok(None);
+        let objects = all.objects.iter().filter(|(object, _)| wanted(object)).cloned().collect();
+        let some = DirectContent::plain(objects, &loaded.plan.project.health);
+        Ok((!some.objects.is_empty()).then(|| Rc::new(some)))
+    }
+
+    /// All plain objects of a namespace, put together once.
+    async fn plain_of(
+        &self,
+        loaded: &Loaded,
+        namespace: &str,
+    ) -> Result<Rc<DirectContent>, RunError> {
+        let Some(plain) = loaded.plain.get(namespace) else {
+            return Ok(Rc::new(DirectContent::plain(Vec::new(), &loaded.plan.project.health)));
+        };
+        if let Some(known) = &*plain.content.borrow() {
+            return Ok(Rc::clone(known));
+        }
+        let mut objects = Vec::new();
+        for object in plain.objects.iter().filter_map(|place| loaded.plan.objects.get(*place)) {
+            let Some(mut reference) = ObjectRef::of(&object.body) else { continue };
+            let mut body = Arc::clone(&object.body);
+            if !self.ports.cluster().namespaced(&reference.kind_ref()).await? {
+                reference.namespace = None;
+            } else if reference.namespace.is_none() {
+                reference.namespace = Some(namespace.to_owned());
+                set(Arc::make_mut(&mut body), &["metadata", "namespace"], json!(namespace));
+            }
+            objects.push((reference, body));
         }
         // Namespaces before what lives in them.
         objects.sort_by_key(|(object, _)| object.kind != "Namespace");
-        let all: Vec<Value> =
-            objects.iter().map(|(_, body)| crate::core::render::redacted(body)).collect();
-        let digest = Digest::of("tranche-objects-v1", &json!(all));
-        let name = format!("objects ({})", digest.short());
-        Ok(Some(DirectContent { objects, name, digest }))
+        let content = Rc::new(DirectContent::plain(objects, &loaded.plan.project.health));
+        *plain.content.borrow_mut() = Some(Rc::clone(&content));
+        Ok(content)
     }
 
     /// The name of the revision that a rollout wants.

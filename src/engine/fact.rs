@@ -17,7 +17,7 @@ use crate::core::record::{
     waiting_subject,
 };
 use crate::core::strategy::StepKind;
-use crate::port::{Clock, Ports};
+use crate::port::{Clock, Ports, Progress};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -37,6 +37,8 @@ struct Telling<'w> {
     work: &'w Work,
     fact: Fact,
     seen: Vec<NamedObject>,
+    /// What a success says of objects that were not seen healthy.
+    remark: String,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -47,14 +49,18 @@ impl<P: Ports> Engine<'_, P> {
         reading: &mut Reading,
         facts: Vec<(&Work, Fact)>,
     ) -> Vec<Result<(), Halt>> {
-        let seen = concurrently(facts.iter().map(|(work, _)| self.existing(work))).await;
+        let seen = concurrently(facts.iter().map(|(work, fact)| self.existing(work, fact))).await;
         let mut out: Vec<Option<Result<(), Halt>>> = Vec::with_capacity(facts.len());
         let mut left: Vec<Option<Telling<'_>>> = Vec::with_capacity(facts.len());
         for ((work, fact), seen) in facts.into_iter().zip(seen) {
             match seen {
-                Ok(seen) => {
+                Ok((seen, remark)) => {
+                    if !remark.is_empty() {
+                        let text = format!("{}: {remark}", work.key);
+                        self.ports.audience().hear(&Progress::Notice(text));
+                    }
                     out.push(None);
-                    left.push(Some(Telling { work, fact, seen }));
+                    left.push(Some(Telling { work, fact, seen, remark }));
                 }
                 Err(error) => {
                     out.push(Some(Err(unrecorded(work, error).into())));
@@ -128,25 +134,34 @@ impl<P: Ports> Engine<'_, P> {
         Ok(())
     }
 
-    /// What exists under the names of a step and of its intents.
-    async fn existing(&self, work: &Work) -> Result<Vec<NamedObject>, RunError> {
+    /// What exists under the names of a step and of its intents, and what a
+    /// success says of it.
+    async fn existing(
+        &self,
+        work: &Work,
+        fact: &Fact,
+    ) -> Result<(Vec<NamedObject>, String), RunError> {
         let mut live = self.live_of(&work.act).await?;
         let mut all = named(&work.act, &live, &work.record);
         // What it removes is all that this step is: it stays as it began.
         if work.act.step.kind == StepKind::Orphans {
-            return Ok(all);
+            return Ok((all, String::new()));
         }
         // What was created under the intent has a uid by now, what is gone has
         // none any more.
+        self.look_at(all.iter().map(|named| &named.object), &mut live).await?;
         for named in &mut all {
-            self.look_at(&named.object, &mut live).await?;
             let found = live.get(&named.object);
             let uid = found.and_then(|l| at(l, "/metadata/uid")).and_then(Value::as_str);
             named.uid = uid.map(str::to_owned);
             let generation = found.and_then(|l| at(l, "/metadata/generation"));
             named.generation = generation.and_then(Value::as_u64);
         }
-        Ok(all)
+        let remark = match fact {
+            Fact::Result(StepVerdict::Succeeded, _) => self.unhealthy(work, &live).await?,
+            _ => String::new(),
+        };
+        Ok((all, remark))
     }
 }
 
@@ -180,7 +195,10 @@ impl Telling<'_> {
                 let next = unwritten(record, self.work.before.as_deref(), step, now, message);
                 (next, CommitPhase::Result, unwritten_subject(record, step))
             }
-            Fact::Result(verdict, message) => self.result(record, &end(*verdict, message)),
+            Fact::Result(verdict, message) => {
+                let message = if message.is_empty() { &self.remark } else { message };
+                self.result(record, &end(*verdict, message))
+            }
         };
         Entry {
             record: next,

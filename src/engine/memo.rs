@@ -19,6 +19,9 @@ pub(super) type LoadedPlan = Rc<Result<Loaded, String>>;
 /// More files of record and plan than one run looks at; beyond it all are
 /// forgotten, and read again.
 const MOST_FILES: usize = 50_000;
+/// The longest plan, in bytes of text, whose parsed files are kept: some ten
+/// times that.
+const MOST_PARSED: usize = 2 << 20;
 /// More plans than one run walks over without a change of content.
 const MOST_PLANS: usize = 2_000;
 
@@ -65,6 +68,12 @@ impl Memo {
     pub(super) fn file<T: 'static>(&self, key: &str) -> Option<Rc<T>> {
         let found = self.files.borrow().get(&(TypeId::of::<T>(), key.to_owned())).cloned();
         found.and_then(|found| found.downcast().ok())
+    }
+
+    /// Whether files of a plan, `bytes` long as text, may be kept as they were
+    /// parsed. What is read of a large plan is kept as the plan alone.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        bytes <= MOST_PARSED
     }
 
     pub(super) fn keep_file<T: 'static>(&self, key: &str, file: &Rc<T>) {

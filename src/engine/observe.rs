@@ -1,29 +1,39 @@
 //! Everything that a decision about one entity looks at. Owns which objects are
 //! read for it; it must not judge them, and writes nothing.
 
-use super::anchor::exactly;
+use super::concurrently::concurrently;
 use super::reading::known;
+use super::sweep::Sweep;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::{
     Decision, DirectView, Entry, Idle, RolloutView, application_of, decide_direct, decide_gone,
     decide_rollout, wanted_revisions,
 };
-use crate::core::diff::cleaned;
 use crate::core::model::Rollout;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::EntityRecord;
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled, unmarked,
+    Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled,
 };
 use crate::core::traffic::route;
-use crate::port::{Clock, Cluster, ClusterProblem, CommitId, Ports, Remote};
+use crate::port::{Clock, Cluster, CommitId, Ports, Remote};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The record that one decision looks at.
 pub(super) type Record<'a, P> = Snapshot<'a, <<P as Ports>::Remote as Remote>::Objects>;
+
+/// What a decision about directly applied objects is to look at.
+#[derive(Clone, Copy)]
+enum Looked<'s> {
+    /// What a sweep has shown.
+    Swept(&'s Sweep),
+    /// Each object by its name; of these the server has said that nothing would
+    /// change.
+    Asked(&'s BTreeSet<ObjectRef>),
+}
 
 impl<P: Ports> Engine<'_, P> {
     /// Observes an entity and decides about it.
@@ -32,8 +42,9 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         snapshot: &Record<'_, P>,
         key: &EntityKey,
+        sweep: &Sweep,
     ) -> Result<Decision, RunError> {
-        let decision = self.decide_asking(reading, snapshot, key).await?;
+        let decision = self.decide_asking(reading, snapshot, key, sweep).await?;
         // Also where only the server could tell that nothing differs: of a route
         // that is always so.
         if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &decision {
@@ -47,7 +58,11 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         snapshot: &Record<'_, P>,
         key: &EntityKey,
+        sweep: &Sweep,
     ) -> Result<Decision, RunError> {
+        if sweep.entities.contains(key) {
+            return self.decide_direct(reading, snapshot, key, Looked::Swept(sweep)).await;
+        }
         let mut unchanged = BTreeSet::new();
         let first = self.decide_knowing(reading, snapshot, key, &unchanged).await?;
         let Decision::Act(act) = &first else { return Ok(first) };
@@ -56,15 +71,19 @@ impl<P: Ports> Engine<'_, P> {
         }
         // Something may differ. Before anything is written for it, the server
         // says whether it really does.
-        for effect in &act.step.effects {
-            let Effect::Write { object, side, driven, .. } = effect else { continue };
-            let Some((body, _)) = act.table.get(*side, object) else { continue };
-            let live = self.ports.cluster().get(object).await?;
-            if let Some(live) = live
-                && !self.would_change(object, &live, body, driven).await?
-            {
-                unchanged.insert(object.clone());
+        let writes = act.step.effects.iter().filter_map(|effect| match effect {
+            Effect::Write { object, side, driven, .. } => {
+                Some((object, act.table.get(*side, object)?.0, driven))
             }
+            _ => None,
+        });
+        let asked = writes.map(|(object, body, driven)| async move {
+            let Some(live) = self.ports.cluster().get(object).await? else { return Ok(None) };
+            let changes = self.would_change(object, &live, body, driven).await?;
+            Ok::<_, RunError>((!changes).then(|| object.clone()))
+        });
+        for answer in concurrently(asked).await {
+            unchanged.extend(answer?);
         }
         if unchanged.is_empty() {
             return Ok(first);
@@ -82,7 +101,7 @@ impl<P: Ports> Engine<'_, P> {
         match key.kind {
             EntityKind::Rollout => self.decide_rollout(reading, snapshot, key, unchanged).await,
             EntityKind::Application | EntityKind::Objects => {
-                self.decide_direct(reading, snapshot, key, unchanged).await
+                self.decide_direct(reading, snapshot, key, Looked::Asked(unchanged)).await
             }
         }
     }
@@ -99,16 +118,7 @@ impl<P: Ports> Engine<'_, P> {
         if settled(Some(live), object, body, driven) {
             return Ok(false);
         }
-        let state = unmarked(live, object, body, driven);
-        match self.ports.cluster().apply(object, &state, &exactly(live), true).await {
-            Ok(stored) => Ok(cleaned(live) != cleaned(&stored)),
-            // Refused or changed meanwhile: the write itself, and the checks
-            // before it, have the last word.
-            Err(error) => match error.problem {
-                ClusterProblem::Unreachable(_) => Err(error.into()),
-                _ => Ok(true),
-            },
-        }
+        Ok(self.tried(object, live, body, driven).await?.changes(object, live))
     }
 
     async fn decide_direct(
@@ -116,7 +126,7 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         snapshot: &Record<'_, P>,
         key: &EntityKey,
-        unchanged: &BTreeSet<ObjectRef>,
+        looked: Looked<'_>,
     ) -> Result<Decision, RunError> {
         let record = snapshot.entity(key)?;
         let Some(content) = self.content_now(reading, snapshot, key).await? else {
@@ -132,20 +142,25 @@ impl<P: Ports> Engine<'_, P> {
                 step_content = self.content(then, key, &named).await?;
             }
         }
-        let mut live = Live::default();
-        let both = content.objects.iter().chain(step_content.iter().flat_map(|c| &c.objects));
-        for (object, _) in both {
-            self.look_at(object, &mut live).await?;
-        }
+        let mut read = Live::default();
+        let (live, unchanged) = match looked {
+            Looked::Swept(sweep) => (&sweep.live, &sweep.unchanged),
+            Looked::Asked(unchanged) => {
+                let then = step_content.iter().flat_map(|content| &content.objects);
+                let both = content.objects.iter().chain(then).map(|(object, _)| object);
+                self.look_at(both, &mut read).await?;
+                (&read, unchanged)
+            }
+        };
         Ok(decide_direct(&DirectView {
             key,
             project: &reading.project,
             target: &self.target.name,
             plan_commit: &reading.plan_commit.0,
             content: &content,
-            step_content: step_content.as_ref(),
+            step_content: step_content.as_deref(),
             record: record.as_deref(),
-            live: &live,
+            live,
             unchanged,
             now: self.ports.clock().now().await?,
             holder_dead: self.holder_dead(record.as_deref()),
@@ -194,13 +209,12 @@ impl<P: Ports> Engine<'_, P> {
         };
         let known: Vec<String> = known.iter().map(|r| r.revision.clone()).collect();
         let mut live = Live::default();
-        for object in revisions.values().flat_map(|r| r.bodies.keys()) {
-            self.look_at(object, &mut live).await?;
-        }
         let canaries = [rollout, step_rollout].into_iter().flatten();
-        for canary in canaries.filter_map(|rollout| rollout.canary.as_ref()) {
-            self.look_at(&route(&key.namespace, &canary.route), &mut live).await?;
-        }
+        let canaries = canaries.filter_map(|rollout| rollout.canary.as_ref());
+        let routes: Vec<ObjectRef> =
+            canaries.map(|canary| route(&key.namespace, &canary.route)).collect();
+        let objects = revisions.values().flat_map(|r| r.bodies.keys());
+        self.look_at(objects.chain(&routes), &mut live).await?;
         Ok(decide_rollout(&RolloutView {
             key,
             project: &reading.project,
@@ -251,16 +265,22 @@ impl<P: Ports> Engine<'_, P> {
         })
     }
 
-    /// Reads an object once.
+    /// Reads objects, each once.
     pub(super) async fn look_at(
         &self,
-        object: &ObjectRef,
+        objects: impl IntoIterator<Item = &ObjectRef>,
         live: &mut Live,
     ) -> Result<(), RunError> {
-        if !live.contains(object)
-            && let Some(found) = self.ports.cluster().get(object).await?
-        {
-            live.insert(object.clone(), found);
+        let wanted: BTreeSet<&ObjectRef> =
+            objects.into_iter().filter(|object| !live.contains(object)).collect();
+        let reads = wanted.into_iter().map(|object| async move {
+            Ok::<_, RunError>((object, self.ports.cluster().get(object).await?))
+        });
+        for read in concurrently(reads).await {
+            let (object, found) = read?;
+            if let Some(found) = found {
+                live.insert(object.clone(), found);
+            }
         }
         Ok(())
     }

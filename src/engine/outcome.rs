@@ -157,10 +157,15 @@ impl From<ClusterError> for RunError {
             ),
             ClusterProblem::Conflict(_) => (
                 Class::Refused,
-                "leave the field out of the plan, or have its owner give it up (`kubectl \
-                 get -o yaml --show-managed-fields`), and `tranche apply` again",
+                "`tranche.dev/conflicts: take` on the object takes the field over, `keep` leaves \
+                 it as it is; then `tranche apply` again",
             ),
             ClusterProblem::Invalid(_) => (Class::Invalid, "mend the plan"),
+            ClusterProblem::Immutable(_) => (
+                Class::Invalid,
+                "take the change out of the plan, or delete the object by hand (`kubectl \
+                 delete`): `tranche apply` then creates it anew",
+            ),
             ClusterProblem::NoKind(_) => (
                 Class::Failed,
                 "install what serves the kind (`kubectl api-resources` lists them), or take \

@@ -3,12 +3,13 @@
 use super::memo::LoadedPlan;
 use super::outcome::Class;
 use super::{Engine, Memo, RunError};
+use crate::core::decide::DirectContent;
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::digest::Digest;
 use crate::core::model::{
     Application, InputError, Limits, Owner, Owners, Plan, PlanFile, Project, Target,
 };
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
@@ -29,6 +30,19 @@ pub struct Loaded {
     pub plan: Plan,
     /// Its applications by namespace and name.
     pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
+    /// Its plain objects by namespace.
+    pub(super) plain: BTreeMap<String, Plain>,
+}
+
+/// The plain objects of one namespace.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    /// Their places in the plan.
+    pub(super) objects: Vec<usize>,
+    /// Whether one of them is a Namespace.
+    pub(super) brings_namespaces: bool,
+    /// All of them as they are applied, once that was asked for.
+    pub(super) content: RefCell<Option<Rc<DirectContent>>>,
 }
 
 impl Loaded {
@@ -106,8 +120,12 @@ pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, Strin
 
 /// The same, with a memory of what was rendered before.
 fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Result<Loaded, String> {
-    let mut plan = dialect::load_parsing(files, &mut |file, limits| parsed(file, limits, memo))
-        .map_err(|errors| errors.to_string())?;
+    let memo_of_files = memo.has_room_for(files.iter().map(|file| file.bytes.len()).sum());
+    let mut parse = |file: &PlanFile, limits: &Limits| match memo_of_files {
+        true => parsed(file, limits, memo),
+        false => yaml::parse(&file.path, &file.bytes, limits).map(Rc::new),
+    };
+    let mut plan = dialect::load_parsing(files, &mut parse).map_err(|errors| errors.to_string())?;
     let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
     let mut applications = BTreeMap::new();
     let mut errors = Vec::new();
@@ -134,8 +152,29 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
     let owners = Arc::new(owners);
     for rollout in &mut plan.rollouts {
         rollout.owners = Arc::clone(&owners);
+        rollout.health = plan.project.health.clone();
     }
-    if errors.is_empty() { Ok(Loaded { plan, applications }) } else { Err(errors.join("\n")) }
+    if !errors.is_empty() {
+        return Err(errors.join("\n"));
+    }
+    let plain = plain_by_namespace(&plan, &target.namespace);
+    Ok(Loaded { plan, applications, plain })
+}
+
+fn plain_by_namespace(plan: &Plan, default: &str) -> BTreeMap<String, Plain> {
+    let mut all: BTreeMap<String, Plain> = BTreeMap::new();
+    for (place, object) in plan.objects.iter().enumerate() {
+        let named = at(&object.body, "/metadata/namespace").and_then(Value::as_str);
+        let namespace = named.unwrap_or(default);
+        if !all.contains_key(namespace) {
+            all.insert(namespace.to_owned(), Plain::default());
+        }
+        let Some(plain) = all.get_mut(namespace) else { continue };
+        plain.objects.push(place);
+        let kind = object.body.get("kind").and_then(Value::as_str);
+        plain.brings_namespaces |= kind == Some("Namespace");
+    }
+    all
 }
 
 /// Parses a file, unless the same file was parsed before: most commits of a

@@ -1,7 +1,9 @@
 //! What an apply would do, without doing anything: reads and dry-runs only.
 
-use super::anchor::exactly;
+use super::concurrently::concurrently;
 use super::planned::{Loaded, WORKTREE};
+use super::sweep::Sweep;
+use super::trial::Shown;
 use super::{Class, Engine, Reading, Rest, RunError};
 use crate::core::decide::{Decision, Idle};
 use crate::core::diff::{Change, ObjectDiff, diff};
@@ -11,7 +13,7 @@ use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
 use crate::core::strategy::{
     BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, desired,
 };
-use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress, WriteMode};
+use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -48,6 +50,8 @@ pub struct PreviewEntity {
     /// Every object that the steps change, as it is now and as it is at the
     /// end.
     pub objects: Vec<ObjectDiff>,
+    /// Why an apply would stop before it writes anything of it.
+    pub refusals: Vec<RunError>,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -72,10 +76,11 @@ impl<P: Ports> Engine<'_, P> {
             return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan"));
         }
         reading.pending = self.pending(&reading)?.into_iter().map(Rc::new).collect();
-        let mut entities = Vec::new();
-        for key in self.entities(&reading)? {
-            entities.push(self.preview_entity(&reading, key).await?);
-        }
+        let keys = self.entities(&reading)?;
+        let sweep = self.sweep(&reading, &keys).await?;
+        let (reading, sweep) = (&reading, &sweep);
+        let entities = keys.into_iter().map(|key| self.preview_entity(reading, key, sweep));
+        let entities = concurrently(entities).await.into_iter().collect::<Result<_, _>>()?;
         let publications = reading.pending.iter().map(|r| r.revision.clone()).collect();
         Ok(Preview { plan_commit: reading.plan_commit.0.clone(), publications, entities })
     }
@@ -143,6 +148,7 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         reading: &Reading,
         key: EntityKey,
+        sweep: &Sweep,
     ) -> Result<PreviewEntity, RunError> {
         let empty = |rest| PreviewEntity {
             key: key.clone(),
@@ -153,8 +159,9 @@ impl<P: Ports> Engine<'_, P> {
             floor: None,
             warnings: Vec::new(),
             objects: Vec::new(),
+            refusals: Vec::new(),
         };
-        let act = match self.decide(reading, &self.snapshot(reading), &key).await? {
+        let act = match self.decide(reading, &self.snapshot(reading), &key, sweep).await? {
             Decision::Act(act) => act,
             Decision::Idle(idle) => return Ok(empty(resting(idle))),
             Decision::Amend(_, subject) => {
@@ -164,7 +171,8 @@ impl<P: Ports> Engine<'_, P> {
             Decision::Refuse(refusal) => return Ok(empty(RunError::from(refusal).into())),
         };
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
-        let objects = self.differences(&key, &steps, &act.table).await?;
+        let found = self.differences(&key, &steps, &act.table, sweep).await?;
+        let (objects, refusals): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         Ok(PreviewEntity {
             record: Some(act.record),
             steps,
@@ -173,6 +181,7 @@ impl<P: Ports> Engine<'_, P> {
             floor: act.floor,
             warnings: act.warnings,
             objects,
+            refusals: refusals.into_iter().flatten().collect(),
             key,
         })
     }
@@ -184,7 +193,8 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
         steps: &[Step],
         table: &BodyTable,
-    ) -> Result<Vec<ObjectDiff>, RunError> {
+        sweep: &Sweep,
+    ) -> Result<Vec<(ObjectDiff, Option<RunError>)>, RunError> {
         let mut last: BTreeMap<&ObjectRef, Option<(Side, Driven)>> = BTreeMap::new();
         for effect in steps.iter().flat_map(|step| &step.effects) {
             match effect {
@@ -197,45 +207,32 @@ impl<P: Ports> Engine<'_, P> {
                 Effect::Await { .. } => {}
             }
         }
-        let mut all = Vec::new();
-        for (object, state) in last {
-            let live = self.ports.cluster().get(object).await?;
-            let new = match state {
-                None => None,
-                Some((side, driven)) => {
-                    let Some((body, revision)) = table.get(side, object) else { continue };
+        let swept = sweep.entities.contains(key).then_some(sweep);
+        let found = last.into_iter().map(|(object, state)| async move {
+            let live = match swept {
+                Some(sweep) if !sweep.unchanged.contains(object) => sweep.live.shared(object),
+                _ => self.ports.cluster().get(object).await?,
+            };
+            let Some((side, driven)) = state else {
+                let gone = diff(object, live.as_deref(), None);
+                return Ok(live.is_some().then_some((gone, None)));
+            };
+            let Some((body, revision)) = table.get(side, object) else { return Ok(None) };
+            let trial = match swept.and_then(|sweep| sweep.tried.get(object).cloned()) {
+                Some(trial) => trial,
+                None => {
                     let step = StepId("plan".to_owned());
                     let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
                     let state = desired(object, body, &driven, &stamp);
-                    Some(self.dry_run(object, live.as_deref(), state).await?)
+                    self.trial_of(object, live.as_deref(), state, &driven).await?
                 }
             };
-            let found = diff(object, live.as_deref(), new.as_deref());
-            if found.change != Change::None && (live.is_some() || new.is_some()) {
-                all.push(found);
-            }
-        }
-        Ok(all)
-    }
-
-    /// What the server would store. Where it cannot say (no right to dry-run,
-    /// a namespace that is not there yet) the desired state itself.
-    async fn dry_run(
-        &self,
-        object: &ObjectRef,
-        live: Option<&Value>,
-        state: Value,
-    ) -> Result<Arc<Value>, RunError> {
-        let mode = live.map_or(WriteMode::CreateOnly, exactly);
-        match self.ports.cluster().apply(object, &state, &mode, true).await {
-            Ok(stored) => Ok(stored),
-            Err(error) => match error.problem {
-                ClusterProblem::Forbidden(_)
-                | ClusterProblem::Missing(_)
-                | ClusterProblem::Stale(_) => Ok(Arc::new(state)),
-                _ => Err(error.into()),
-            },
-        }
+            let Shown { after, notes, refusal } = trial.shown(object, live.as_deref());
+            let found = diff(object, live.as_deref(), Some(&after)).with_notes(notes);
+            let counts = found.change != Change::None || refusal.is_some();
+            Ok::<_, RunError>(counts.then_some((found, refusal)))
+        });
+        concurrently(found).await.into_iter().filter_map(Result::transpose).collect()
     }
 }
 

@@ -8,9 +8,11 @@ use crate::core::record::{
     self, CommitPhase, FORMAT, RevisionRecord, Trailers, dashboard, revision_path,
 };
 use crate::core::render::{
-    ApplicationKey, BUILTIN_VERSION, Known, Publication, WalkedCommit, redacted, walk,
+    ApplicationKey, BUILTIN_VERSION, Known, Publication, WalkedCommit, walk,
 };
+use crate::core::secrecy::redacted;
 use crate::port::{Change, Clock, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -142,7 +144,7 @@ impl<P: Ports> Engine<'_, P> {
             .components
             .iter()
             .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras))
-            .map(|body| redacted(body))
+            .map(|body| shown(body))
             .collect();
         Ok(RevisionRecord {
             format: FORMAT,
@@ -171,4 +173,9 @@ impl<P: Ports> Engine<'_, P> {
              and `tranche apply` again; nothing was written to the cluster under this commit",
         )
     }
+}
+
+/// A rendered object as it may be recorded.
+fn shown(body: &Value) -> Value {
+    redacted(body.get("kind").and_then(Value::as_str).unwrap_or_default(), body)
 }

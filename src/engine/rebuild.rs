@@ -157,9 +157,7 @@ impl<P: Ports> Engine<'_, P> {
         let plans = self.plans_of(reading, key)?;
         let revisions = self.revisions_of(reading, key, &plans)?;
         let mut live = live.clone();
-        for object in revisions.iter().flat_map(|revision| &revision.rest) {
-            self.look_at(object, &mut live).await?;
-        }
+        self.look_at(revisions.iter().flat_map(|revision| &revision.rest), &mut live).await?;
         let found = recognise(&Traces {
             key,
             project: &reading.project,

@@ -29,7 +29,10 @@ impl<P: Ports> Engine<'_, P> {
         let held = self.held(reading)?;
         let mut surveyed = {
             let (reading, held) = (&*reading, &held);
-            let one = |i: &usize| courses.get(*i).map(|course| self.survey(reading, held, course));
+            let keys = active.iter().filter_map(|i| courses.get(*i)).map(|course| &course.key);
+            let sweep = &self.sweep(reading, keys).await?;
+            let one =
+                |i: &usize| courses.get(*i).map(|course| self.survey(reading, held, course, sweep));
             concurrently(active.iter().filter_map(one)).await
         };
         self.doubt_refusals(reading, &mut surveyed).await?;

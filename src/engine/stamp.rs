@@ -84,7 +84,9 @@ impl<P: Ports> Engine<'_, P> {
                 // A body is refused only where nothing is; and who may not write
                 // here has the GET's word alone.
                 ClusterProblem::Invalid(_)
+                | ClusterProblem::Immutable(_)
                 | ClusterProblem::Missing(_)
+                | ClusterProblem::NoDryRun(_)
                 | ClusterProblem::Forbidden(_) => Ok(true),
                 _ => Err(error),
             },
@@ -107,8 +109,11 @@ impl<P: Ports> Engine<'_, P> {
                 ClusterProblem::Stale(_)
                 | ClusterProblem::Missing(_)
                 | ClusterProblem::Conflict(_) => Ok(false),
-                // Who may not write here has the GET's word alone.
-                ClusterProblem::Invalid(_) | ClusterProblem::Forbidden(_) => Ok(true),
+                // Who may not write here, or not dry-run, has the GET's word alone.
+                ClusterProblem::Invalid(_)
+                | ClusterProblem::Immutable(_)
+                | ClusterProblem::NoDryRun(_)
+                | ClusterProblem::Forbidden(_) => Ok(true),
                 _ => Err(error),
             },
         }

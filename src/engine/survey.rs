@@ -3,11 +3,12 @@
 
 use super::course::{Course, Want};
 use super::outcome::{Class, Halt, Rest};
+use super::sweep::Sweep;
 use super::{Engine, ReadSet, Reading, RunError};
 use crate::core::decide::{Act, Decision, Entry, Idle};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep, Phase};
-use crate::core::strategy::EntityKey;
+use crate::core::strategy::{Effect, EntityKey};
 use crate::port::{Objects, Ports, Remote};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -43,7 +44,7 @@ pub(super) enum LinkContent {
 }
 
 /// The objects of all open steps, by who works on them.
-pub(super) struct Held(BTreeMap<ObjectRef, (EntityKey, OpenStep)>);
+pub(super) struct Held(BTreeMap<ObjectRef, Rc<(EntityKey, OpenStep)>>);
 
 impl Held {
     /// Who else has an open step over any object that a link would write.
@@ -53,6 +54,7 @@ impl Held {
             .effects
             .iter()
             .filter_map(|effect| self.0.get(effect.object()))
+            .map(Rc::as_ref)
             .find(|(holder, _)| *holder != link.key)
     }
 }
@@ -64,8 +66,9 @@ impl<P: Ports> Engine<'_, P> {
         let rows = self.rows_at(reading.tip.as_ref().map(|tip| &tip.commit))?;
         for (record, _) in rows.iter() {
             let Some(open) = &record.open else { continue };
+            let holder = Rc::new((record.entity.clone(), open.clone()));
             for named in &open.objects {
-                held.insert(named.object.clone(), (record.entity.clone(), open.clone()));
+                held.insert(named.object.clone(), Rc::clone(&holder));
             }
         }
         Ok(Held(held))
@@ -78,11 +81,12 @@ impl<P: Ports> Engine<'_, P> {
         reading: &Reading,
         held: &Held,
         course: &Course,
+        sweep: &Sweep,
     ) -> Result<Due, Halt> {
         let key = &course.key;
         let snapshot = self.snapshot(reading);
         self.has_believable_epoch(reading, &snapshot, key)?;
-        let decision = self.decide(reading, &snapshot, key).await?;
+        let decision = self.decide(reading, &snapshot, key, sweep).await?;
         let (act, cursor) = match decision {
             Decision::Idle(idle) => return Ok(Due::Nothing(rest(key, idle))),
             Decision::Refuse(refusal) => return Err(self.refused(reading, key, refusal).into()),
@@ -102,7 +106,15 @@ impl<P: Ports> Engine<'_, P> {
             }
         };
         let Some(cursor) = cursor else { return Ok(Due::Look(act)) };
-        let live = self.live_of(&act).await?;
+        let live = match sweep.entities.contains(key) {
+            true => {
+                let mut live = sweep.live_of(&act);
+                let objects = act.step.effects.iter().map(Effect::object);
+                self.look_at(objects.filter(|o| sweep.unchanged.contains(o)), &mut live).await?;
+                live
+            }
+            false => self.live_of(&act).await?,
+        };
         let entry = act.entry;
         let content = LinkContent::Intent { act, cursor, live };
         let before = snapshot.entity(key)?;
@@ -119,7 +131,7 @@ impl<P: Ports> Engine<'_, P> {
             if entry == Entry::Fresh && begins && !self.has_its_size(act).await? {
                 return Err(Halt::Again);
             }
-            self.checked(key, act, cursor, live).await?;
+            self.checked(key, act, cursor, live, sweep).await?;
         }
         Ok(Due::Decision(Box::new(link)))
     }
@@ -155,9 +167,7 @@ impl<P: Ports> Engine<'_, P> {
     /// Every object of a step that exists.
     pub(super) async fn live_of(&self, act: &Act) -> Result<Live, RunError> {
         let mut live = Live::default();
-        for effect in &act.step.effects {
-            self.look_at(effect.object(), &mut live).await?;
-        }
+        self.look_at(act.step.effects.iter().map(Effect::object), &mut live).await?;
         Ok(live)
     }
 }

@@ -2,6 +2,7 @@
 //! it has to stop; it must never push: what came of it is told to the round.
 
 use super::course::Want;
+use super::health::written;
 use super::intent::Lock;
 use super::outcome::Halt;
 use super::round::SIGNAL;
@@ -9,6 +10,7 @@ use super::watch::Watch;
 use super::write::Written;
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
+use crate::core::health::Rules;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, OpenStep};
 use crate::core::strategy::{
@@ -366,6 +368,13 @@ impl<P: Ports> Engine<'_, P> {
         if seen.set_back {
             return Ok(work.undone(effect.object(), seen.seen));
         }
+        // What has failed for good fails the step, as a success only at two looks.
+        if seen.failed && !work.act.step.kind.is_patient() {
+            if std::mem::replace(&mut work.doubted, true) {
+                return Ok(Pace::Over(End::Failed(seen.seen)));
+            }
+            return Ok(Pace::Blocked(seen.seen));
+        }
         if let Some((object, lost)) = self.lost(work, effect, since).await? {
             return Ok(work.undone(&object, lost));
         }
@@ -453,10 +462,22 @@ impl<P: Ports> Engine<'_, P> {
             Some((kind, labels)) => {
                 self.ports.cluster().list(&kind, object.namespace.as_deref(), &labels).await?
             }
-            None => Vec::new(),
+            None => self.class_beside(*condition, object, live.as_ref()).await,
         };
-        let waited = self.ports.clock().now().await?.duration_since(since);
-        Ok(look(*condition, object, &Sight { live: live.as_deref(), beside: &beside, waited }))
+        let now = self.ports.clock().now().await?;
+        let rules = match condition {
+            Condition::Healthy => self.rules_of(&work.act)?,
+            _ => Rules::default(),
+        };
+        let sight = Sight {
+            live: live.as_deref(),
+            beside: &beside,
+            rules: &rules,
+            written: written(&work.act, work.cursor, object),
+            now: Some(now),
+            waited: now.duration_since(since),
+        };
+        Ok(look(*condition, object, &sight))
     }
 
     /// Whether this run may not write any more under its lock.

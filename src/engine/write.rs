@@ -2,7 +2,7 @@
 //! precondition of every write; it must never apply without a uid and a
 //! resourceVersion, nor in doubt twice.
 
-use super::anchor::exactly;
+use super::anchor::{exactly, exactly_or_taking};
 use super::check::{deletable, emptied, still_empty};
 use super::intent::Lock;
 use super::outcome::Halt;
@@ -11,7 +11,8 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::{Live, ObjectRef, at};
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, Side, Stamp, Verb, desired, epoch_of, mark_of, revision_of, workload,
+    Driven, Effect, EntityKey, Side, Stamp, Verb, beside_others, desired, epoch_of, mark_of,
+    revision_of, workload,
 };
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
@@ -115,7 +116,9 @@ impl<P: Ports> Engine<'_, P> {
                     if let Some(uid) = unnamed(live, lock) {
                         return Ok(Written::Unnamed(uid));
                     }
-                    (desired(object, body, driven, &stamp), exactly(live))
+                    let state = desired(object, body, driven, &stamp);
+                    let beside = beside_others(object, live, state, driven);
+                    (beside.state, exactly_or_taking(live, beside.takes))
                 }
                 None => {
                     let Some(inert) = inert(verb, driven) else {

@@ -27,17 +27,35 @@ pub trait Cluster {
     /// See [`ClusterProblem`].
     async fn get(&self, object: &ObjectRef) -> Result<Option<Arc<Value>>, ClusterError>;
 
-    /// All objects of a kind in a namespace (or everywhere), every page of
-    /// them, that carry all of `labels`. All or an error, never a part.
+    /// Looks at every object of a kind in a namespace (or everywhere) that
+    /// carries all of `labels`, page by page, and returns what `look` makes of
+    /// them: a list of any length needs the memory of what is kept of it. All or
+    /// an error, never a part. `look` may be shown objects a second time, where
+    /// a list had to be begun anew; what it made of them before is dropped.
     ///
     /// # Errors
     /// See [`ClusterProblem`].
+    async fn scan<T>(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        labels: &[(String, String)],
+        look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError>;
+
+    /// All objects of a kind in a namespace (or everywhere), every page of
+    /// them, that carry all of `labels`.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
     async fn list(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Arc<Value>>, ClusterError>;
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
+        self.scan(kind, namespace, labels, &mut Some).await
+    }
 
     /// Server-side apply of the object's whole desired state; returns what
     /// the server stored, or would store.
@@ -77,6 +95,14 @@ pub enum WriteMode {
     CreateOnly,
     /// The object must be the one that was read: uid and resourceVersion.
     Exactly {
+        /// `metadata.uid` of the GET before.
+        uid: String,
+        /// `metadata.resourceVersion` of the GET before.
+        resource_version: String,
+    },
+    /// As [`Self::Exactly`], and fields that other managers own become ours. The
+    /// precondition makes that safe: who owns what was read with the object.
+    Taking {
         /// `metadata.uid` of the GET before.
         uid: String,
         /// `metadata.resourceVersion` of the GET before.
@@ -137,9 +163,45 @@ pub enum ClusterProblem {
     /// 400 or 422: the server refuses the object's content.
     #[error("refused by the server: {0}")]
     Invalid(String),
+    /// 422 by fields that cannot be changed once the object is there.
+    #[error("cannot be changed once it is there: {}", .0.join(", "))]
+    Immutable(Vec<String>),
+    /// A webhook takes no dry-runs; a write may well be possible.
+    #[error("a webhook of the cluster takes no dry-runs: {0}")]
+    NoDryRun(String),
+    /// A webhook that has to be asked does not answer.
+    #[error("a webhook of the cluster does not answer: {0}")]
+    Webhook(String),
     /// Anything else the server said, 501 of the sandbox included.
     #[error("{0}")]
     Other(String),
+}
+
+/// How API servers say that a field cannot be changed: by these words alone,
+/// behind a field's name.
+const UNCHANGEABLE: [&str; 5] = [
+    "field is immutable",
+    "is immutable after creation",
+    "may not change once set",
+    "cannot change roleRef",
+    "updates to statefulset spec for fields other than",
+];
+
+impl ClusterProblem {
+    /// The problem behind a 422 whose causes, each a field and what is said of
+    /// it, all say that the field cannot be changed.
+    pub fn immutable<'c>(causes: impl Iterator<Item = (&'c str, &'c str)>) -> Option<Self> {
+        let mut fields = Vec::new();
+        for (field, message) in causes {
+            if field.is_empty() || !UNCHANGEABLE.iter().any(|words| message.contains(words)) {
+                return None;
+            }
+            fields.push(format!(".{}", field.trim_start_matches('.')));
+        }
+        fields.sort();
+        fields.dedup();
+        (!fields.is_empty()).then_some(Self::Immutable(fields))
+    }
 }
 
 /// One field that another manager owns.

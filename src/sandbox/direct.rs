@@ -124,15 +124,17 @@ impl SandboxCluster {
             WriteMode::CreateOnly => {
                 set(&mut body, &["metadata", "resourceVersion"], json!(NO_SUCH_VERSION));
             }
-            WriteMode::Exactly { uid, resource_version } => {
+            WriteMode::Exactly { uid, resource_version }
+            | WriteMode::Taking { uid, resource_version } => {
                 set(&mut body, &["metadata", "uid"], json!(uid));
                 set(&mut body, &["metadata", "resourceVersion"], json!(resource_version));
             }
             WriteMode::Any => {}
         }
+        let force = self.force || matches!(mode, WriteMode::Taking { .. });
         let query = Query::of(&[
             ("fieldManager", &self.manager),
-            ("force", if self.force { "true" } else { "false" }),
+            ("force", if force { "true" } else { "false" }),
             ("dryRun", if dry_run { "All" } else { "" }),
         ]);
         self.asked(object, &object.kind_ref(), |world, resource| {
@@ -168,13 +170,14 @@ impl Cluster for SandboxCluster {
         self.read(object)
     }
 
-    async fn list(
+    async fn scan<T>(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Arc<Value>>, ClusterError> {
-        self.read_all(kind, namespace, labels)
+        look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError> {
+        Ok(self.read_all(kind, namespace, labels)?.into_iter().filter_map(look).collect())
     }
 
     async fn apply(
@@ -233,7 +236,14 @@ fn problem(refusal: &Refusal) -> ClusterProblem {
         422 if !causes.is_empty() && causes.iter().all(|c| c["field"] == "metadata.uid") => {
             ClusterProblem::Stale(text)
         }
-        400 | 422 => ClusterProblem::Invalid(text),
+        422 => {
+            let pairs = causes.iter().map(|cause| {
+                let (field, said) = (cause["field"].as_str(), cause["message"].as_str());
+                (field.unwrap_or_default(), said.unwrap_or_default())
+            });
+            ClusterProblem::immutable(pairs).unwrap_or(ClusterProblem::Invalid(text))
+        }
+        400 => ClusterProblem::Invalid(text),
         500 if NOT_OF_THE_TYPE.iter().any(|words| text.starts_with(words)) => {
             ClusterProblem::Invalid(text)
         }

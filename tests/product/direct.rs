@@ -128,3 +128,46 @@ fn a_decision_about_what_no_rollout_drives_says_so() {
     }
     stage.run(&["pause", "quue"]).ends(64).says("there is no rollout");
 }
+
+/// A Deployment whose pods never get ready, beside the ConfigMap.
+const NEVER: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: stuck}
+spec:
+  selector: {matchLabels: {app: stuck}}
+  template:
+    metadata:
+      labels: {app: stuck}
+      annotations: {sandbox.tranche.dev/ready: never}
+    spec:
+      containers: [{name: stuck, image: \"registry.example/stuck:1\"}]
+";
+
+#[test]
+fn what_failed_is_not_forgotten_by_changing_something_else() {
+    let stage = Stage::with(&[("config.yaml", CONFIG), ("stuck.yaml", NEVER)]);
+    stage.run(&["apply", "--wait", "30m"]).ends(4);
+    stage.commit(&[("config.yaml", &CONFIG.replace("blue", "green"))]);
+    stage.run(&["apply", "--wait", "30m"]).ends(4).says("stuck");
+    assert_eq!(stage.world().get("ConfigMap", "settings").unwrap()["data"]["colour"], "green");
+    stage.run(&["apply"]).ends(4);
+}
+
+#[test]
+fn a_step_has_only_what_differs() {
+    let other = CONFIG.replace("settings", "other");
+    let stage = Stage::with(&[("config.yaml", CONFIG), ("other.yaml", &other)]);
+    stage.apply_wait().ends(0);
+    let version = |name: &str| {
+        let world = stage.world();
+        world.get("ConfigMap", name).unwrap()["metadata"]["resourceVersion"].clone()
+    };
+    let before = (version("settings"), version("other"));
+    stage.commit(&[("config.yaml", &CONFIG.replace("blue", "green"))]);
+    stage.apply_wait().ends(0);
+    assert_ne!(version("settings"), before.0);
+    assert_eq!(version("other"), before.1, "nobody had a reason to write it");
+    stage.record_is_whole();
+    is_idle(&stage);
+}

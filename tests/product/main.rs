@@ -8,11 +8,14 @@
     reason = "a test fails by panicking, and starts processes on files of its own"
 )]
 
+mod canary;
 mod care;
+mod contested;
 #[path = "../trap/dice.rs"]
 mod dice;
 mod direct;
 mod edits;
+mod health;
 mod hold;
 mod idle;
 mod locks;

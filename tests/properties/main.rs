@@ -13,5 +13,6 @@ mod machine;
 mod model;
 mod plan;
 mod replay;
+mod secrecy;
 mod steps;
 mod traffic;

@@ -4,6 +4,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tranche::core::digest::Digest;
+use tranche::core::health::Rules;
 use tranche::core::model::{
     Amount, Batch, Batches, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
 };
@@ -86,6 +87,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,
         owners: Arc::default(),
+        health: Rules::default(),
         place: Place { file: "rollout.yaml".to_owned(), line: 1 },
     }
 }

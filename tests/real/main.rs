@@ -16,6 +16,7 @@ mod dice;
 mod faults;
 mod forge;
 mod gateway;
+mod health;
 mod kills;
 mod late;
 mod race;

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tranche::core::model::{ClusterRef, Target};
 use tranche::core::record::{EntityRecord, Trailers};
+use tranche::core::secrecy::Veil;
 use tranche::core::strategy::{EntityKey, EntityKind};
 use tranche::edge::cluster::{ApiServerClock, Connected, KubeCluster, connect};
 use tranche::edge::git::{Access, GitRemote, RemoteUrl};
@@ -75,7 +76,7 @@ impl<'s> Runs<'s> {
     /// The cluster as the program sees it.
     pub async fn connect(&self) -> Connected {
         let kubeconfig = self.site.plane.kubeconfig_for(self.site.user);
-        connect(&self.target().cluster, Some(&kubeconfig)).await.unwrap()
+        connect(&self.target().cluster, Some(&kubeconfig), &Veil::new()).await.unwrap()
     }
 
     fn remote(&self) -> GitRemote {

@@ -38,6 +38,9 @@ impl Write {
                 let mode = match mode {
                     WriteMode::CreateOnly => "create".to_owned(),
                     WriteMode::Exactly { resource_version, .. } => format!("at {resource_version}"),
+                    WriteMode::Taking { resource_version, .. } => {
+                        format!("taking, at {resource_version}")
+                    }
                     WriteMode::Any => "any".to_owned(),
                 };
                 format!(
@@ -253,12 +256,13 @@ impl Cluster for SimCluster {
         Ok(found)
     }
 
-    async fn list(
+    async fn scan<T>(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Arc<Value>>, ClusterError> {
+        look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError> {
         self.reading(kind).await?;
         let mut found = self.0.sim.sandbox.cluster().read_all(kind, namespace, labels)?;
         let mut then = self.0.sim.now.get();
@@ -278,7 +282,7 @@ impl Cluster for SimCluster {
             }
         }
         self.0.pause(1).await;
-        Ok(found)
+        Ok(found.into_iter().filter_map(look).collect())
     }
 
     async fn apply(

@@ -158,14 +158,15 @@ impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
         self.inner.get(object).await
     }
 
-    async fn list(
+    async fn scan<T>(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Arc<Value>>, ClusterError> {
+        look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError> {
         self.trap.alive().await;
-        self.inner.list(kind, namespace, labels).await
+        self.inner.scan(kind, namespace, labels, look).await
     }
 
     async fn apply(

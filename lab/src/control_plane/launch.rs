@@ -46,7 +46,7 @@ pub(crate) fn servers(parts: &Parts, dir: &Path, ports: Ports) -> [(&'static str
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         format!("--token-auth-file={}", at("tokens.csv")),
         "--authorization-mode=RBAC".into(),
-        "--service-cluster-ip-range=10.0.0.0/24".into(),
+        "--service-cluster-ip-range=10.0.0.0/16".into(),
         "--disable-admission-plugins=ServiceAccount".into(),
         format!("--audit-policy-file={}", at("audit-policy.yaml")),
         format!("--audit-log-path={}", at("audit.log")),

@@ -1,29 +1,17 @@
 //! The decision about objects that are applied directly: an application
 //! without a rollout, or the plain objects of a namespace.
 
+use super::content::{DirectContent, Object};
 use super::open::not_compiled;
-use super::terminal::drifted;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
-use crate::core::digest::Digest;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
-use crate::core::strategy::{BodyTable, EntityKey, Step, StepContext, compile_direct};
+use crate::core::strategy::{
+    BodyTable, Driven, EntityKey, Step, StepContext, compile_direct, settled,
+};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Objects, in the order in which they are applied, and what they are a
-/// revision of.
-#[derive(Clone, Debug)]
-pub struct DirectContent {
-    /// The objects.
-    pub objects: Vec<(ObjectRef, Arc<Value>)>,
-    /// The revision's name, or a word for plain objects.
-    pub name: String,
-    /// The digest over the objects.
-    pub digest: Digest,
-}
 
 /// Everything that a decision about directly applied objects may look at.
 #[derive(Clone, Debug)]
@@ -61,13 +49,14 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
         return decision;
     }
     let attempt = view.record.map_or(0, |r| r.attempt) + 1;
-    let (step, table) = compiled(view, view.content, attempt);
+    let objects = due(view, open.map(|(_, open)| open));
     // A step that waits for what the plan no longer says gives way even where
     // nothing differs: as long as it is open it keeps its objects, of which the
     // plan may have given some to another owner.
-    if open.is_none() && !drifted(&step, &table, view.live, view.unchanged) {
+    if open.is_none() && objects.is_empty() {
         return Decision::Idle(standing(view));
     }
+    let (step, table) = compiled(view, &view.content.part(objects), attempt);
     let record = begun(view, attempt);
     Decision::Act(Box::new(Act {
         entry: Entry::Fresh,
@@ -136,16 +125,22 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         Phase::Intent => Entry::Takeover,
         Phase::Waiting => {
             // Digests tell nothing of the values of Secrets.
-            let same = |step: &DirectContent| step.objects == view.content.objects;
-            let replaced = record.target.as_ref().is_none_or(|t| t.digest != view.content.digest)
-                || !view.step_content.is_none_or(same);
+            let same = |step: &DirectContent| view.content.has_all_of(step);
+            let replaced =
+                record.target.as_ref().is_none_or(|t| t.digest != *view.content.digest())
+                    || !view.step_content.is_none_or(same);
             if replaced {
                 return None;
             }
             Entry::Resume
         }
     };
-    let (step, table) = compiled(view, view.step_content.unwrap_or(view.content), record.attempt);
+    // Where the plan that it began with does not load any more, what the newest
+    // one says of its objects may be the same.
+    let named = |object: &&Object| open.objects.iter().any(|named| named.object == object.0);
+    let newest = || view.content.part(view.content.objects.iter().filter(named).cloned().collect());
+    let content = view.step_content.cloned().unwrap_or_else(newest);
+    let (step, table) = compiled(view, &content, record.attempt);
     if *step.id() != open.id {
         return Some(Decision::Refuse(not_compiled(view.key, open)));
     }
@@ -168,12 +163,34 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
 
 fn standing(view: &DirectView<'_>) -> Idle {
     let Some(record) = view.record else { return Idle::Done };
-    let same = record.target.as_ref().is_some_and(|t| t.digest == view.content.digest);
-    if same && record.status.rolling_state == RollingState::RolloutFailed {
+    let same = || record.target.as_ref().is_some_and(|t| t.digest == *view.content.digest());
+    if record.status.rolling_state == RollingState::RolloutFailed && same() {
         let message = record.last.as_ref().map_or("it failed", |last| last.message.as_str());
         return Idle::Failed { reason: format!("{message}; a change of the plan tries again") };
     }
     Idle::Done
+}
+
+/// What a new step is about: what may differ, and whatever the step that gives
+/// way to it names, which it may have waited for. After a failure all of it: else
+/// what failed would be forgotten by mending something else. All of it too where
+/// there is nothing else, so that a step is never empty.
+fn due(view: &DirectView<'_>, open: Option<&OpenStep>) -> Vec<Object> {
+    let objects = &view.content.objects;
+    let named: BTreeSet<&ObjectRef> =
+        open.iter().flat_map(|open| &open.objects).map(|named| &named.object).collect();
+    let differs = |(object, body): &&Object| {
+        !view.unchanged.contains(object)
+            && !settled(view.live.get(object), object, body, &Driven::default())
+    };
+    let due: Vec<Object> = objects
+        .iter()
+        .filter(|object| named.contains(&object.0) || differs(object))
+        .cloned()
+        .collect();
+    let failed = view.record.is_some_and(|r| r.status.rolling_state == RollingState::RolloutFailed);
+    let whole = if due.is_empty() { open.is_some() } else { failed };
+    if whole { objects.clone() } else { due }
 }
 
 fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (Step, BodyTable) {
@@ -182,21 +199,21 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
         target: view.target.to_owned(),
         entity: view.key.clone(),
         source: None,
-        revision: content.digest.clone(),
+        revision: content.digest().clone(),
         attempt,
         round: 0,
     });
-    let objects: Vec<ObjectRef> =
-        content.objects.iter().map(|(object, _)| object.clone()).collect();
-    (compile_direct(&context, &objects), BodyTable::direct(&content.objects, &content.digest))
+    let names: Vec<ObjectRef> = content.objects.iter().map(|(object, _)| object.clone()).collect();
+    let table = BodyTable::direct(&content.objects, content.digest());
+    (compile_direct(&context, &names, &content.rules), table)
 }
 
 fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
-    let target =
-        RevisionRef { name: view.content.name.clone(), digest: view.content.digest.clone() };
+    let (name, digest) = (view.content.name(), view.content.digest());
+    let target = RevisionRef { name: name.clone(), digest: digest.clone() };
     let mut status = Status::fresh();
-    view.content.name.clone_into(&mut status.last_target_app_revision);
-    view.content.digest.short().clone_into(&mut status.target_generation);
+    status.last_target_app_revision = name;
+    digest.short().clone_into(&mut status.target_generation);
     let mut record = EntityRecord {
         format: FORMAT,
         entity: view.key.clone(),

@@ -9,6 +9,7 @@ mod adopt;
 mod after;
 mod candidates;
 mod command;
+mod content;
 mod decision;
 mod direct;
 mod machine;
@@ -26,8 +27,9 @@ pub use after::{
     Conclusion, Intended, Parked, StepVerdict, concluded, intended, parked, unwritten,
 };
 pub use command::{Answer, Command};
+pub use content::{DirectContent, Object};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
-pub use direct::{DirectContent, DirectView, decide_direct, decide_gone};
+pub use direct::{DirectView, decide_direct, decide_gone};
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
 pub use orphan::{OrphanView, decide_orphans, inert};
 pub use recognise::{Recognised, Traces, recognise};

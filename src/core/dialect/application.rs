@@ -6,6 +6,7 @@ use super::metadata::{self, METADATA, annotation};
 use super::nearest::nearest;
 use super::rollout_plan::{self, ROLLOUT_PLAN};
 use super::shape::{Field, Kind, Shape};
+use crate::core::health::Rules;
 use crate::core::model::{
     Application, Component, InputError, Notice, Place, Rollout, TargetRevision, Trait,
 };
@@ -136,6 +137,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
             on_delete: on_delete.unwrap_or_default(),
             deadline_seconds,
             owners: Arc::default(),
+            health: Rules::default(),
             place: source.place(plan.line),
         }),
     };

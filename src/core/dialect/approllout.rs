@@ -6,6 +6,7 @@ use super::duration;
 use super::metadata::{self, METADATA, annotation};
 use super::rollout_plan::{self, ROLLOUT_PLAN};
 use super::shape::{Field, Kind, Shape};
+use crate::core::health::Rules;
 use crate::core::model::{
     DEFAULT_DEADLINE_SECONDS, InputError, OnDelete, Place, Rollout, TargetRevision,
 };
@@ -103,6 +104,7 @@ pub(super) fn read(
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,
         owners: Arc::default(),
+        health: Rules::default(),
         place: place.clone(),
     })
 }

@@ -12,6 +12,7 @@ mod check;
 mod document;
 mod duplicates;
 mod duration;
+mod health;
 mod load;
 mod metadata;
 mod nearest;

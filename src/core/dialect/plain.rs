@@ -1,7 +1,12 @@
 //! Documents that are no plan kind: applied as they stand.
 
+use super::check::one_of;
+use super::metadata::annotation;
+use super::nearest::nearest;
 use crate::core::model::{InputError, Place, PlainObject};
+use crate::core::ownership::{ANNOTATION_CONFLICTS, Policy};
 use crate::core::yaml::{Node, Source};
+use std::sync::Arc;
 
 /// Takes one object; its content is the API server's business.
 pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<PlainObject, InputError> {
@@ -32,5 +37,13 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<PlainO
             .error(source, "`metadata.namespace` is no string")
             .expected("a name; put it in quotes"));
     }
-    Ok(PlainObject { body: root.to_value(), place: place.clone() })
+    if let Some(node) = annotation(root, ANNOTATION_CONFLICTS)
+        && node.text().and_then(Policy::parse).is_none()
+    {
+        return Err(node
+            .error(source, format!("`{ANNOTATION_CONFLICTS}` is no policy"))
+            .expected(one_of(&Policy::WORDS))
+            .nearest(node.text().and_then(|word| nearest(word, &Policy::WORDS))));
+    }
+    Ok(PlainObject { body: Arc::new(root.to_value()), place: place.clone() })
 }

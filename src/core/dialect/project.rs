@@ -1,6 +1,7 @@
 //! `tranche.yaml`.
 
 use super::check::Check;
+use super::health::{self, RULE};
 use super::select;
 use super::shape::{Field, Kind, Shape};
 use crate::core::model::{ClusterRef, DEFAULT_NAMESPACE, InputError, Limits, Project, Target};
@@ -41,6 +42,11 @@ static SPEC: Shape = Shape {
             "The git remote that holds plan and record; `origin`.",
         ),
         Field::optional("limits", Kind::Object(&LIMITS), "Bounds on inputs and on rendering."),
+        Field::optional(
+            "health",
+            Kind::SomeOf(&Kind::Object(&RULE)),
+            "How the health of further kinds is told.",
+        ),
         Field::unsupported("policy"),
         Field::unsupported("trust"),
     ],
@@ -115,6 +121,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
     let targets: Vec<Target> = nodes("targets").iter().map(|n| target(&mut check, n)).collect();
     distinct(&mut check, nodes("targets"), &targets);
     let remote = remote(&mut check, spec);
+    let rules = health::rules(&mut check, nodes("health"));
     if !check.errors.is_empty() {
         return Err(check.errors);
     }
@@ -125,6 +132,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
         targets: if targets.is_empty() { default.targets } else { targets },
         remote,
         limits: limits(spec.and_then(|spec| spec.get("limits"))),
+        health: rules,
     })
 }
 

@@ -2,7 +2,10 @@
 //! desired; it must never talk to a cluster, and no secret value passes it.
 
 mod clean;
+mod note;
+mod order;
 mod unified;
 
 pub use clean::cleaned;
+pub use note::{Note, Outcome};
 pub use unified::{Change, ObjectDiff, diff};

@@ -1,8 +1,9 @@
 //! A unified diff of one object.
 
-use super::cleaned;
-use crate::core::object::ObjectRef;
-use crate::core::render::{REDACTED, redacted};
+use super::order::order_only;
+use super::{Note, cleaned};
+use crate::core::object::{FieldSet, ObjectRef, Step, compare, path_text};
+use crate::core::secrecy::redacted_apart;
 use crate::core::yaml::to_yaml_sorted;
 use serde_json::Value;
 use similar::TextDiff;
@@ -30,53 +31,77 @@ pub struct ObjectDiff {
     /// The lines of a unified diff with three lines of context, without file
     /// headers; empty if nothing changes.
     pub lines: Vec<String>,
+    /// The fields that a change writes or removes, as paths and in order.
+    pub fields: Vec<String>,
+    /// What to know besides, in order.
+    pub notes: Vec<Note>,
+}
+
+impl ObjectDiff {
+    /// The same with notes, each once and in order.
+    #[must_use]
+    pub fn with_notes(mut self, notes: impl IntoIterator<Item = Note>) -> Self {
+        self.notes.extend(notes);
+        self.notes.sort();
+        self.notes.dedup();
+        self
+    }
 }
 
 /// Compares an object as it is with what it is going to be.
 #[must_use]
 pub fn diff(object: &ObjectRef, live: Option<&Value>, desired: Option<&Value>) -> ObjectDiff {
-    let (old, new) = shown(live, desired);
-    let change = match (live, desired) {
+    let (live, desired) = (live.map(cleaned), desired.map(cleaned));
+    let (live, desired) = redacted_apart(&object.kind, live.as_ref(), desired.as_ref());
+    let text = |value: &Option<Value>| value.as_ref().map_or_else(String::new, to_yaml_sorted);
+    let (old, new) = (text(&live), text(&desired));
+    let change = match (&live, &desired) {
         (None, Some(_)) => Change::Create,
         (Some(_), None) => Change::Delete,
         _ if old == new => Change::None,
         _ => Change::Update,
     };
-    let texts = TextDiff::from_lines(old.as_str(), new.as_str());
-    let mut lines = Vec::new();
-    if change != Change::None {
-        let unified = texts.unified_diff().context_radius(3).to_string();
-        lines.extend(unified.lines().map(str::to_owned));
-    }
-    ObjectDiff { object: object.clone(), change, lines }
-}
-
-/// Both sides as text. Values of Secrets are replaced; one that changes is
-/// marked so, and says no more than that.
-fn shown(live: Option<&Value>, desired: Option<&Value>) -> (String, String) {
-    let old = live.map(cleaned);
-    let new = desired.map(cleaned);
-    let mut new_shown = new.as_ref().map(redacted);
-    if let (Some(old), Some(new), Some(shown)) = (&old, &new, &mut new_shown) {
-        for field in ["data", "stringData"] {
-            mark_changed(old.get(field), new.get(field), shown.get_mut(field));
-        }
-    }
-    let text = |value: Option<Value>| value.map_or_else(String::new, |v| to_yaml_sorted(&v));
-    (text(old.as_ref().map(redacted)), text(new_shown))
-}
-
-fn mark_changed(old: Option<&Value>, new: Option<&Value>, shown: Option<&mut Value>) {
-    let (Some(new), Some(shown)) =
-        (new.and_then(Value::as_object), shown.and_then(Value::as_object_mut))
-    else {
-        return;
+    let mut found = ObjectDiff {
+        object: object.clone(),
+        change,
+        lines: Vec::new(),
+        fields: Vec::new(),
+        notes: Vec::new(),
     };
-    for (key, value) in new {
-        let hidden = shown.get(key).and_then(Value::as_str) == Some(REDACTED);
-        if hidden && old.and_then(|old| old.get(key)) != Some(value) {
-            shown.insert(key.clone(), Value::String("<redacted, changed>".to_owned()));
+    if let (Change::Update, Some(live), Some(desired)) = (change, &live, &desired) {
+        found.fields = fields(object, live, desired);
+        if let Some(lines) = order_only(object, live, desired) {
+            return ObjectDiff { lines, notes: vec![Note::OrderOnly], ..found };
         }
+    }
+    if change != Change::None {
+        let texts = TextDiff::from_lines(old.as_str(), new.as_str());
+        let unified = texts.unified_diff().context_radius(3).to_string();
+        found.lines.extend(unified.lines().map(str::to_owned));
+    }
+    found
+}
+
+/// The paths of what a change writes or removes.
+fn fields(object: &ObjectRef, old: &Value, new: &Value) -> Vec<String> {
+    let change = compare(&object.kind_ref(), old, new);
+    let mut paths = Vec::new();
+    for set in [&change.written, &change.removed] {
+        leaves(set, &mut Vec::new(), &mut paths);
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn leaves(set: &FieldSet, path: &mut Vec<Step>, out: &mut Vec<String>) {
+    if set.is_leaf() && !path.is_empty() {
+        out.push(path_text(path));
+    }
+    for (step, inner) in set.steps() {
+        path.push(step.clone());
+        leaves(inner, path, out);
+        path.pop();
     }
 }
 
@@ -99,6 +124,26 @@ mod tests {
         assert!(text.contains("+  password: \"<redacted, changed>\""), "{text}");
         assert!(!text.contains("aHVudGVyMg") && !text.contains("bmV3"), "{text}");
         assert!(!text.contains("+  same"), "{text}");
+    }
+
+    #[test]
+    fn a_change_of_order_alone_is_told_as_such() {
+        let of = |env: Value| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec":
+                {"template": {"spec": {"containers": [{"name": "web", "env": env}]}}}})
+        };
+        let one = of(json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]));
+        let two = of(json!([{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]));
+        let object = ObjectRef::of(&one).unwrap();
+        let got = diff(&object, Some(&one), Some(&two));
+        assert_eq!((got.change, got.notes.as_slice()), (Change::Update, &[Note::OrderOnly][..]));
+        let head = "@@ .spec.template.spec.containers[web].env: only the order @@";
+        assert_eq!(got.lines, [head, "-A, B", "+B, A"]);
+        let three = of(json!([{"name": "B", "value": "3"}, {"name": "A", "value": "1"}]));
+        let got = diff(&object, Some(&one), Some(&three));
+        assert!(got.notes.is_empty() && got.lines.iter().any(|line| line.contains("+")));
+        let path = ".spec.template.spec.containers[name=\"web\"].env[name=\"B\"].value";
+        assert_eq!(got.fields, [path]);
     }
 
     #[test]

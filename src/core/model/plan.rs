@@ -3,6 +3,7 @@
 use super::{Application, Project, Rollout};
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 
 /// A place in the plan repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +50,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlainObject {
     /// The whole document.
-    pub body: Value,
+    pub body: Arc<Value>,
     /// Where it stands in the plan.
     pub place: Place,
 }

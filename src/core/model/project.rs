@@ -1,4 +1,6 @@
-//! `tranche.yaml`: the project, its targets and its limits.
+//! `tranche.yaml`: the project, its targets, its limits and its rules of health.
+
+use crate::core::health::Rules;
 
 /// The namespace of an object when neither it nor its target names one.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -17,6 +19,8 @@ pub struct Project {
     pub remote: Option<String>,
     /// Bounds on inputs and on rendering.
     pub limits: Limits,
+    /// How the health of further kinds is told.
+    pub health: Rules,
 }
 
 /// One cluster, or a namespace of it, that the plan is rolled out to.
@@ -83,6 +87,7 @@ impl Default for Project {
             }],
             remote: None,
             limits: Limits::default(),
+            health: Rules::default(),
         }
     }
 }

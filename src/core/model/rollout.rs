@@ -1,6 +1,7 @@
 //! Rollouts: the way from one revision to another.
 
 use super::{Amount, Canary, Owners, Place};
+use crate::core::health::Rules;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Rollout {
     pub deadline_seconds: u32,
     /// Who has each object of its plan; nobody before the plan is whole.
     pub owners: Arc<Owners>,
+    /// The plan's rules of health; none before the plan is whole.
+    pub health: Rules,
     /// Where it stands in the plan.
     pub place: Place,
 }

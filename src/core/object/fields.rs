@@ -2,6 +2,7 @@
 //! JSON form (FieldsV1) and their words; it must never change a value.
 
 use super::KindRef;
+use super::proof::UNOWNED;
 use super::schema::{ListKind, Node, shape_of};
 use crate::core::digest::write_canonical;
 use serde_json::{Map, Value};
@@ -39,7 +40,7 @@ impl Step {
         }
     }
 
-    fn print(&self) -> String {
+    pub(super) fn print(&self) -> String {
         match self {
             Self::Field(name) => format!("f:{name}"),
             Self::Key(keys) => format!("k:{keys}"),
@@ -383,16 +384,7 @@ pub(super) fn strip(set: &mut FieldSet) {
     let metadata = Step::field("metadata");
     let Some(within) = set.inner.get_mut(&metadata) else { return };
     within.member = false;
-    for name in [
-        "name",
-        "namespace",
-        "creationTimestamp",
-        "selfLink",
-        "uid",
-        "generation",
-        "managedFields",
-        "resourceVersion",
-    ] {
+    for name in UNOWNED {
         within.inner.remove(&Step::field(name));
     }
     if within.is_empty() {

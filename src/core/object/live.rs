@@ -18,6 +18,12 @@ impl Live {
         self.0.get(object).map(Arc::as_ref)
     }
 
+    /// The object, if it was there, to be kept.
+    #[must_use]
+    pub fn shared(&self, object: &ObjectRef) -> Option<Arc<Value>> {
+        self.0.get(object).cloned()
+    }
+
     /// Whether the object was there.
     #[must_use]
     pub fn contains(&self, object: &ObjectRef) -> bool {
@@ -27,6 +33,16 @@ impl Live {
     /// Keeps what was read.
     pub fn insert(&mut self, object: ObjectRef, state: impl Into<Arc<Value>>) {
         self.0.insert(object, state.into());
+    }
+
+    /// Forgets what was read of an object.
+    pub fn remove(&mut self, object: &ObjectRef) {
+        self.0.remove(object);
+    }
+
+    /// Every object that was there, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ObjectRef, &Arc<Value>)> {
+        self.0.iter()
     }
 
     /// Every object that was there.

@@ -160,14 +160,18 @@ pub fn owned_by(live: &Value, manager: &str) -> FieldSet {
 
 /// The entries of `manager` for its applies; the others are not even read.
 pub(super) fn applied_by(live: &Value, manager: &str) -> Vec<ManagedEntry> {
+    entries_of(live, manager).filter_map(ManagedEntry::read).collect()
+}
+
+/// The same as they stand.
+pub(super) fn entries_of<'v>(live: &'v Value, manager: &'v str) -> impl Iterator<Item = &'v Value> {
     let entries = at(live, "/metadata/managedFields").and_then(Value::as_array);
     let is = |entry: &Value, field: &str, text: &str| {
         entry.get(field).and_then(Value::as_str).unwrap_or_default() == text
     };
-    let mine = entries.into_iter().flatten().filter(|entry| {
+    entries.into_iter().flatten().filter(move |entry| {
         is(entry, "manager", manager)
             && is(entry, "operation", "Apply")
             && is(entry, "subresource", "")
-    });
-    mine.filter_map(ManagedEntry::read).collect()
+    })
 }

@@ -326,10 +326,10 @@ fn merge_item(of: &'static Node, old: Option<&Value>, item: &Value) -> Value {
 fn prune(node: &'static Node, merged: &Value, last: &FieldSet, managed: &FieldSet) -> Value {
     let last = last.with_named(node);
     let whole = all_of(node, merged);
-    let pruned = all_of(node, &without(node, merged, &last));
+    let pruned = all_of(node, &cut(node, merged, &last));
     let gone = whole.difference(&pruned.union(&managed.with_named(node)));
-    let owned = all_of(node, &without(node, merged, &gone));
-    without(node, merged, &whole.difference(&owned).intersection(&last))
+    let owned = all_of(node, &cut(node, merged, &gone));
+    cut(node, merged, &whole.difference(&owned).intersection(&last))
 }
 
 fn all_of(node: &'static Node, value: &Value) -> FieldSet {
@@ -338,20 +338,26 @@ fn all_of(node: &'static Node, value: &Value) -> FieldSet {
     set.with_named(node)
 }
 
+/// An object without the fields of a set; a map that this empties goes too.
+#[must_use]
+pub fn without(kind: &KindRef, object: &Value, fields: &FieldSet) -> Value {
+    cut(shape_of(kind), object, fields)
+}
+
 /// A value without the fields of a set; a container that this empties goes too.
-fn without(node: &'static Node, value: &Value, gone: &FieldSet) -> Value {
+fn cut(node: &'static Node, value: &Value, gone: &FieldSet) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().filter_map(|(name, value)| {
                 let inner = gone.at(&[Step::field(name)]);
-                Some((name.clone(), without_one(node.field(name).0, value, inner)?))
+                Some((name.clone(), cut_one(node.field(name).0, value, inner)?))
             });
             Value::Object(kept.collect())
         }
         Value::Array(items) => match node {
             Node::List { of, kind } if *kind != ListKind::Atomic => items
                 .iter()
-                .filter_map(|item| without_one(of, item, gone.at(&[item_step(kind, item)])))
+                .filter_map(|item| cut_one(of, item, gone.at(&[item_step(kind, item)])))
                 .collect(),
             _ => value.clone(),
         },
@@ -359,12 +365,12 @@ fn without(node: &'static Node, value: &Value, gone: &FieldSet) -> Value {
     }
 }
 
-fn without_one(node: &'static Node, value: &Value, gone: Option<&FieldSet>) -> Option<Value> {
+fn cut_one(node: &'static Node, value: &Value, gone: Option<&FieldSet>) -> Option<Value> {
     let Some(gone) = gone else { return Some(value.clone()) };
     if gone.is_member() {
         return None;
     }
-    let left = without(node, value, gone);
+    let left = cut(node, value, gone);
     let emptied = is_empty_container(&left) && !is_empty_container(value);
     (!emptied).then_some(left)
 }

@@ -9,6 +9,7 @@ pub mod fields;
 mod live;
 mod managed;
 mod merge;
+mod proof;
 mod reference;
 pub mod schema;
 
@@ -20,5 +21,6 @@ pub use live::Live;
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,
 };
-pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of};
+pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of, without};
+pub use proof::proven;
 pub use reference::{KindRef, ObjectRef};

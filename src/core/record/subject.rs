@@ -118,6 +118,7 @@ pub fn result_subject(
         (_, StepVerdict::Abandoned) => {
             format!("abandoned where it stood, {}", record.status.rolling_state)
         }
+        (StepKind::Settle, StepVerdict::Failed) => "failed, not healthy".to_owned(),
         (_, StepVerdict::Failed) => "failed, not ready in time".to_owned(),
         (_, StepVerdict::Stopped) => "stopped by an abort".to_owned(),
     };

@@ -4,8 +4,8 @@
 
 use super::application::Rendered;
 use super::definition::TypeKind;
+use super::digest_form::digest_form;
 use super::library::Library;
-use super::redact::redacted;
 use crate::core::digest::Digest;
 use crate::core::model::{Application, Component};
 use serde_json::{Value, json};
@@ -66,18 +66,19 @@ fn note_type(library: &Library, kind: TypeKind, name: &str, types: &mut BTreeMap
     }
 }
 
-/// The digest of what was rendered, secrets redacted: it can be computed again
-/// from the record, and tells nothing of a secret's value.
+/// The digest of what was rendered, values of Secrets replaced: it can be
+/// computed again from the plan commit, and tells nothing of such a value.
 #[must_use]
 pub fn rendered_digest(rendered: &Rendered) -> Digest {
     let components: Vec<Value> = rendered
         .components
         .iter()
         .map(|component| {
-            let extras: Vec<Value> = component.extras.iter().map(|extra| redacted(extra)).collect();
+            let extras: Vec<Value> =
+                component.extras.iter().map(|extra| digest_form(extra)).collect();
             json!({
                 "name": component.name,
-                "workload": redacted(&component.workload),
+                "workload": digest_form(&component.workload),
                 "extras": extras,
             })
         })

@@ -66,6 +66,7 @@
 mod application;
 mod builtin;
 mod definition;
+mod digest_form;
 mod environment;
 mod error;
 mod expand;
@@ -77,7 +78,6 @@ mod numbering;
 mod object;
 mod patch;
 mod profile;
-mod redact;
 mod schema;
 mod validate;
 mod walk;
@@ -88,9 +88,9 @@ mod tests;
 
 pub use application::{Rendered, RenderedComponent, render};
 pub use builtin::BUILTIN_VERSION;
+pub use digest_form::digest_form;
 pub use error::RenderError;
 pub use identity::{content_digest, inputs_digest, rendered_digest};
 pub use library::{Library, TypeKind, TypeSummary};
 pub use numbering::{Known, Numbered, number, revision_name};
-pub use redact::{REDACTED, redacted};
 pub use walk::{ApplicationKey, Publication, Walked, WalkedCommit, walk};

@@ -3,6 +3,7 @@
 
 use crate::core::digest::write_canonical;
 use crate::core::object::at;
+use crate::core::ownership::{ANNOTATION_CONFLICTS, Policy};
 use serde_json::{Map, Value};
 
 /// What etcd takes in one request, less than a margin.
@@ -82,11 +83,23 @@ pub(super) fn finish(
             metadata.insert("namespace".to_owned(), Value::String(namespace.to_owned()));
         }
     }
+    let policy = metadata
+        .get("annotations")
+        .and_then(|all| all.get(ANNOTATION_CONFLICTS))
+        .map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned));
     let labels = metadata
         .entry("labels")
         .or_insert_with(|| Value::Object(Map::new()))
         .as_object_mut()
         .ok_or_else(|| format!("renders {kind}/{name} with labels that are no map"))?;
+    if let Some(word) = policy
+        && Policy::parse(&word).is_none()
+    {
+        return Err(format!(
+            "renders {kind}/{name} with `{ANNOTATION_CONFLICTS}: {word}`, which is none of {}",
+            Policy::WORDS.join(", ")
+        ));
+    }
     labels.insert("app.oam.dev/name".to_owned(), Value::String(application.to_owned()));
     labels.insert("app.oam.dev/component".to_owned(), Value::String(component.to_owned()));
     check_size(object, &kind, &name)

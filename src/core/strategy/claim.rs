@@ -36,7 +36,7 @@ pub fn claim(
         }
         let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
         if let Some(at) = at {
-            let mut body = plan.objects.remove(at).body;
+            let mut body = Arc::unwrap_or_clone(plan.objects.remove(at).body);
             body["metadata"]["namespace"] = json!(own);
             canary.document = Some(body);
         } else if let Some(why) = missing(&object, &key, rendered) {

@@ -114,13 +114,17 @@ impl RolloutInput<'_> {
     }
 
     /// Everything beside the rolled workload, applied as one side has it, and
-    /// the workloads among it awaited.
+    /// the workloads among it awaited, and what a rule of the plan is about.
     pub(super) fn rest(&self, side: Side) -> Vec<Effect> {
         let Some(revision) = self.bodies.side(side) else { return Vec::new() };
         let apply =
             revision.rest.iter().map(|o| Self::write(Verb::Apply, o, side, Driven::default()));
-        let workloads = revision.rest.iter().filter(|o| workload::of(&o.kind_ref()).is_some());
-        let awaits = workloads.map(|o| self.wait(o, Condition::Healthy));
+        let rules = &self.rollout.health;
+        let lively = revision.rest.iter().filter(|o| {
+            let kind = o.kind_ref();
+            workload::of(&kind).is_some() || rules.cover(&kind)
+        });
+        let awaits = lively.map(|o| self.wait(o, Condition::Healthy));
         apply.chain(awaits).collect()
     }
 

@@ -2,10 +2,11 @@
 //! and gone; it looks at what it is given, and must never ask for time.
 
 use super::Condition;
-use super::workload::{self, Pods};
-use crate::core::object::{KindRef, ObjectRef, at};
+use super::workload;
+use crate::core::health::{self, Around, Health, Rule};
+use crate::core::object::{KindRef, ObjectRef};
 use crate::core::traffic::{self, Acceptance, Split};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -14,10 +15,25 @@ use std::sync::Arc;
 pub struct Sight<'a> {
     /// The awaited object.
     pub live: Option<&'a Value>,
-    /// What [`Condition::beside`] asks for.
+    /// What [`Condition::beside`] asks for, or [`Condition::class`].
     pub beside: &'a [Arc<Value>],
+    /// The plan's rules of health.
+    pub rules: &'a [Rule],
+    /// What the step has written there before the wait.
+    pub written: Option<Written<'a>>,
+    /// The target's time.
+    pub now: Option<Timestamp>,
     /// How long everything before this wait has been known to be done.
     pub waited: SignedDuration,
+}
+
+/// The newest write of an awaited object before the wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    /// The rendered body.
+    pub body: &'a Value,
+    /// The partition that was written, if not the rendered one.
+    pub partition: Option<u32>,
 }
 
 /// Objects beside the awaited one, by kind and labels.
@@ -31,6 +47,8 @@ pub struct Look {
     /// It cannot come by waiting: the object is missing, or was set lower, or
     /// its partition higher, than the step set it.
     pub set_back: bool,
+    /// It has failed for good: nothing that the step could do again brings it.
+    pub failed: bool,
     /// What is seen, in words.
     pub seen: String,
     /// Ready pods of what is rolled, where the condition counts them.
@@ -52,6 +70,12 @@ impl Condition {
         let (api_version, kind) = traffic::SLICES;
         let label = (traffic::SERVICE_LABEL.to_owned(), service);
         Some((KindRef::new(api_version, kind), vec![label]))
+    }
+
+    /// What has to be read besides the awaited object, by name.
+    #[must_use]
+    pub fn class(&self, object: &ObjectRef, live: &Value) -> Option<ObjectRef> {
+        matches!(self, Self::Healthy).then(|| health::class_of(object, live))?
     }
 
     /// Whether it is about what a route says.
@@ -82,6 +106,11 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
                 | Condition::UpdatedReady { at_least: 0 }
         );
         let seen = format!("{object} is not there");
+        let removed = |written: Written<'_>| health::removed_itself(written.body, sight.waited);
+        if condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed) {
+            let seen = format!("{object} has finished and removed itself");
+            return Look { met: true, seen, ..Look::default() };
+        }
         return Look { met, set_back: !met, seen, ..Look::default() };
     };
     match condition {
@@ -98,11 +127,12 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
                 drained(look, seconds, sight.waited)
             };
         }
+        Condition::Healthy => return healthy(object, live, sight),
         _ => {}
     }
     let Some(kind) = workload::of(&object.kind_ref()) else {
-        let (met, seen) = healthy(object, live);
-        return Look { met, seen, ..Look::default() };
+        let seen = format!("{object} has no pods to count");
+        return Look { seen, ..Look::default() };
     };
     let pods = (kind.read)(live);
     let (met, set_back, seen, ready) = match condition {
@@ -125,16 +155,38 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
             format!("{} pods left, {at_most} wanted", pods.replicas),
             None,
         ),
-        // The conditions of routes and Services are looked at above.
-        _ => (pods.settled, false, settling(&pods), None),
+        // Everything else is looked at above.
+        _ => (false, false, String::new(), None),
     };
     let seen = if pods.observed { seen } else { format!("{seen}, the newest change unseen") };
     let (met, seen) = (met && pods.observed, format!("{object}: {seen}"));
     Look { met, set_back, seen, ready, ..Look::default() }
 }
 
-fn settling(pods: &Pods) -> String {
-    format!("{} of {} pods ready, {} updated", pods.ready, pods.wanted, pods.updated)
+/// The health of an object, as its kind or a rule of the plan tells it. What no
+/// rule knows is not healthy: its wait ends all the same, and the result says
+/// so.
+fn healthy(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
+    let verdict = health::health_of(object, live, &sight.around(object));
+    Look {
+        met: verdict.health == Health::Current || verdict.unruled,
+        failed: verdict.is_final,
+        seen: format!("{object}: {}", verdict.words),
+        ..Look::default()
+    }
+}
+
+fn is_job(object: &ObjectRef) -> bool {
+    object.api_version == "batch/v1" && object.kind == "Job"
+}
+
+impl<'a> Sight<'a> {
+    fn around(&self, object: &ObjectRef) -> Around<'a> {
+        let kind = workload::of(&object.kind_ref());
+        let rendered = |written: Written<'_>| kind.map(|kind| kind.held(written.body));
+        let partition = self.written.and_then(|w| w.partition.or_else(|| rendered(w)));
+        Around { rules: self.rules, now: self.now, partition, beside: self.beside }
+    }
 }
 
 fn serving(at_least: u32, object: &str, slices: &[Arc<Value>]) -> Look {
@@ -178,7 +230,7 @@ fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
     Look { met: false, seen, ..look }
 }
 
-/// Kinds whose existence is all there is to wait for.
+/// Kinds that are not awaited unless a rule of the plan is about them.
 const PASSIVE: &[&str] = &[
     "ConfigMap",
     "Secret",
@@ -196,35 +248,10 @@ const PASSIVE: &[&str] = &[
     "HTTPRoute",
 ];
 
-/// Whether a kind has any health to wait for.
+/// Whether a kind is awaited without a rule of the plan.
 #[must_use]
 pub fn has_health(kind: &str) -> bool {
     !PASSIVE.contains(&kind)
-}
-
-/// Health as far as any object tells: its newest generation is observed, and
-/// a `Ready`, `Available` or `Established` condition, where there is one, is
-/// true.
-fn healthy(object: &ObjectRef, live: &Value) -> (bool, String) {
-    if !has_health(&object.kind) {
-        return (true, format!("{object} is there"));
-    }
-    let generation = at(live, "/metadata/generation").and_then(Value::as_u64);
-    let observed = at(live, "/status/observedGeneration").and_then(Value::as_u64);
-    if let (Some(generation), Some(observed)) = (generation, observed)
-        && observed < generation
-    {
-        return (false, format!("{object}: the newest change is unseen"));
-    }
-    let conditions = at(live, "/status/conditions").and_then(Value::as_array);
-    for condition in conditions.into_iter().flatten() {
-        let name = condition.get("type").and_then(Value::as_str).unwrap_or_default();
-        let value = condition.get("status").and_then(Value::as_str).unwrap_or_default();
-        if matches!(name, "Ready" | "Available" | "Established") && value != "True" {
-            return (false, format!("{object}: condition {name} is {value}"));
-        }
-    }
-    (true, format!("{object} is there"))
 }
 
 #[cfg(test)]
@@ -309,7 +336,7 @@ mod tests {
         let twins = [service("web-v1-traffic"), service("web-v2-traffic")];
         let drained = |live: &Value, seconds: i64| {
             let waited = SignedDuration::from_secs(seconds);
-            let sight = Sight { live: Some(live), waited, beside: &slices };
+            let sight = Sight { live: Some(live), waited, beside: &slices, ..Sight::default() };
             let condition = Condition::Drained { split, seconds: 5, at_least: 1 };
             let gone = look(condition, &route, &Sight { beside: &[], ..sight });
             assert!(!gone.met, "those who take the traffic are gone");
@@ -348,5 +375,81 @@ mod tests {
         assert!(look(condition, &service, &sight).met);
         assert!(!look(condition, &service, &Sight { beside: &[], ..sight }).met);
         assert!(look(condition, &service, &Sight { live: None, ..sight }).set_back);
+    }
+
+    fn health(kind: (&str, &str), sight: &Sight<'_>) -> Look {
+        let name = ObjectRef::new(&KindRef::new(kind.0, kind.1), Some("default"), "web");
+        look(Condition::Healthy, &name, sight)
+    }
+
+    #[test]
+    fn what_has_failed_for_good_fails_and_what_may_mend_itself_waits() {
+        let job = |condition: &str| {
+            let live = json!({"status": {"conditions": [{"type": condition, "status": "True"}]}});
+            health(("batch/v1", "Job"), &Sight { live: Some(&live), ..Sight::default() })
+        };
+        assert!(job("Failed").failed && !job("Failed").met);
+        assert!(job("Complete").met && !job("Complete").failed);
+        assert!(!job("Suspended").met && !job("Suspended").failed);
+        let late = json!({"status": {"observedGeneration": 1, "conditions": [
+            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}});
+        let late =
+            health(("apps/v1", "Deployment"), &Sight { live: Some(&late), ..Sight::default() });
+        assert!(!late.failed && !late.met && !late.set_back);
+    }
+
+    #[test]
+    fn what_no_rule_knows_ends_its_wait_unless_a_rule_of_the_plan_is_about_it() {
+        let live = json!({"metadata": {"name": "web"}, "status": {"phase": "Up"}});
+        let widget = ("example.com/v1", "Widget");
+        let sight = Sight { live: Some(&live), ..Sight::default() };
+        let unknown = health(widget, &sight);
+        assert!(unknown.met);
+        assert!(unknown.seen.contains("health unknown"), "{}", unknown.seen);
+        let rule = |current: &str| Rule {
+            kind: KindRef::new("example.com/v2", "Widget"),
+            in_progress: None,
+            failed: None,
+            current: health::Expression::parse(current).unwrap(),
+        };
+        for (current, met) in
+            [("status.phase == 'Up'", true), ("status.phase == 'x'", false), ("status.x", false)]
+        {
+            let rules = [rule(current)];
+            assert_eq!(health(widget, &Sight { rules: &rules, ..sight }).met, met, "{current}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_has_removed_itself_has_finished() {
+        let body = json!({"spec": {"ttlSecondsAfterFinished": 5}});
+        let stays = json!({});
+        let gone = |kind, seconds, body| {
+            let waited = SignedDuration::from_secs(seconds);
+            let written = Some(Written { body, partition: None });
+            health(kind, &Sight { waited, written, ..Sight::default() })
+        };
+        let job = ("batch/v1", "Job");
+        assert!(gone(job, 5, &body).met && !gone(job, 5, &body).set_back);
+        assert!(gone(job, 4, &body).set_back, "somebody has deleted it");
+        assert!(gone(job, 5, &stays).set_back, "it would have stayed");
+        assert!(gone(("v1", "Pod"), 5, &body).set_back);
+    }
+
+    #[test]
+    fn a_partition_that_the_step_has_not_written_holds_no_pods_back() {
+        let held =
+            |partition: u32| json!({"updateStrategy": {"rollingUpdate": {"partition": partition}}});
+        let mut live =
+            json!({"status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1}});
+        live["spec"] = held(1);
+        let met = |body: &Value, partition| {
+            let written = Some(Written { body, partition });
+            let sight = Sight { live: Some(&live), written, ..Sight::default() };
+            health(("apps/v1", "StatefulSet"), &sight).met
+        };
+        assert!(met(&json!({"spec": held(1)}), None), "it is rendered so");
+        assert!(!met(&json!({"spec": held(1)}), Some(0)), "the step drives it");
+        assert!(!met(&json!({}), None), "somebody has raised it");
     }
 }

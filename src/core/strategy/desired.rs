@@ -4,8 +4,10 @@
 
 use super::workload::{self, set};
 use super::{Driven, EntityKey, EntityKind, StepId};
+use crate::core::diff::Outcome;
 use crate::core::digest::Digest;
-use crate::core::object::{ObjectRef, at, extract, owned_by, unchanged};
+use crate::core::object::{ObjectRef, at, extract, owned_by, proven, unchanged};
+use crate::core::ownership::{Contested, Yielded, yielded};
 use serde_json::{Value, json};
 
 /// The prefix of all our annotations.
@@ -18,6 +20,9 @@ pub const ANNOTATION_EPOCH: &str = "tranche.dev/epoch";
 pub const ANNOTATION_REVISION: &str = "tranche.dev/revision";
 /// The entity that owns the object.
 pub const ANNOTATION_ENTITY: &str = "tranche.dev/entity";
+/// Every mark that a write leaves.
+const MARKS: [&str; 4] =
+    [ANNOTATION_STEP, ANNOTATION_EPOCH, ANNOTATION_REVISION, ANNOTATION_ENTITY];
 /// The label by which objects of ours are found.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value.
@@ -47,13 +52,9 @@ pub const FIELD_MANAGER: &str = "tranche";
 pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven) -> Value {
     let mut state = body.clone();
     workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
-    let marks = at(live, "/metadata/annotations").and_then(Value::as_object);
-    for (key, value) in marks.into_iter().flatten() {
-        if key.starts_with(ANNOTATION_PREFIX) {
-            set(&mut state, &["metadata", "annotations", key], value.clone());
-        }
-    }
-    set(&mut state, &["metadata", "labels", LABEL_MANAGED_BY], json!(MANAGED_BY));
+    let mut metadata = state.get_mut("metadata").map(Value::take).unwrap_or_default();
+    mark(&mut metadata, live);
+    set(&mut state, &["metadata"], metadata);
     state
 }
 
@@ -62,7 +63,54 @@ pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven)
 /// that is replaced whole) the answer is no, and a dry-run tells.
 #[must_use]
 pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &Driven) -> bool {
-    live.is_some_and(|live| unchanged(live, &unmarked(live, object, body, driven), FIELD_MANAGER))
+    live.is_some_and(|live| {
+        if as_applied(live, object, body, driven) {
+            return true;
+        }
+        let state = unmarked(live, object, body, driven);
+        unchanged(live, &state, FIELD_MANAGER) || {
+            let beside = beside_others(object, live, state, driven);
+            let kept = |field: &Contested| field.outcome == Outcome::Kept;
+            !beside.contested.is_empty()
+                && beside.contested.iter().all(kept)
+                && unchanged(live, &beside.state, FIELD_MANAGER)
+        }
+    })
+}
+
+/// What of a desired state is applied over a live object: see [`yielded`].
+#[must_use]
+pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Driven) -> Yielded {
+    let partition = workload::of(&object.kind_ref()).and_then(|kind| kind.partition);
+    let driven = [
+        driven.replicas.and(Some(["spec", "replicas"].as_slice())),
+        driven.partition.and(partition),
+        driven.split.and(Some(["spec", "rules"].as_slice())),
+    ];
+    let driven: Vec<&[&str]> = driven.into_iter().flatten().collect();
+    yielded(object, live, state, FIELD_MANAGER, &driven)
+}
+
+/// The short way, for what nothing drives: most of what is looked at is as it
+/// was applied, and putting its state together is most of the work.
+fn as_applied(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven) -> bool {
+    if *driven != Driven::default() || ObjectRef::of(live).as_ref() != Some(object) {
+        return false;
+    }
+    let mut metadata = body.get("metadata").cloned().unwrap_or_default();
+    mark(&mut metadata, live);
+    proven(&object.kind_ref(), live, body, &metadata, FIELD_MANAGER)
+}
+
+/// Gives metadata our label and the marks that a live object has.
+fn mark(metadata: &mut Value, live: &Value) {
+    let marks = at(live, "/metadata/annotations").and_then(Value::as_object);
+    for (key, value) in marks.into_iter().flatten() {
+        if MARKS.contains(&key.as_str()) {
+            set(metadata, &["annotations", key], value.clone());
+        }
+    }
+    set(metadata, &["labels", LABEL_MANAGED_BY], json!(MANAGED_BY));
 }
 
 /// The whole desired state of an object at one effect.

@@ -28,11 +28,11 @@ pub use batches::{BatchError, Goals, goals};
 pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
 pub use claim::claim;
 pub use compile::{CompileError, Compiled, Movement, RolloutInput, Sizes, compile};
-pub use condition::{Beside, Look, Sight, look};
+pub use condition::{Beside, Look, Sight, Written, look};
 pub use desired::{
     ANNOTATION_ENTITY, ANNOTATION_EPOCH, ANNOTATION_PREFIX, ANNOTATION_REVISION, ANNOTATION_STEP,
-    FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, desired, entity_of, epoch_of, mark_of,
-    restamped, revision_of, settled, unmarked,
+    FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, beside_others, desired, entity_of,
+    epoch_of, mark_of, restamped, revision_of, settled, unmarked,
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};

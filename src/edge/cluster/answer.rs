@@ -15,6 +15,11 @@ const LIMIT: usize = 2048;
 const NOT_OF_THE_TYPE: [&str; 2] =
     ["failed to create typed patch object", "failed to convert new object"];
 
+/// What an API server says of a webhook that may do more than answer.
+const NO_DRY_RUNS: &str = "does not support dry run";
+/// What it says of one that did not answer.
+const WEBHOOK_FAILED: &str = "failed calling webhook";
+
 impl Sent {
     /// The answer's JSON, or why there is none.
     pub(super) fn json(self, class: Class, secret: bool) -> Result<Value, ClusterProblem> {
@@ -81,11 +86,17 @@ pub(super) fn problem(answer: &Answer, class: Class, secret: bool) -> ClusterPro
             found => ClusterProblem::Conflict(found),
         },
         422 if is_other_object(status.as_ref()) => ClusterProblem::Stale(text),
-        400 | 413 | 415 | 422 => ClusterProblem::Invalid(text),
+        400 if text.contains(NO_DRY_RUNS) => ClusterProblem::NoDryRun(text),
+        422 => immutable(status.as_ref()).unwrap_or(ClusterProblem::Invalid(text)),
+        400 | 413 | 415 => ClusterProblem::Invalid(text),
         // Refused before it was looked at.
         429 => ClusterProblem::Unreachable(text),
         501 => ClusterProblem::Other(text),
         500 if answer.is_not_of_the_type() => ClusterProblem::Invalid(text),
+        // Of a write nobody knows who answered for whom on the way.
+        500 if class == Class::Read && text.contains(WEBHOOK_FAILED) => {
+            ClusterProblem::Webhook(text)
+        }
         500..=599 => lost(class, text),
         _ => ClusterProblem::Other(text),
     }
@@ -99,6 +110,12 @@ fn is_other_object(status: Option<&Status>) -> bool {
         !details.causes.is_empty()
             && details.causes.iter().all(|cause| cause.field == "metadata.uid")
     })
+}
+
+fn immutable(status: Option<&Status>) -> Option<ClusterProblem> {
+    let causes = status.and_then(|status| status.details.as_ref()).map(|details| &details.causes);
+    let causes = causes.into_iter().flatten();
+    ClusterProblem::immutable(causes.map(|c| (c.field.as_str(), c.message.as_str())))
 }
 
 fn conflicts(status: Option<&Status>) -> Vec<FieldConflict> {

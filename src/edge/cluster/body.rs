@@ -45,7 +45,8 @@ pub(super) fn apply_body(
         WriteMode::CreateOnly => {
             metadata.insert("resourceVersion".to_owned(), NO_SUCH_VERSION.into());
         }
-        WriteMode::Exactly { uid, resource_version } => {
+        WriteMode::Exactly { uid, resource_version }
+        | WriteMode::Taking { uid, resource_version } => {
             metadata.insert("uid".to_owned(), uid.as_str().into());
             metadata.insert("resourceVersion".to_owned(), resource_version.as_str().into());
         }

@@ -5,10 +5,12 @@ use super::clock::ApiServerClock;
 use super::kube_cluster::KubeCluster;
 use super::observe::Observer;
 use crate::core::model::ClusterRef;
+use crate::core::secrecy::Veil;
 use crate::port::{ClusterError, ClusterProblem};
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::Value;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +31,8 @@ pub struct Connected {
 }
 
 /// Makes the client for a declared cluster; nothing is sent yet. Contexts are
-/// looked up in `kubeconfig`, or else in the operator's own files.
+/// looked up in `kubeconfig`, or else in the operator's own files; `veil`
+/// learns the credentials there.
 ///
 /// # Errors
 /// Fails when the context or its files are not there, and refuses servers
@@ -37,6 +40,7 @@ pub struct Connected {
 pub async fn connect(
     cluster: &ClusterRef,
     kubeconfig: Option<&Path>,
+    veil: &Veil,
 ) -> Result<Connected, ClusterError> {
     let subject = match cluster {
         ClusterRef::Context(name) => format!("the context \"{}\"", name.escape_debug()),
@@ -48,8 +52,19 @@ pub async fn connect(
         ClusterRef::InCluster => Config::incluster().map_err(|error| error.to_string()),
         ClusterRef::Sandbox => Err("it is part of this program, not connected to".to_owned()),
     };
+    if let Ok(config) = &made {
+        learn_credentials(config, veil);
+    }
     made.and_then(client)
         .map_err(|cause| ClusterError { subject, problem: ClusterProblem::Other(cause) })
+}
+
+/// Tokens, passwords and keys, as the kubeconfig has them.
+fn learn_credentials(config: &Config, veil: &Veil) {
+    let Ok(user) = serde_json::to_value(&config.auth_info) else { return };
+    veil.learn_object("", &user);
+    let key = user.get("client-key-data").and_then(Value::as_str);
+    veil.learn(key.unwrap_or_default());
 }
 
 async fn from_context(name: &str, kubeconfig: Option<&Path>) -> Result<Config, String> {

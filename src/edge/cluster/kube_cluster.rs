@@ -5,10 +5,11 @@ use super::FIELD_MANAGER;
 use super::answer::problem;
 use super::body::apply_body;
 use super::discovery::Discovery;
-use super::list::{is_secret, list};
+use super::list::{is_secret, scan};
 use super::path::{Resource, collection, object as object_path};
 use super::request::{Call, Class, Patience, Sender};
 use crate::core::object::{KindRef, ObjectRef, at};
+use crate::core::secrecy::Veil;
 use crate::port::{Access, Cluster, ClusterError, ClusterProblem, WriteMode};
 use http::Method;
 use serde_json::{Value, json};
@@ -36,6 +37,14 @@ impl KubeCluster {
     #[must_use]
     pub fn patient(client: kube::Client, patience: Patience) -> Self {
         Self { sender: Sender::new(client, patience), discovery: Discovery::default() }
+    }
+
+    /// Lets the secrets that are sent or received be known to `veil`, and
+    /// passes the server's errors over it.
+    #[must_use]
+    pub fn veiled(mut self, veil: Veil) -> Self {
+        self.sender.veil = veil;
+        self
     }
 
     async fn resource(&self, kind: &KindRef) -> Result<Resource, ClusterError> {
@@ -85,27 +94,37 @@ impl Cluster for KubeCluster {
         let value = serde_json::from_slice(&answer.body).map_err(|_| {
             about(object)(ClusterProblem::Unreachable("the answer is no whole JSON".to_owned()))
         })?;
+        self.sender.veil.learn_object(&object.kind, &value);
         Ok(Some(Arc::new(value)))
     }
 
-    async fn list(
+    async fn scan<T>(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         labels: &[(String, String)],
-    ) -> Result<Vec<Arc<Value>>, ClusterError> {
+        look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError> {
         let subject = match namespace {
             Some(namespace) => format!("{kind} in {namespace}"),
             None => kind.to_string(),
         };
         let resource = self.resource(kind).await?;
         let path = collection(kind, &resource, namespace).map_err(invalid(&subject))?;
-        let listed = list(&self.sender, kind, &path, labels).await;
-        if matches!(listed, Err(ClusterProblem::NoKind(_))) {
+        let secret = is_secret(kind);
+        // Of a namespace full of others' Secrets only those that are looked at.
+        let mut look = |item: Arc<Value>| {
+            let kept = look(Arc::clone(&item));
+            if secret && kept.is_some() {
+                self.sender.veil.learn_object(&kind.kind, &item);
+            }
+            kept
+        };
+        let kept = scan(&self.sender, kind, &path, labels, &mut look).await;
+        if matches!(kept, Err(ClusterProblem::NoKind(_))) {
             self.discovery.forget(kind);
         }
-        let listed = listed.map_err(about(&subject))?;
-        Ok(listed.into_iter().map(Arc::new).collect())
+        kept.map_err(about(&subject))
     }
 
     async fn apply(
@@ -116,9 +135,13 @@ impl Cluster for KubeCluster {
         dry_run: bool,
     ) -> Result<Arc<Value>, ClusterError> {
         let body = apply_body(object, body, mode, dry_run).map_err(invalid(object))?;
+        self.sender.veil.learn_object(&object.kind, &body);
         let class = if dry_run { Class::Read } else { Class::Write };
         let mut path = self.path(object).await?;
-        path.push_str(&format!("?fieldManager={FIELD_MANAGER}&force=false&fieldValidation=Strict"));
+        let force = matches!(mode, WriteMode::Taking { .. });
+        path.push_str(&format!(
+            "?fieldManager={FIELD_MANAGER}&force={force}&fieldValidation=Strict"
+        ));
         if dry_run {
             path.push_str("&dryRun=All");
         }

@@ -1,23 +1,26 @@
 //! Whole lists, page by page. Owns the bookkeeping of pages; it must never
-//! return a part of a list.
+//! return a part of a list, nor keep a page longer than it is looked at.
 
 use super::answer::problem;
+use super::page::read_page;
 use super::path::escape;
 use super::request::{Class, Sender};
-use crate::core::object::{KindRef, at};
+use crate::core::object::KindRef;
 use crate::port::ClusterProblem;
 use serde_json::Value;
+use std::sync::Arc;
 
 const PAGE: usize = 500;
 const MOST_RESTARTS: usize = 3;
 
-/// All objects under `path` that carry `labels`.
-pub(super) async fn list(
+/// What `look` makes of all objects under `path` that carry `labels`.
+pub(super) async fn scan<T>(
     sender: &Sender,
     kind: &KindRef,
     path: &str,
     labels: &[(String, String)],
-) -> Result<Vec<Value>, ClusterProblem> {
+    look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+) -> Result<Vec<T>, ClusterProblem> {
     let selector: Vec<String> =
         labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let selector = escape(&selector.join(","));
@@ -26,7 +29,7 @@ pub(super) async fn list(
         base.push_str(&format!("&labelSelector={selector}"));
     }
     for _ in 0..=MOST_RESTARTS {
-        if let Some(items) = pages(sender, kind, &base).await? {
+        if let Some(items) = pages(sender, kind, &base, look).await? {
             return Ok(items);
         }
     }
@@ -38,13 +41,14 @@ pub(super) async fn list(
 
 /// One go through all pages; none if the server has forgotten the list's
 /// version on the way (410).
-async fn pages(
+async fn pages<T>(
     sender: &Sender,
     kind: &KindRef,
     base: &str,
-) -> Result<Option<Vec<Value>>, ClusterProblem> {
+    look: &mut dyn FnMut(Arc<Value>) -> Option<T>,
+) -> Result<Option<Vec<T>>, ClusterProblem> {
     let secret = is_secret(kind);
-    let mut items = Vec::new();
+    let mut kept = Vec::new();
     let mut token = String::new();
     loop {
         let page = match token.as_str() {
@@ -58,20 +62,22 @@ async fn pages(
             404 => return Err(ClusterProblem::NoKind(kind.to_string())),
             _ => return Err(problem(&answer, Class::Read, secret)),
         }
-        let mut page: Value = serde_json::from_slice(&answer.body)
+        let page = read_page(&answer.body, &mut |item| {
+            kept.extend(look(Arc::new(named(item, kind))));
+        });
+        // The error's text would quote the body.
+        let page = page
             .map_err(|_| ClusterProblem::Unreachable("a page of the list is no JSON".to_owned()))?;
-        let Some(Value::Array(found)) = page.get_mut("items").map(Value::take) else {
+        if !page.has_items {
             return Err(ClusterProblem::Other("a page of the list has no items".to_owned()));
-        };
-        items.extend(found.into_iter().map(|item| named(item, kind)));
-        let next = at(&page, "/metadata/continue").and_then(Value::as_str).unwrap_or_default();
-        if next.is_empty() {
-            return Ok(Some(items));
         }
-        if next == token {
+        if page.next.is_empty() {
+            return Ok(Some(kept));
+        }
+        if page.next == token {
             return Err(ClusterProblem::Other("the list's pages do not end".to_owned()));
         }
-        token = next.to_owned();
+        token = page.next;
     }
 }
 

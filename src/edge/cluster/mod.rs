@@ -10,6 +10,7 @@ mod discovery;
 mod kube_cluster;
 mod list;
 mod observe;
+mod page;
 mod path;
 mod request;
 #[cfg(test)]

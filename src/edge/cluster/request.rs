@@ -1,12 +1,15 @@
 //! One request and what came of it. Owns deadlines and repetition; it must
 //! never send a write again that may have arrived.
 
+use crate::core::secrecy::Veil;
 use http::{Method, Request, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use serde_json::Value;
 use std::error::Error;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long to wait for a cluster, and how often to ask again.
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +76,19 @@ pub(super) struct Call<'a> {
 pub(super) struct Sender {
     client: kube::Client,
     patience: Patience,
+    /// Passes over what the server says of failures: it may repeat values.
+    pub(super) veil: Veil,
+    /// How many reads may be in flight.
+    turns: Box<Semaphore>,
 }
+
+/// Reads in flight at most, whoever asks for them.
+const MOST_AT_ONCE: usize = 16;
 
 impl Sender {
     pub(super) fn new(client: kube::Client, patience: Patience) -> Self {
-        Self { client, patience }
+        let turns = Box::new(Semaphore::new(MOST_AT_ONCE));
+        Self { client, patience, veil: Veil::new(), turns }
     }
 
     pub(super) async fn get(&self, path: &str) -> Sent {
@@ -91,7 +102,15 @@ impl Sender {
         let mut left = self.patience.attempts.max(1);
         loop {
             left -= 1;
-            let sent = self.once(call).await;
+            let sent = {
+                // Whoever asks for many things at once waits here; a write does not,
+                // whose lease runs. It is never closed.
+                let _turn = match call.class {
+                    Class::Read => self.turns.acquire().await.ok(),
+                    Class::Write => None,
+                };
+                self.once(call).await
+            };
             if left == 0 || !may_repeat(&sent, call.class) {
                 return sent;
             }
@@ -133,14 +152,34 @@ impl Sender {
         let seconds = response.headers().get(header::RETRY_AFTER);
         let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         match response.into_body().collect().await {
-            Ok(body) => Sent::Answer(Answer {
-                code,
-                body: body.to_bytes().to_vec(),
-                retry_after: seconds.map(Duration::from_secs),
-            }),
+            Ok(body) => {
+                let mut body = body.to_bytes().to_vec();
+                if code >= 400 {
+                    body = without_secrets(&self.veil, &body);
+                }
+                Sent::Answer(Answer { code, body, retry_after: seconds.map(Duration::from_secs) })
+            }
             Err(error) => Sent::Lost(format!("the answer broke off: {}", chain(&error))),
         }
     }
+}
+
+/// A failure's body with its texts for people veiled. What is decided from,
+/// fields and reasons, stays.
+fn without_secrets(veil: &Veil, body: &[u8]) -> Vec<u8> {
+    let Ok(mut status) = serde_json::from_slice::<Value>(body) else {
+        return veil.text(&String::from_utf8_lossy(body)).to_string().into_bytes();
+    };
+    let hide = |owner: &mut Value| {
+        if let Some(Value::String(text)) = owner.get_mut("message") {
+            *text = veil.text(text).to_string();
+        }
+    };
+    hide(&mut status);
+    if let Some(Value::Array(causes)) = status.pointer_mut("/details/causes") {
+        causes.iter_mut().for_each(hide);
+    }
+    status.to_string().into_bytes()
 }
 
 fn may_repeat(sent: &Sent, class: Class) -> bool {

@@ -4,6 +4,7 @@
 use super::*;
 use crate::core::model::ClusterRef;
 use crate::core::object::{KindRef, ObjectRef, at};
+use crate::core::secrecy::Veil;
 use crate::port::{Access, Clock as _, Cluster as _, ClusterProblem, FieldConflict, WriteMode};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -473,13 +474,42 @@ fn connections_that_check_nobodys_identity_are_refused() {
         ("server: http://localhost.evil.test", "not https"),
     ] {
         let path = kubeconfig(&dir, cluster);
-        let error = run(connect(&context("here"), Some(&path))).err().unwrap().to_string();
+        let error =
+            run(connect(&context("here"), Some(&path), &Veil::new())).err().unwrap().to_string();
         assert!(error.contains("refused") && error.contains(wanted), "{error}");
     }
     let path = kubeconfig(&dir, "server: http://127.0.0.1:1");
-    let error = run(connect(&context("there"), Some(&path))).err().unwrap().to_string();
+    let error =
+        run(connect(&context("there"), Some(&path), &Veil::new())).err().unwrap().to_string();
     assert!(error.contains("\"there\""), "{error}");
-    assert!(run(async { connect(&context("here"), Some(&path)).await.is_ok() }));
+    assert!(run(async { connect(&context("here"), Some(&path), &Veil::new()).await.is_ok() }));
+}
+
+#[test]
+fn credentials_of_a_kubeconfig_are_known_as_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config");
+    let text = "apiVersion: v1\nkind: Config\nclusters:\n- {name: c, cluster: {server: \
+                'https://127.0.0.1:1'}}\ncontexts:\n- {name: here, context: {cluster: c, user: u}}\n\
+                users:\n- {name: u, user: {token: a-token-of-an-operator}}\n";
+    #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+    std::fs::write(&path, text).unwrap();
+    let veil = Veil::new();
+    assert!(run(async { connect(&context("here"), Some(&path), &veil).await.is_ok() }));
+    let said = veil.text("the server said: a-token-of-an-operator is no token");
+    assert_eq!(said.as_str(), "the server said: <redacted> is no token");
+}
+
+#[test]
+fn what_a_server_repeats_of_a_secret_is_hidden_before_anybody_reads_it() {
+    let causes = json!({"causes": [{"field": "metadata.labels", "message": "value-of-a-secret"}]});
+    let script = Script::new([status(422, "Invalid", "label: \"value-of-a-secret\"", causes)]);
+    let veil = Veil::new();
+    veil.learn("value-of-a-secret");
+    let error = run(async {
+        script.cluster().veiled(veil).get(&deployment()).await.unwrap_err().to_string()
+    });
+    assert!(error.contains("<redacted>") && !error.contains("value-of-a-secret"), "{error}");
 }
 
 /// Answers discovery on a real socket, then lets `fate` have the listener.
@@ -512,7 +542,7 @@ fn on_a_real_socket_a_write_that_never_left_is_told_from_one_that_did() {
     let write = |cluster: &str, thread: std::thread::JoinHandle<()>, wait: bool| {
         let path = kubeconfig(&dir, cluster);
         run(async {
-            let connected = connect(&context("here"), Some(&path)).await.unwrap();
+            let connected = connect(&context("here"), Some(&path), &Veil::new()).await.unwrap();
             let kind = KindRef::new("apps/v1", "Deployment");
             assert!(connected.cluster.namespaced(&kind).await.unwrap());
             let now = connected.clock.now().await.unwrap();

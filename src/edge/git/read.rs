@@ -80,10 +80,16 @@ fn entry(
 }
 
 fn root_tree<'a>(store: &'a GitStore, commit: &CommitId) -> Result<Tree<'a>, RemoteError> {
-    store
-        .commit_object(commit)?
-        .tree()
-        .map_err(|error| store.unreadable(&format!("read the tree of the commit {commit}"), &error))
+    let known = store.trees.borrow().get(commit).copied();
+    let id = match known {
+        Some(id) => id,
+        None => store.commit_object(commit)?.tree_id(),
+    };
+    let tree = store.repository.find_tree(id).map_err(|error| {
+        store.unreadable(&format!("read the tree of the commit {commit}"), &error)
+    })?;
+    store.trees.borrow_mut().insert(commit.clone(), id);
+    Ok(tree)
 }
 
 fn subtree<'a>(store: &'a GitStore, id: Oid, path: &str) -> Result<Tree<'a>, RemoteError> {

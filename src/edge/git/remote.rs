@@ -10,6 +10,7 @@ use super::run::RunRefs;
 use super::store::{GitStore, Identity};
 use super::url::{RemoteUrl, Transport};
 use super::{borrow, cache, maintain, push};
+use crate::core::secrecy::Veil;
 use crate::port::{CommitId, PushOutcome, Remote, RemoteError, Tips};
 use git2::{ErrorCode, Oid};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,13 @@ impl GitRemote {
             fetching: Mutex::new(()),
             _presence: presence,
         })
+    }
+
+    /// Lets the secrets of plan files be known to `veil`.
+    #[must_use]
+    pub fn veiled(mut self, veil: Veil) -> Self {
+        self.store = self.store.veiled(veil);
+        self
     }
 
     /// Opens a remote, fetches plan and record branch, and keeps the cache in

@@ -3,9 +3,12 @@
 
 use super::{cache, history, read, write};
 use crate::core::model::PlanFile;
+use crate::core::secrecy::Veil;
 use crate::port::{Change, CommitId, CommitInfo, Objects, RemoteError};
 use git2::{Commit, ErrorClass, ErrorCode, Oid, Repository};
 use jiff::Timestamp;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Who record commits are from.
@@ -30,6 +33,11 @@ pub struct GitStore {
     pub(super) identity: Identity,
     /// A cache: what is broken in it can be fetched again.
     is_cache: bool,
+    /// The root trees of commits that were looked at: a commit of the record
+    /// may have a long message, and is looked at for each entity.
+    pub(super) trees: RefCell<BTreeMap<CommitId, Oid>>,
+    /// Learns the secrets of every plan file that is read.
+    veil: Veil,
 }
 
 impl GitStore {
@@ -48,7 +56,20 @@ impl GitStore {
     pub fn open_as(path: &Path, name: String) -> Result<Self, RemoteError> {
         let repository = Repository::open_bare(path)
             .map_err(|error| broken(&format!("open the object store of {name}"), &error))?;
-        Ok(Self { repository, name, identity: Identity::default(), is_cache: false })
+        Ok(Self {
+            repository,
+            name,
+            identity: Identity::default(),
+            is_cache: false,
+            trees: RefCell::default(),
+            veil: Veil::new(),
+        })
+    }
+
+    /// Lets what plan files hold be known as secret there.
+    pub(super) fn veiled(mut self, veil: Veil) -> Self {
+        self.veil = veil;
+        self
     }
 
     /// Lets damage be mended by fetching anew.
@@ -117,7 +138,11 @@ impl Objects for GitStore {
         commit: &CommitId,
         wanted: &mut dyn FnMut(&str, usize) -> bool,
     ) -> Result<Vec<PlanFile>, RemoteError> {
-        read::files(self, commit, wanted)
+        let files = read::files(self, commit, wanted)?;
+        for file in &files {
+            self.veil.learn_file(&String::from_utf8_lossy(&file.bytes));
+        }
+        Ok(files)
     }
 
     fn file(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>, RemoteError> {

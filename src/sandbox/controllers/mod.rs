@@ -2,6 +2,7 @@
 //! function of the state at one instant, and must never ask what time it is
 //! elsewhere.
 
+mod claim;
 mod cloneset;
 mod deployment;
 mod gateway;
@@ -38,6 +39,7 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
         "Deployment" => deployment::reconcile(world, &object),
         "CloneSet" => cloneset::reconcile(world, &object),
         "StatefulSet" => statefulset::reconcile(world, &object),
+        "PersistentVolumeClaim" => claim::bind(world, &object),
         "Service" => service::reconcile(world, &object),
         "Gateway" | "GatewayClass" => gateway::works(world, &object),
         "HTTPRoute" => gateway::route(world, &object),

@@ -131,7 +131,8 @@ impl Audit {
             Write::Apply { mode: WriteMode::Exactly { uid, resource_version }, .. } => {
                 !uid.is_empty() && !resource_version.is_empty()
             }
-            Write::Apply { mode: WriteMode::Any, .. } => false,
+            // No plan of the simulation asks for it.
+            Write::Apply { mode: WriteMode::Any | WriteMode::Taking { .. }, .. } => false,
             Write::Delete { uid, version, .. } => !uid.is_empty() && !version.is_empty(),
         };
         if !fine {

@@ -2,7 +2,9 @@
 
 use super::{errors, file};
 use crate::core::dialect::load;
+use crate::core::health::Rules;
 use crate::core::model::{ClusterRef, Limits, Project, Target};
+use crate::core::object::KindRef;
 
 #[test]
 fn the_project_says_what_is_read_and_where_it_goes() {
@@ -53,6 +55,7 @@ spec:
             ],
             remote: Some("upstream".to_owned()),
             limits: Limits { documents: 1, output_bytes: 77, ..Limits::default() },
+            health: Rules::default(),
         }
     );
     assert_eq!(
@@ -91,6 +94,20 @@ fn a_wrong_project_is_refused() {
             "the targets `a` and `b` have one record branch",
         ),
         ("  remote: --upload-pack=x\n", "cannot be a remote"),
+        ("  health: []\n", "Project.spec.health is empty"),
+        ("  health: [{apiVersion: v1, kind: Widget}]\n", "`current`"),
+        (
+            "  health: [{apiVersion: v1, kind: Widget, current: 'a ='}]\n",
+            "tranche.yaml:4:52: `current`: not a CEL expression: ",
+        ),
+        (
+            "  health: [{apiVersion: v1, kind: Widget, failed: \"a.matches('b')\", current: 'true'}]\n",
+            "`failed`: `matches` is no function here",
+        ),
+        (
+            "  health: [{apiVersion: a/v1, kind: W, current: a}, {apiVersion: a/v2, kind: W, current: a}]\n",
+            "two rules are about W (a/v2)",
+        ),
         ("  limits: {fuel: 0}\n", "expected a whole number from 1 to 1000000000"),
     ];
     for (spec, expected) in cases {
@@ -101,4 +118,27 @@ fn a_wrong_project_is_refused() {
     assert!(elsewhere.contains("a Project stands outside `tranche.yaml`"), "{elsewhere}");
     let empty = load(vec![file("tranche.yaml", "# none\n")]).unwrap_err().to_string();
     assert_eq!(empty, "tranche.yaml: the file is empty\n     = expected a Project");
+}
+
+#[test]
+fn a_rule_of_health_counts_for_every_version_of_its_kind() {
+    let text = "\
+apiVersion: tranche.dev/v1alpha1
+kind: Project
+spec:
+  health:
+  - apiVersion: example.com/v1
+    kind: Widget
+    inProgress: status.phase == 'Rolling'
+    failed: >-
+      has(status.error)
+    current: status.ready
+";
+    let rules = load(vec![file("tranche.yaml", text)]).unwrap().project.health;
+    let kind = |version: &str, kind: &str| KindRef::new(version, kind);
+    assert!(rules.cover(&kind("example.com/v1", "Widget")));
+    assert!(rules.cover(&kind("example.com/v2", "Widget")));
+    assert!(!rules.cover(&kind("example.org/v1", "Widget")));
+    assert!(!rules.cover(&kind("v1", "Widget")) && !rules.cover(&kind("example.com/v1", "Gadget")));
+    assert!(rules[0].failed.is_some() && rules[0].in_progress.is_some());
 }

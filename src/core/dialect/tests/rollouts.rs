@@ -55,6 +55,7 @@ spec:
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,
             owners: std::sync::Arc::default(),
+            health: crate::core::health::Rules::default(),
             place: place("a.yaml", 1),
         }]
     );

@@ -55,6 +55,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,
         owners: std::sync::Arc::default(),
+        health: crate::core::health::Rules::default(),
         place: place(file, 1),
     }
 }

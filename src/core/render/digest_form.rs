@@ -1,25 +1,24 @@
-//! What of an object may be recorded. Owns which values are secret; key names
-//! stay, so that a reader sees what a Secret holds.
+//! The form of an object that digests are taken of. Owns it for good: digests
+//! of earlier records were taken of this form, so it must never change. What
+//! may be shown or recorded is decided by [`crate::core::secrecy`].
 
+use crate::core::secrecy::REDACTED;
 use serde_json::Value;
-
-/// What stands in place of a secret value.
-pub const REDACTED: &str = "<redacted>";
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// `object` with the values of a Secret's `data` and `stringData` replaced;
 /// members of a List likewise.
 #[must_use]
-pub fn redacted(object: &Value) -> Value {
+pub fn digest_form(object: &Value) -> Value {
     let mut out = object.clone();
-    redact(&mut out);
+    replace(&mut out);
     out
 }
 
-fn redact(object: &mut Value) {
+fn replace(object: &mut Value) {
     if let Some(items) = object.get_mut("items").and_then(Value::as_array_mut) {
-        items.iter_mut().for_each(redact);
+        items.iter_mut().for_each(replace);
     }
     if object.get("kind").and_then(Value::as_str) != Some("Secret") {
         return;
@@ -53,10 +52,10 @@ mod tests {
             {LAST_APPLIED: "{hunter2}"}}, "data": {"a": "aHVudGVyMg=="},
             "stringData": {"b": "hunter2"}});
         let list = json!({"kind": "List", "items": [secret]});
-        let text = redacted(&list).to_string();
+        let text = digest_form(&list).to_string();
         assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
-        assert_eq!(redacted(&list)["items"][0]["data"], json!({"a": REDACTED}));
+        assert_eq!(digest_form(&list)["items"][0]["data"], json!({"a": REDACTED}));
         let map = json!({"kind": "ConfigMap", "data": {"a": "b"}});
-        assert_eq!(redacted(&map), map);
+        assert_eq!(digest_form(&map), map);
     }
 }

@@ -1,0 +1,98 @@
+//! What the plan says of objects that are applied directly. Owns their digest
+//! and their name; it must never know what is live.
+
+use crate::core::digest::Digest;
+use crate::core::health::{Rules, rule_of};
+use crate::core::object::ObjectRef;
+use crate::core::render::digest_form;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An object and its rendered body.
+pub type Object = (ObjectRef, Arc<Value>);
+
+/// Objects, in the order in which they are applied, and what they are a
+/// revision of.
+#[derive(Clone, Debug)]
+pub struct DirectContent {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// The plan's rules of health.
+    pub rules: Rules,
+    /// The application's name; none for plain objects.
+    application: Option<String>,
+    /// The digest over the objects, once it was asked for: where nothing is to
+    /// be done nobody does.
+    digest: OnceCell<Digest>,
+}
+
+impl DirectContent {
+    /// The objects of a rendered application.
+    #[must_use]
+    pub fn rendered(
+        application: &str,
+        objects: Vec<Object>,
+        digest: Digest,
+        rules: &Rules,
+    ) -> Self {
+        let (application, rules) = (Some(application.to_owned()), rules.clone());
+        Self { objects, rules, application, digest: OnceCell::from(digest) }
+    }
+
+    /// Plain objects.
+    #[must_use]
+    pub fn plain(objects: Vec<Object>, rules: &Rules) -> Self {
+        Self { objects, rules: rules.clone(), application: None, digest: OnceCell::new() }
+    }
+
+    /// Some of the objects. Those of an application keep the digest of its whole
+    /// rendering; plain ones have one of their own, which binds a step to what it
+    /// writes.
+    #[must_use]
+    pub fn part(&self, objects: Vec<Object>) -> Self {
+        match &self.application {
+            Some(name) => Self::rendered(name, objects, self.digest().clone(), &self.rules),
+            None => Self::plain(objects, &self.rules),
+        }
+    }
+
+    /// The digest over the objects.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| {
+            let bodies = self.objects.iter().map(|(_, body)| match holds_secrets(body) {
+                true => Cow::Owned(digest_form(body)),
+                false => Cow::Borrowed(body.as_ref()),
+            });
+            Digest::of_all("tranche-objects-v1", bodies)
+        })
+    }
+
+    /// What people read in the place of a revision's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let title = self.application.as_deref().unwrap_or("objects");
+        format!("{title} ({})", self.digest().short())
+    }
+
+    /// Whether all objects of a step are among these, unchanged and judged by
+    /// the same rules. A step has what differed when it began.
+    #[must_use]
+    pub fn has_all_of(&self, step: &Self) -> bool {
+        let now: BTreeMap<&ObjectRef, &Arc<Value>> =
+            self.objects.iter().map(|(object, body)| (object, body)).collect();
+        step.objects.iter().all(|(object, body)| {
+            let kind = object.kind_ref();
+            now.get(object) == Some(&body)
+                && rule_of(&self.rules, &kind) == rule_of(&step.rules, &kind)
+        })
+    }
+}
+
+/// Whether anything of an object may be left out of digests.
+fn holds_secrets(body: &Value) -> bool {
+    body.get("items").is_some() || body.get("kind").and_then(Value::as_str) == Some("Secret")
+}

@@ -1,0 +1,187 @@
+//! The dry-run of one write, and what its answer says to a reviewer. Owns how
+//! each refusal is shown; it must never write.
+
+use super::anchor::exactly_or_taking;
+use super::{Class, Engine, RunError};
+use crate::core::diff::{Note, Outcome, cleaned};
+use crate::core::object::{Applier, ObjectRef, apply};
+use crate::core::ownership::{Contested, Yielded};
+use crate::core::strategy::{Driven, FIELD_MANAGER, beside_others, unmarked};
+use crate::port::{Access, Cluster, ClusterError, ClusterProblem, Ports, WriteMode};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What came of the dry-run of one write.
+#[derive(Clone, Debug)]
+pub(super) struct Trial {
+    /// The state that was sent.
+    state: Value,
+    /// The fields that others own with another value.
+    contested: Vec<Contested>,
+    /// What the server would store, or why it would not.
+    pub(super) answer: Result<Arc<Value>, ClusterError>,
+    /// No dry-run of this object is possible for this identity, now or later.
+    barred: bool,
+}
+
+/// A trial as a reviewer sees it.
+pub(super) struct Shown {
+    /// The object after the write, as far as can be told.
+    pub(super) after: Arc<Value>,
+    /// What to know of it.
+    pub(super) notes: Vec<Note>,
+    /// Why an apply would stop before it, if it would.
+    pub(super) refusal: Option<RunError>,
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// Tries out the write of a live object's rendered state, our marks aside.
+    ///
+    /// # Errors
+    /// Fails only if the cluster does not answer: every other answer is one.
+    pub(super) async fn tried(
+        &self,
+        object: &ObjectRef,
+        live: &Value,
+        body: &Value,
+        driven: &Driven,
+    ) -> Result<Trial, RunError> {
+        self.trial_of(object, Some(live), unmarked(live, object, body, driven), driven).await
+    }
+
+    /// Tries out a write.
+    ///
+    /// # Errors
+    /// As [`Self::tried`].
+    pub(super) async fn trial_of(
+        &self,
+        object: &ObjectRef,
+        live: Option<&Value>,
+        state: Value,
+        driven: &Driven,
+    ) -> Result<Trial, RunError> {
+        let beside = match live {
+            Some(live) => beside_others(object, live, state, driven),
+            None => Yielded { state, takes: false, contested: Vec::new() },
+        };
+        let mode = live.map_or(WriteMode::CreateOnly, |live| exactly_or_taking(live, beside.takes));
+        let answer = self.ports.cluster().apply(object, &beside.state, &mode, true).await;
+        match answer {
+            Err(error) if matches!(error.problem, ClusterProblem::Unreachable(_)) => {
+                Err(error.into())
+            }
+            answer => {
+                let barred = match &answer {
+                    Err(error) => self.is_barred(object, live, &error.problem).await?,
+                    Ok(_) => false,
+                };
+                Ok(Trial { state: beside.state, contested: beside.contested, answer, barred })
+            }
+        }
+    }
+
+    /// Whether the server will not judge the write of an object. A 403 is also
+    /// what policies say to those who may write.
+    async fn is_barred(
+        &self,
+        object: &ObjectRef,
+        live: Option<&Value>,
+        problem: &ClusterProblem,
+    ) -> Result<bool, RunError> {
+        match problem {
+            ClusterProblem::NoDryRun(_) | ClusterProblem::Webhook(_) => Ok(true),
+            ClusterProblem::Forbidden(_) => {
+                let verbs = if live.is_some() { &["patch"][..] } else { &["patch", "create"] };
+                for verb in verbs {
+                    let (kind, namespace) = (object.kind_ref(), object.namespace.clone());
+                    if !self.may(Access { verb, kind, namespace }).await? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Trial {
+    /// Whether the write would change the live object. Where it was refused it
+    /// would: the write itself, and the checks before it, have the last word.
+    /// Where the server cannot be asked, the merge that is done here decides.
+    pub(super) fn changes(&self, object: &ObjectRef, live: &Value) -> bool {
+        match &self.answer {
+            Ok(stored) => cleaned(live) != cleaned(stored),
+            Err(_) if self.barred => cleaned(live) != cleaned(&self.merged(object, Some(live))),
+            Err(_) => true,
+        }
+    }
+
+    /// Whether the object has changed since it was looked at.
+    pub(super) fn is_stale(&self) -> bool {
+        let stale = |error: &ClusterError| matches!(error.problem, ClusterProblem::Stale(_));
+        self.answer.as_ref().err().is_some_and(stale)
+    }
+
+    /// The trial for people.
+    pub(super) fn shown(&self, object: &ObjectRef, live: Option<&Value>) -> Shown {
+        let mut notes: Vec<Note> = self.contested.iter().map(Contested::note).collect();
+        let error = match &self.answer {
+            Ok(stored) => {
+                return Shown { after: Arc::clone(stored), notes, refusal: None };
+            }
+            Err(error) => error,
+        };
+        let mut refusal = Some(RunError::from(error.clone()));
+        match &error.problem {
+            ClusterProblem::Conflict(fields) => {
+                // Of kinds whose lists are not known here only the server tells.
+                let all = fields.iter().map(|found| Note::Conflict {
+                    field: found.field.clone(),
+                    manager: found.manager.clone(),
+                    outcome: Outcome::Refused,
+                });
+                notes.extend(all);
+            }
+            ClusterProblem::Immutable(fields) => {
+                notes.push(Note::Recreate { fields: fields.clone() });
+            }
+            ClusterProblem::Missing(_) | ClusterProblem::Stale(_) => {
+                notes.push(Note::Unverified { why: reason(&error.problem) });
+                refusal = None;
+            }
+            problem if self.barred => {
+                notes.push(Note::Unverified { why: reason(problem) });
+                // An apply would meet the webhook too.
+                refusal = refusal.filter(|_| matches!(problem, ClusterProblem::Webhook(_)));
+            }
+            ClusterProblem::Forbidden(why) => {
+                notes.push(Note::Invalid { why: why.clone() });
+                let next = "mend the plan, or the policy of the cluster that forbids it";
+                refusal = Some(RunError::new(Class::Refused, error.to_string(), next));
+            }
+            ClusterProblem::Invalid(why) => notes.push(Note::Invalid { why: why.clone() }),
+            problem => notes.push(Note::Invalid { why: problem.to_string() }),
+        }
+        Shown { after: Arc::new(self.merged(object, live)), notes, refusal }
+    }
+
+    /// The live object with the desired state merged into it: without defaults,
+    /// and whoever owns what.
+    fn merged(&self, object: &ObjectRef, live: Option<&Value>) -> Value {
+        let applier = Applier { manager: FIELD_MANAGER, force: true, time: "" };
+        match apply(&object.kind_ref(), live, &self.state, &applier) {
+            Ok(applied) => applied.object,
+            Err(_) => self.state.clone(),
+        }
+    }
+}
+
+fn reason(problem: &ClusterProblem) -> String {
+    match problem {
+        ClusterProblem::Forbidden(_) => "this identity may not dry-run its write".to_owned(),
+        ClusterProblem::Missing(_) => "its namespace is not there yet".to_owned(),
+        ClusterProblem::Stale(_) => "it changed while it was looked at".to_owned(),
+        problem => problem.to_string(),
+    }
+}

@@ -1,0 +1,202 @@
+//! A review as JSON, for programs, and its schema. Owns the names of its
+//! fields: what is there stays there, and a change of meaning raises `format`.
+
+use super::{Danger, DiffReport, EntityReport, Resting, Review, dangers};
+use crate::core::diff::{Change, Note, ObjectDiff, Outcome};
+use crate::core::secrecy::{RedactedJson, Veil};
+use serde_json::{Value, json};
+
+/// The whole review.
+#[must_use]
+pub fn json(review: &Review, veil: &Veil) -> RedactedJson {
+    let targets: Vec<Value> = review.targets.iter().map(target).collect();
+    veil.json(&json!({"format": 1, "targets": targets}))
+}
+
+fn target(report: &DiffReport) -> Value {
+    let counts = report.counts();
+    json!({
+        "target": report.target,
+        "plan": report.plan,
+        "summary": {
+            "create": counts.create,
+            "update": counts.update,
+            "delete": counts.delete,
+            "dangerous": counts.dangerous,
+        },
+        "publications": report.publications,
+        "entities": report.entities.iter().map(entity).collect::<Vec<_>>(),
+    })
+}
+
+fn entity(entity: &EntityReport) -> Value {
+    let (state, message) = match &entity.rest {
+        Resting::No if entity.steps.is_empty() => ("done", None),
+        Resting::No => ("steps", None),
+        Resting::Records(text) => ("records", Some(text)),
+        Resting::Waits(text) => ("waits", Some(text)),
+        Resting::Refused(text) => ("refused", Some(text)),
+    };
+    let steps: Vec<Value> = entity
+        .steps
+        .iter()
+        .map(|step| json!({"name": step.name, "id": step.id, "effects": step.effects}))
+        .collect();
+    json!({
+        "entity": entity.entity,
+        "state": state,
+        "message": message,
+        "headline": entity.headline,
+        "floor": entity.floor,
+        "warnings": entity.warnings,
+        "steps": steps,
+        "objects": entity.objects.iter().map(object).collect::<Vec<_>>(),
+    })
+}
+
+fn object(object: &ObjectDiff) -> Value {
+    let change = match object.change {
+        Change::Create => "create",
+        Change::Update => "update",
+        Change::Delete => "delete",
+        Change::None => "none",
+    };
+    let dangers: Vec<&str> = dangers(object).into_iter().map(Danger::word).collect();
+    json!({
+        "apiVersion": object.object.api_version,
+        "kind": object.object.kind,
+        "namespace": object.object.namespace,
+        "name": object.object.name,
+        "change": change,
+        "dangers": dangers,
+        "fields": object.fields,
+        "diff": object.lines,
+        "notes": object.notes.iter().map(note).collect::<Vec<_>>(),
+    })
+}
+
+fn note(note: &Note) -> Value {
+    let text = note.to_string();
+    match note {
+        Note::Recreate { fields } => json!({"kind": "recreate", "fields": fields, "text": text}),
+        Note::Conflict { field, manager, outcome } => {
+            let outcome = match outcome {
+                Outcome::Kept => "kept",
+                Outcome::Taken => "taken",
+                Outcome::Refused => "refused",
+            };
+            json!({"kind": "conflict", "fields": [field], "managers": [manager],
+                   "outcome": outcome, "text": text})
+        }
+        Note::Released { field, managers } => {
+            json!({"kind": "released", "fields": [field], "managers": managers, "text": text})
+        }
+        Note::Extra { field, manager } => {
+            json!({"kind": "extra", "fields": [field], "managers": [manager], "text": text})
+        }
+        Note::LeftTo { field, .. } => json!({"kind": "leftTo", "fields": [field], "text": text}),
+        Note::Adopted { manager } => {
+            json!({"kind": "adopted", "managers": [manager], "text": text})
+        }
+        Note::Unverified { .. } => json!({"kind": "unverified", "text": text}),
+        Note::Invalid { .. } => json!({"kind": "invalid", "text": text}),
+        Note::OrderOnly => json!({"kind": "orderOnly", "text": text}),
+    }
+}
+
+/// Its JSON Schema.
+#[must_use]
+pub fn json_schema() -> Value {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": text});
+    let maybe = json!({"type": ["string", "null"]});
+    let count = json!({"type": "integer", "minimum": 0});
+    let dangers: Vec<&str> = Danger::ALL.into_iter().map(Danger::word).collect();
+    let note = closed(
+        "What to know of an object besides its diff.",
+        &json!({
+            "kind": {"enum": ["recreate", "conflict", "released", "extra", "leftTo", "adopted",
+                              "unverified", "invalid", "orderOnly"]},
+            "fields": texts,
+            "managers": texts,
+            "outcome": {"enum": ["kept", "taken", "refused"]},
+            "text": text,
+        }),
+        &["kind", "text"],
+    );
+    let object = closed(
+        "One object: what happens to it, why it needs a closer look, and a unified diff of its \
+         YAML. Secret values are replaced.",
+        &json!({
+            "apiVersion": text, "kind": text, "namespace": maybe, "name": text,
+            "change": {"enum": ["create", "update", "delete", "none"]},
+            "dangers": {"type": "array", "items": {"enum": dangers}},
+            "fields": texts,
+            "diff": texts,
+            "notes": {"type": "array", "items": note},
+        }),
+        &[
+            "apiVersion",
+            "kind",
+            "namespace",
+            "name",
+            "change",
+            "dangers",
+            "fields",
+            "diff",
+            "notes",
+        ],
+    );
+    let step = closed(
+        "One step, reviewed, executed and recorded as one.",
+        &json!({"name": text, "id": text, "effects": texts}),
+        &["name", "id", "effects"],
+    );
+    let entity = closed(
+        "A rollout, an application that is applied directly, or the plain objects of a namespace.",
+        &json!({
+            "entity": text,
+            "state": {"enum": ["done", "steps", "records", "waits", "refused"]},
+            "message": maybe,
+            "headline": text,
+            "floor": {"type": ["integer", "null"]},
+            "warnings": texts,
+            "steps": {"type": "array", "items": step},
+            "objects": {"type": "array", "items": object},
+        }),
+        &["entity", "state", "message", "headline", "floor", "warnings", "steps", "objects"],
+    );
+    let summary = closed(
+        "How many objects change.",
+        &json!({"create": count, "update": count, "delete": count, "dangerous": count}),
+        &["create", "update", "delete", "dangerous"],
+    );
+    let target = closed(
+        "What an apply would do to one target.",
+        &json!({
+            "target": text, "plan": text, "summary": summary, "publications": texts,
+            "entities": {"type": "array", "items": entity},
+        }),
+        &["target", "plan", "summary", "publications", "entities"],
+    );
+    let mut root = closed(
+        "What `tranche plan -o json` prints.",
+        &json!({"format": {"const": 1}, "targets": {"type": "array", "items": target}}),
+        &["format", "targets"],
+    );
+    if let Value::Object(root) = &mut root {
+        root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        root.insert("title".to_owned(), json!("Plan"));
+    }
+    root
+}
+
+fn closed(description: &str, properties: &Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
