@@ -195,8 +195,9 @@ impl ForgeName {
 /// Options of `apply`.
 #[derive(Args, Clone, Debug)]
 pub struct Apply {
-    /// Go on to the end, a gate, or this long, such as 90s, 10m or 1h30m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// Go on to the end, a gate, or this long, such as 90s, 10m or 1h30m; 0s writes
+    /// what is due and waits for nothing
+    #[arg(long, value_name = "DURATION", value_parser = wait)]
     pub wait: Option<Duration>,
     /// Take a plan branch whose history was rewritten
     #[arg(long)]
@@ -321,6 +322,11 @@ pub struct Schema {
     /// Write every schema into a directory
     #[arg(long, value_name = "DIR")]
     pub all: Option<PathBuf>,
+}
+
+/// How long to wait: a duration, or not at all.
+fn wait(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { duration(text) }
 }
 
 /// A duration, in the notation of plans.

@@ -8,13 +8,13 @@ use super::outcome::Halt;
 use super::sweep::Sweep;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
-use crate::core::object::{Live, ObjectRef};
+use crate::core::object::{Live, ObjectRef, defines};
 use crate::core::strategy::{
     Effect, EntityKey, Movement, Side, Stamp, beside_others, desired, epoch_of, workload,
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<P: Ports> Engine<'_, P> {
     /// Asks for the rights that a step needs from an effect on, and dry-runs
@@ -27,9 +27,7 @@ impl<P: Ports> Engine<'_, P> {
         live: &Live,
         sweep: &Sweep,
     ) -> Result<(), Halt> {
-        for effect in act.step.effects.iter().skip(cursor) {
-            self.allowed(key, effect, live).await?;
-        }
+        self.allowed(key, act, cursor, live).await?;
         let mut seen = BTreeSet::new();
         let mut trials = Vec::new();
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
@@ -39,52 +37,39 @@ impl<P: Ports> Engine<'_, P> {
             {
                 still_empty(object, live)?;
             }
-            let Effect::Write { object, side, driven, .. } = effect else { continue };
+            let Effect::Write { object, .. } = effect else { continue };
             // What a sweep has shown was asked about in the same breath.
             let known = sweep.entities.contains(key) && sweep.agreed(object);
             if known || !seen.insert(object) {
                 continue;
             }
-            let Some((body, revision)) = act.table.get(*side, object) else { continue };
-            let stamp = Stamp {
-                step: act.step.id(),
-                effect: index,
-                epoch: u64::MAX,
-                entity: key,
-                revision,
-            };
-            let state = desired(object, body, driven, &stamp);
-            trials.push(match live.get(object) {
-                Some(live) => {
-                    let beside = beside_others(object, live, state, driven);
-                    (object, beside.state, exactly_or_taking(live, beside.takes))
-                }
-                None => (object, state, WriteMode::CreateOnly),
-            });
+            trials.extend(first_write(key, act, index, live.get(object)));
         }
-        let trials = trials.iter().map(|(object, body, mode)| self.trial(act, object, body, mode));
-        concurrently(trials).await.into_iter().collect()
-    }
-
-    async fn trial(
-        &self,
-        act: &Act,
-        object: &ObjectRef,
-        body: &Value,
-        mode: &WriteMode,
-    ) -> Result<(), Halt> {
-        match self.ports.cluster().apply(object, body, mode, true).await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.problem {
-                // Its namespace is created by the same step.
-                ClusterProblem::Missing(_) if creates_namespace(act, object) => Ok(()),
-                // Only the write itself shows what the webhook says.
-                ClusterProblem::NoDryRun(_) => Ok(()),
-                // Changed since it was observed: look again.
-                ClusterProblem::Stale(_) => Err(Halt::Again),
-                _ => Err(error.into()),
-            },
-        }
+        let answers = trials.iter().map(|(object, state, mode)| async move {
+            match self.ports.cluster().apply(object, state, mode, true).await {
+                Ok(_) => Ok(()),
+                Err(error) => match error.problem {
+                    // What it needs comes by the same step, and it is asked about
+                    // once that is there.
+                    ClusterProblem::Missing(_) | ClusterProblem::NoKind(_)
+                        if is_brought(act, object) =>
+                    {
+                        Ok(())
+                    }
+                    ClusterProblem::NoKind(_)
+                        if self.is_coming(&object.kind_ref(), &error.problem) =>
+                    {
+                        Err(yet_to_come(object).into())
+                    }
+                    // Only the write itself shows what the webhook says.
+                    ClusterProblem::NoDryRun(_) => Ok(()),
+                    // Changed since it was observed: look again.
+                    ClusterProblem::Stale(_) => Err(Halt::Again),
+                    _ => Err(error.into()),
+                },
+            }
+        });
+        concurrently(answers).await.into_iter().collect()
     }
 
     /// Whether an attempt begins with the size that is stored. It was taken from
@@ -110,27 +95,41 @@ impl<P: Ports> Engine<'_, P> {
         Ok(true)
     }
 
-    async fn allowed(&self, key: &EntityKey, effect: &Effect, live: &Live) -> Result<(), Halt> {
-        let object = effect.object();
-        if let Effect::Await { condition, .. } = effect
-            && let Some((kind, _)) = condition.beside(object)
-        {
-            let what = format!("{kind} of {object}");
-            let access = Access { verb: "list", kind, namespace: object.namespace.clone() };
-            self.granted(key, access, &what).await?;
+    async fn allowed(
+        &self,
+        key: &EntityKey,
+        act: &Act,
+        cursor: usize,
+        live: &Live,
+    ) -> Result<(), Halt> {
+        let mut asked = BTreeMap::new();
+        for effect in act.step.effects.iter().skip(cursor) {
+            let object = effect.object();
+            // Nobody has a right to what is not known yet; the write has the word.
+            if !live.contains(object) && brings_kind(act, object) {
+                continue;
+            }
+            if let Effect::Await { condition, .. } = effect
+                && let Some((kind, _)) = condition.beside(object)
+            {
+                let what = format!("{kind} of {object}");
+                let access = Access { verb: "list", kind, namespace: object.namespace.clone() };
+                asked.entry(access).or_insert(what);
+            }
+            let verbs: &[&'static str] = match effect {
+                Effect::Await { .. } => &["get"],
+                Effect::Delete { .. } => &["get", "delete"],
+                Effect::Write { .. } if live.contains(object) => &["get", "patch"],
+                Effect::Write { .. } => &["get", "patch", "create"],
+            };
+            for verb in verbs.iter().copied() {
+                let access =
+                    Access { verb, kind: object.kind_ref(), namespace: object.namespace.clone() };
+                asked.entry(access).or_insert_with(|| object.to_string());
+            }
         }
-        let verbs: &[&'static str] = match effect {
-            Effect::Await { .. } => &["get"],
-            Effect::Delete { .. } => &["get", "delete"],
-            Effect::Write { .. } if live.contains(object) => &["get", "patch"],
-            Effect::Write { .. } => &["get", "patch", "create"],
-        };
-        for verb in verbs.iter().copied() {
-            let access =
-                Access { verb, kind: object.kind_ref(), namespace: object.namespace.clone() };
-            self.granted(key, access, &object.to_string()).await?;
-        }
-        Ok(())
+        let answers = asked.into_iter().map(|(access, what)| self.granted(key, access, what));
+        concurrently(answers).await.into_iter().collect()
     }
 
     /// Whether this identity has a right; asked once a run.
@@ -143,7 +142,7 @@ impl<P: Ports> Engine<'_, P> {
         Ok(may)
     }
 
-    async fn granted(&self, key: &EntityKey, access: Access, what: &str) -> Result<(), Halt> {
+    async fn granted(&self, key: &EntityKey, access: Access, what: String) -> Result<(), Halt> {
         let verb = access.verb;
         if self.may(access).await? {
             return Ok(());
@@ -206,9 +205,49 @@ pub(super) fn still_empty(object: &ObjectRef, live: &Value) -> Result<(), RunErr
     ))
 }
 
-fn creates_namespace(act: &Act, object: &ObjectRef) -> bool {
-    act.step.effects.iter().any(|effect| {
+fn yet_to_come(object: &ObjectRef) -> RunError {
+    RunError::new(
+        Class::Waiting,
+        format!("{object}: the definition of its kind is in the plan, and not established yet"),
+        "`tranche apply` again once it is (`kubectl get crd` shows it)",
+    )
+}
+
+/// The write of an effect for an object as it is, or as one that is not there.
+pub(super) fn first_write<'a>(
+    key: &EntityKey,
+    act: &'a Act,
+    place: usize,
+    live: Option<&Value>,
+) -> Option<(&'a ObjectRef, Value, WriteMode)> {
+    let Effect::Write { object, side, driven, .. } = act.step.effects.get(place)? else {
+        return None;
+    };
+    let (body, revision) = act.table.get(*side, object)?;
+    let stamp =
+        Stamp { step: act.step.id(), effect: place, epoch: u64::MAX, entity: key, revision };
+    let state = desired(object, body, driven, &stamp);
+    let Some(live) = live else { return Some((object, state, WriteMode::CreateOnly)) };
+    let beside = beside_others(object, live, state, driven);
+    Some((object, beside.state, exactly_or_taking(live, beside.takes)))
+}
+
+/// Whether a step itself brings what an object needs to be created at all: its
+/// namespace or its kind.
+pub(super) fn is_brought(act: &Act, object: &ObjectRef) -> bool {
+    let namespace = act.step.effects.iter().filter(|effect| effect.writes()).any(|effect| {
         let of = effect.object();
-        effect.writes() && of.kind == "Namespace" && Some(&of.name) == object.namespace.as_ref()
+        of.kind == "Namespace" && Some(&of.name) == object.namespace.as_ref()
+    });
+    namespace || brings_kind(act, object)
+}
+
+fn brings_kind(act: &Act, object: &ObjectRef) -> bool {
+    let kind = object.kind_ref();
+    act.step.effects.iter().any(|effect| match effect {
+        Effect::Write { object: of, side, .. } if of.kind == "CustomResourceDefinition" => {
+            act.table.get(*side, of).is_some_and(|(body, _)| defines(body, &kind))
+        }
+        _ => false,
     })
 }

@@ -8,12 +8,12 @@ use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::DirectContent;
 use crate::core::model::{Rollout, TargetRevision};
-use crate::core::object::ObjectRef;
+use crate::core::object::{KindRef, ObjectRef, defines, is_namespaced};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::workload::set;
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::core::traffic::route;
-use crate::port::{Cluster, CommitId, Ports, Remote};
+use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Remote};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -24,13 +24,13 @@ const OBJECTS: &str = "_objects";
 
 impl<P: Ports> Engine<'_, P> {
     /// All entities, in the order in which they are worked on: what brings
-    /// namespaces, plain objects, applications, rollouts. Those of one wave
+    /// namespaces and kinds, plain objects, applications, rollouts. Those of one wave
     /// know nothing of each other.
     pub(super) fn waves(&self, reading: &Reading) -> Result<Vec<Vec<EntityKey>>, RunError> {
         let loaded = reading.loaded()?;
         let mut waves: Vec<(_, Vec<EntityKey>)> = Vec::new();
         for key in self.entities(reading)? {
-            let wave = (!Self::brings_namespaces(loaded, &key), key.kind);
+            let wave = (!Self::is_ground(loaded, &key), key.kind);
             match waves.last_mut() {
                 Some((last, keys)) if *last == wave => keys.push(key),
                 _ => waves.push((wave, vec![key])),
@@ -66,14 +66,15 @@ impl<P: Ports> Engine<'_, P> {
             }
         }
         let mut keys: Vec<EntityKey> = keys.into_iter().collect();
-        // Namespaces before what lives in them.
-        keys.sort_by_key(|key| !Self::brings_namespaces(loaded, key));
+        // Namespaces before what lives in them, kinds before what is of them.
+        keys.sort_by_key(|key| !Self::is_ground(loaded, key));
         Ok(keys)
     }
 
-    fn brings_namespaces(loaded: &Loaded, key: &EntityKey) -> bool {
+    /// Whether an entity brings what others need to be created at all.
+    fn is_ground(loaded: &Loaded, key: &EntityKey) -> bool {
         key.kind == EntityKind::Objects
-            && loaded.plain.get(&key.namespace).is_some_and(|plain| plain.brings_namespaces)
+            && loaded.plain.get(&key.namespace).is_some_and(|plain| plain.is_ground)
     }
 
     /// The applications that a rollout drives, or has driven: what it left
@@ -233,7 +234,7 @@ impl<P: Ports> Engine<'_, P> {
         for object in plain.objects.iter().filter_map(|place| loaded.plan.objects.get(*place)) {
             let Some(mut reference) = ObjectRef::of(&object.body) else { continue };
             let mut body = Arc::clone(&object.body);
-            if !self.ports.cluster().namespaced(&reference.kind_ref()).await? {
+            if !self.is_namespaced(loaded, &reference.kind_ref()).await? {
                 reference.namespace = None;
             } else if reference.namespace.is_none() {
                 reference.namespace = Some(namespace.to_owned());
@@ -241,11 +242,25 @@ impl<P: Ports> Engine<'_, P> {
             }
             objects.push((reference, body));
         }
-        // Namespaces before what lives in them.
-        objects.sort_by_key(|(object, _)| object.kind != "Namespace");
         let content = Rc::new(DirectContent::plain(objects, &loaded.plan.project.health));
         *plain.content.borrow_mut() = Some(Rc::clone(&content));
         Ok(content)
+    }
+
+    /// Whether objects of a kind live in namespaces. Of one that the cluster does
+    /// not serve yet the plan's own definition tells.
+    async fn is_namespaced(&self, loaded: &Loaded, kind: &KindRef) -> Result<bool, RunError> {
+        match self.ports.cluster().namespaced(kind).await {
+            Err(error) if matches!(error.problem, ClusterProblem::NoKind(_)) => {
+                let mut bodies = loaded.plan.objects.iter().map(|object| &object.body);
+                let Some(definition) = bodies.find(|body| defines(body, kind)) else {
+                    return Err(error.into());
+                };
+                self.coming.borrow_mut().insert(kind.clone());
+                Ok(is_namespaced(definition))
+            }
+            answer => Ok(answer?),
+        }
     }
 
     /// The name of the revision that a rollout wants.

@@ -217,8 +217,8 @@ fn fail(links: &mut [Option<Link>], out: &mut [Option<Linked>], halt: &Halt) {
 
 fn linked(link: Link, lock: Option<(Lock, EntityRecord)>) -> Linked {
     match (link.content, lock) {
-        (LinkContent::Intent { act, cursor, .. }, Some((lock, record))) => Linked::Locked(
-            Box::new(Work::new(link.key, *act).locked(lock, record, link.before, cursor)),
+        (LinkContent::Intent { act, cursor, live }, Some((lock, record))) => Linked::Locked(
+            Box::new(Work::new(link.key, *act).locked(lock, record, link.before, cursor, &live)),
         ),
         _ => Linked::Recorded,
     }

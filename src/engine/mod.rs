@@ -30,10 +30,12 @@ mod fact;
 mod forged;
 mod health;
 mod intent;
+mod look;
 mod memo;
 mod observe;
 mod orphans;
 mod outcome;
+mod part;
 mod planned;
 mod preview;
 mod publish;
@@ -67,12 +69,14 @@ pub use tally::Round;
 pub use unlock::{Unlocked, open_step};
 
 use crate::core::model::Target;
+use crate::core::object::KindRef;
 use crate::port::{Access, Ports};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// For how long an intent lets its run write.
 pub const WRITE_LEASE: Duration = Duration::from_secs(120);
@@ -84,6 +88,9 @@ pub const ROUND: Duration = Duration::from_secs(10);
 /// How often a run reads everything anew after a lost race, before it leaves
 /// the field to the others.
 const MAX_LOSSES: u32 = 20;
+
+/// How many writes of one run are under way at most.
+const MOST_WRITES: usize = 16;
 
 /// How a run goes about it.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +114,10 @@ pub struct Engine<'a, P: Ports> {
     followed: Cell<bool>,
     tally: tally::Tally,
     labelled: RefCell<orphans::Labelled>,
+    /// Kinds that the cluster does not serve yet, and the plan brings.
+    coming: RefCell<BTreeSet<KindRef>>,
+    /// How many writes may be under way.
+    writing: Semaphore,
 }
 
 impl<'a, P: Ports> Engine<'a, P> {
@@ -129,6 +140,8 @@ impl<'a, P: Ports> Engine<'a, P> {
             followed: Cell::new(false),
             tally: tally::Tally::default(),
             labelled: RefCell::default(),
+            coming: RefCell::default(),
+            writing: Semaphore::new(MOST_WRITES),
         }
     }
 }

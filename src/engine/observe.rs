@@ -265,26 +265,6 @@ impl<P: Ports> Engine<'_, P> {
         })
     }
 
-    /// Reads objects, each once.
-    pub(super) async fn look_at(
-        &self,
-        objects: impl IntoIterator<Item = &ObjectRef>,
-        live: &mut Live,
-    ) -> Result<(), RunError> {
-        let wanted: BTreeSet<&ObjectRef> =
-            objects.into_iter().filter(|object| !live.contains(object)).collect();
-        let reads = wanted.into_iter().map(|object| async move {
-            Ok::<_, RunError>((object, self.ports.cluster().get(object).await?))
-        });
-        for read in concurrently(reads).await {
-            let (object, found) = read?;
-            if let Some(found) = found {
-                live.insert(object.clone(), found);
-            }
-        }
-        Ok(())
-    }
-
     fn holder_dead(&self, record: Option<&EntityRecord>) -> bool {
         let open = record.and_then(|r| r.open.as_ref());
         open.is_some_and(|open| self.ports.process().provably_dead(&open.holder))

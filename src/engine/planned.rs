@@ -39,8 +39,9 @@ pub struct Loaded {
 pub(super) struct Plain {
     /// Their places in the plan.
     pub(super) objects: Vec<usize>,
-    /// Whether one of them is a Namespace.
-    pub(super) brings_namespaces: bool,
+    /// Whether others need one of them to be created at all: a Namespace, or the
+    /// definition of a kind.
+    pub(super) is_ground: bool,
     /// All of them as they are applied, once that was asked for.
     pub(super) content: RefCell<Option<Rc<DirectContent>>>,
 }
@@ -172,7 +173,7 @@ fn plain_by_namespace(plan: &Plan, default: &str) -> BTreeMap<String, Plain> {
         let Some(plain) = all.get_mut(namespace) else { continue };
         plain.objects.push(place);
         let kind = object.body.get("kind").and_then(Value::as_str);
-        plain.brings_namespaces |= kind == Some("Namespace");
+        plain.is_ground |= matches!(kind, Some("Namespace" | "CustomResourceDefinition"));
     }
     all
 }

@@ -13,7 +13,7 @@ use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
 use crate::core::strategy::{
     BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, desired,
 };
-use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress};
+use crate::port::{ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -211,7 +211,7 @@ impl<P: Ports> Engine<'_, P> {
         let found = last.into_iter().map(|(object, state)| async move {
             let live = match swept {
                 Some(sweep) if !sweep.unchanged.contains(object) => sweep.live.shared(object),
-                _ => self.ports.cluster().get(object).await?,
+                _ => self.read_by_name(object).await?,
             };
             let Some((side, driven)) = state else {
                 let gone = diff(object, live.as_deref(), None);

@@ -163,13 +163,6 @@ impl<P: Ports> Engine<'_, P> {
         }
         Ok(())
     }
-
-    /// Every object of a step that exists.
-    pub(super) async fn live_of(&self, act: &Act) -> Result<Live, RunError> {
-        let mut live = Live::default();
-        self.look_at(act.step.effects.iter().map(Effect::object), &mut live).await?;
-        Ok(live)
-    }
 }
 
 /// The effect to take a lock from, if the last round found that the open step

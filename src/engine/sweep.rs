@@ -3,6 +3,7 @@
 //! objects are read how; it must never decide, and it writes nothing.
 
 use super::concurrently::concurrently;
+use super::look::FEW;
 use super::trial::Trial;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{Act, DirectContent};
@@ -14,10 +15,6 @@ use crate::port::{Cluster, ClusterError, ClusterProblem, Ports};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Up to so many objects of one kind and namespace are read by name: the list
-/// of them may be long for other reasons.
-const FEW: usize = 3;
 
 /// How often an object is looked at again that changes under its dry-run.
 const MOST_LOOKS: u32 = 3;
@@ -134,6 +131,7 @@ impl<P: Ports> Engine<'_, P> {
                 Ok(found) => seen = found,
                 // A right to read by name is no right to list.
                 Err(error) if matches!(error.problem, ClusterProblem::Forbidden(_)) => {}
+                Err(error) if self.is_coming(kind, &error.problem) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -141,7 +139,7 @@ impl<P: Ports> Engine<'_, P> {
         let rest = group.bodies.iter().filter(|(name, _)| !known.contains(name.as_str()));
         let rest = rest.map(|(name, body)| async move {
             let object = ObjectRef::new(kind, namespace, name);
-            let live = self.ports.cluster().get(&object).await?;
+            let live = self.read_by_name(&object).await?;
             Ok::<_, ClusterError>(live.map(|live| judged(object, live, body)))
         });
         for found in concurrently(rest).await {

@@ -146,7 +146,7 @@ impl Trial {
             ClusterProblem::Immutable(fields) => {
                 notes.push(Note::Recreate { fields: fields.clone() });
             }
-            ClusterProblem::Missing(_) | ClusterProblem::Stale(_) => {
+            ClusterProblem::Missing(_) | ClusterProblem::NoKind(_) | ClusterProblem::Stale(_) => {
                 notes.push(Note::Unverified { why: reason(&error.problem) });
                 refusal = None;
             }
@@ -181,6 +181,7 @@ fn reason(problem: &ClusterProblem) -> String {
     match problem {
         ClusterProblem::Forbidden(_) => "this identity may not dry-run its write".to_owned(),
         ClusterProblem::Missing(_) => "its namespace is not there yet".to_owned(),
+        ClusterProblem::NoKind(_) => "its kind comes with this plan".to_owned(),
         ClusterProblem::Stale(_) => "it changed while it was looked at".to_owned(),
         problem => problem.to_string(),
     }

@@ -5,13 +5,13 @@ use super::course::Want;
 use super::health::written;
 use super::intent::Lock;
 use super::outcome::Halt;
+use super::part::Part;
 use super::round::SIGNAL;
 use super::watch::Watch;
-use super::write::Written;
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::health::Rules;
-use crate::core::object::ObjectRef;
+use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep};
 use crate::core::strategy::{
     Condition, Effect, EntityKey, Look, Sight, look, mark_of, revision_of,
@@ -51,7 +51,11 @@ pub(super) struct Work {
     doubted: bool,
     /// Objects that this run created and the intent does not name: the next
     /// fetch confirms them all.
-    unconfirmed: BTreeSet<String>,
+    pub(super) unconfirmed: BTreeSet<String>,
+    /// Objects that were not there at the look before the intent.
+    pub(super) absent: BTreeSet<ObjectRef>,
+    /// What is being written.
+    pub(super) part: Part,
 }
 
 /// How far a step came.
@@ -103,6 +107,8 @@ impl Work {
             arrived: None,
             doubted: false,
             unconfirmed: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            part: Part::default(),
             act,
         }
     }
@@ -114,8 +120,14 @@ impl Work {
         record: EntityRecord,
         before: Option<Rc<EntityRecord>>,
         cursor: usize,
+        live: &Live,
     ) -> Self {
         self.before = before;
+        // Who takes over knows nothing of what its predecessor has created since.
+        if self.is_fresh() {
+            let objects = self.act.step.effects.iter().map(Effect::object);
+            self.absent = objects.filter(|object| !live.contains(object)).cloned().collect();
+        }
         self.lock = Some(lock);
         self.record = record;
         // What is gone on with begins where looks have led; a takeover where the
@@ -130,10 +142,27 @@ impl Work {
         self.act.step.effects.get(self.cursor)
     }
 
-    fn next(&mut self) {
-        self.cursor += 1;
+    /// Goes on to an effect.
+    pub(super) fn go_to(&mut self, cursor: usize) {
+        self.cursor = cursor;
         self.arrived = None;
         self.doubted = false;
+    }
+
+    /// Whether an effect's object may be created without a look at it: it was
+    /// not there before, and this run has not tried yet.
+    pub(super) fn takes_for_absent(&mut self, place: usize) -> bool {
+        let object = self.act.step.effects.get(place).map(Effect::object);
+        object.is_some_and(|object| self.absent.remove(object))
+    }
+
+    /// A tip that was fetched since has shown the intent open: what it does not
+    /// name may be written.
+    pub(super) fn confirm(&mut self, uids: Vec<String>) {
+        self.unconfirmed.extend(uids);
+        if let Some(lock) = &mut self.lock {
+            lock.named.append(&mut self.unconfirmed);
+        }
     }
 
     /// What the cursor waits for does not come by waiting. The step is done
@@ -319,33 +348,7 @@ impl<P: Ports> Engine<'_, P> {
         if work.aborting {
             return Ok(Pace::Going);
         }
-        self.write_effect(watch, work).await
-    }
-
-    async fn write_effect(&self, watch: &Watch, work: &mut Work) -> Result<Pace, Halt> {
-        let Some(lock) = work.lock.clone() else { return Ok(Pace::Over(End::Unlocked)) };
-        match self.write(&work.key, &work.act, work.cursor, &lock).await? {
-            Written::Done => {
-                work.wrote = true;
-                work.next();
-            }
-            // The same effect again: it sees what it has created.
-            Written::Created(uid) => {
-                work.wrote = true;
-                work.unconfirmed.insert(uid);
-            }
-            Written::Unnamed(uid) => {
-                self.heed_now(watch, work).await?;
-                work.unconfirmed.insert(uid);
-                if let Some(lock) = &mut work.lock {
-                    lock.named.append(&mut work.unconfirmed);
-                }
-            }
-            Written::OutOfTime => {
-                return Ok(Pace::Over(End::Paused("the write lease is over".to_owned())));
-            }
-        }
-        Ok(Pace::Going)
+        self.write_part(watch, work).await
     }
 
     /// One look at what is awaited; it has to hold at two.
@@ -358,7 +361,7 @@ impl<P: Ports> Engine<'_, P> {
         if seen.met {
             work.doubted = false;
             if work.nearly_met() {
-                work.next();
+                work.go_to(work.cursor + 1);
                 return Ok(Pace::Going);
             }
             work.met_until = self.met_from(work).await?;

@@ -26,7 +26,9 @@ const MAX_TRIES: u32 = 5;
 pub(super) enum Written {
     /// The object is as it should be.
     Done,
-    /// An object was created, which this intent does not name.
+    /// An object was created as it should be, which this intent does not name.
+    Whole(String),
+    /// The same, and it has to be written once more.
     Created(String),
     /// An object that this intent does not name is to be written: a tip that
     /// is fetched now must show the intent still open.
@@ -43,14 +45,16 @@ impl<P: Ports> Engine<'_, P> {
         act: &Act,
         index: usize,
         lock: &Lock,
+        absent: bool,
     ) -> Result<Written, Halt> {
         let Some(effect) = act.step.effects.get(index) else { return Ok(Written::Done) };
         self.ports.audience().hear(&Progress::Effect(effect.to_string()));
         let unsure = Cell::new(false);
+        let absent = Cell::new(absent);
         let done = match effect {
             Effect::Write { verb, object, side, driven } => {
                 let what = (*verb, object, *side, driven);
-                self.apply_state(key, act, index, lock, what, &unsure).await
+                self.apply_state(key, act, index, lock, what, (&unsure, &absent)).await
             }
             Effect::Delete { object, .. } => {
                 let emptied = emptied(act, index, object);
@@ -75,7 +79,7 @@ impl<P: Ports> Engine<'_, P> {
         index: usize,
         lock: &Lock,
         (verb, object, side, driven): (Verb, &ObjectRef, Side, &Driven),
-        unsure: &Cell<bool>,
+        (unsure, absent): (&Cell<bool>, &Cell<bool>),
     ) -> Result<Written, Halt> {
         let Some((body, revision)) = act.table.get(side, object) else {
             return Err(RunError::new(
@@ -91,7 +95,12 @@ impl<P: Ports> Engine<'_, P> {
             if self.late(object, lock, unsure).await? {
                 return Ok(Written::OutOfTime);
             }
-            let live = self.ports.cluster().get(object).await?;
+            // A creation finds out by itself whether there is something by now.
+            let live = match absent.take() {
+                true => None,
+                false => self.ports.cluster().get(object).await?,
+            };
+            let mut whole = false;
             let (state, mode) = match &live {
                 Some(live) => {
                     fenced(object, live, lock.epoch)?;
@@ -128,10 +137,12 @@ impl<P: Ports> Engine<'_, P> {
                         continue;
                     };
                     let inert = without_pods(object, inert);
+                    whole = inert == *driven;
                     (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
                 }
             };
             match self.ports.cluster().apply(object, &state, &mode, false).await {
+                Ok(stored) if whole => return Ok(Written::Whole(uid_of(&stored))),
                 Ok(stored) if mode == WriteMode::CreateOnly => {
                     return Ok(Written::Created(uid_of(&stored)));
                 }

@@ -274,12 +274,16 @@ impl Cluster for SimCluster {
             found = older.into_iter().filter_map(|(state, _)| state).collect();
         }
         self.0.say(|| format!("   list {kind}: {} objects", found.len()));
+        if kind.kind == "ConfigMap" && found.len() > 1 {
+            self.0.sim.hit("answer: a list of plain objects");
+        }
         let name = self.0.name();
         self.0.sim.audit.borrow_mut().endpoints(then, &name, labels, &found);
         for live in &found {
             if let Some(object) = ObjectRef::of(live) {
                 self.0.sim.audit.borrow_mut().read(then, &name, &object, Some(live));
             }
+            self.0.sim.audit.borrow_mut().looked(&name, live);
         }
         self.0.pause(1).await;
         Ok(found.into_iter().filter_map(look).collect())

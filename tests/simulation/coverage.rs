@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub const COMMON: &[&str] = &[
     "a push landed late",
     "a write landed late",
+    "answer: a list of plain objects",
     "answer: stale",
     "calm",
     "heard: an effect",

@@ -72,8 +72,10 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     pub apps: Vec<App>,
-    /// The value in a plain ConfigMap, if there is one.
+    /// The value in plain ConfigMaps, if there are any.
     pub note: Option<u64>,
+    /// How many of them there are: one, or more than are read by name.
+    pub notes: usize,
     /// It does not load.
     pub broken: bool,
 }
@@ -183,8 +185,10 @@ impl Model {
                 accept: *random.pick(&[1, 1, 3, 15]),
             }
         });
-        let apps = apps.collect();
-        Self { apps, note: random.chance(300).then_some(1), broken: false }
+        let apps: Vec<App> = apps.collect();
+        // No draw of its own: seeds stay what they are.
+        let notes = if apps.iter().any(|app| app.replicas % 2 == 1) { 6 } else { 1 };
+        Self { apps, note: random.chance(300).then_some(1), notes, broken: false }
     }
 
     /// The files, by path.
@@ -201,11 +205,14 @@ impl Model {
             files.insert(format!("route-{}.yaml", app.name), app.route());
             files.insert("gateway.yaml".to_owned(), GATEWAY.to_owned());
         }
-        if let Some(note) = self.note {
+        for place in self.note.map_or(0..0, |_| 0..self.notes) {
+            let (note, name) = (self.note.unwrap_or(0), note_name(place));
+            // Every third stays as it was: what differs is written, no more.
+            let note = if place % 3 == 2 { 1 } else { note };
             let text = format!(
-                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: note\ndata:\n  text: \"{note}\"\n"
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  text: \"{note}\"\n"
             );
-            files.insert("note.yaml".to_owned(), text);
+            files.insert(format!("{name}.yaml"), text);
         }
         if self.broken {
             let text = "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata: {name: x}\n";
@@ -213,6 +220,10 @@ impl Model {
         }
         files
     }
+}
+
+fn note_name(place: usize) -> String {
+    if place == 0 { "note".to_owned() } else { format!("note-{place}") }
 }
 
 impl App {

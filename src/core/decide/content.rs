@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// An object and its rendered body.
 pub type Object = (ObjectRef, Arc<Value>);
 
-/// Objects, in the order in which they are applied, and what they are a
+/// Objects, in the order in which the plan has them, and what they are a
 /// revision of.
 #[derive(Clone, Debug)]
 pub struct DirectContent {

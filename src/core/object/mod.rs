@@ -4,6 +4,7 @@
 
 mod at;
 mod compare;
+mod definition;
 mod extract;
 pub mod fields;
 mod live;
@@ -15,6 +16,7 @@ pub mod schema;
 
 pub use at::at;
 pub use compare::{Change, compare, unchanged, unchanged_except};
+pub use definition::{defines, is_namespaced};
 pub use extract::extract;
 pub use fields::{FieldSet, Step, fields_of, path_text};
 pub use live::Live;

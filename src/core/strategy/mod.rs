@@ -22,6 +22,7 @@ mod pair;
 mod replay;
 mod routed;
 mod step;
+mod wave;
 pub mod workload;
 
 pub use batches::{BatchError, Goals, goals};
@@ -39,3 +40,4 @@ pub use effect::{Condition, Driven, Effect, Side, Verb};
 pub use replay::{Standing, compile_replay};
 pub use routed::{RouteError, Routed, is_twin};
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};
+pub use wave::{Rank, wave};
