@@ -64,7 +64,11 @@ pub(super) async fn one(
     target: &Target,
 ) -> Result<Report, Failure> {
     let ports = wire(common, repository, target).await?;
-    let run = Options { wait: options.wait, accept_rewind: options.accept_rewind };
+    let run = Options {
+        wait: options.wait,
+        accept_rewind: options.accept_rewind,
+        allow_prune: options.allow_prune,
+    };
     let report = Engine::new(&ports, target, run).apply().await;
     for (_, rest) in &report.entities {
         match rest.class {

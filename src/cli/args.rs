@@ -146,6 +146,9 @@ pub struct Plan {
     /// Take a plan branch whose history was rewritten
     #[arg(long)]
     pub accept_rewind: bool,
+    /// Delete even more than half of the objects that were applied for one owner
+    #[arg(long)]
+    pub allow_prune: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = PlanForm::Text)]
     pub output: PlanForm,
@@ -202,6 +205,9 @@ pub struct Apply {
     /// Take a plan branch whose history was rewritten
     #[arg(long)]
     pub accept_rewind: bool,
+    /// Delete even more than half of the objects that were applied for one owner
+    #[arg(long)]
+    pub allow_prune: bool,
     /// Ends that count as success, with commas between them
     #[arg(long, value_enum, value_delimiter = ',', value_name = "END")]
     pub ok_exit: Vec<OkExit>,

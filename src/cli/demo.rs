@@ -63,6 +63,7 @@ pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
     let apply = Apply {
         wait: Some(Duration::from_secs(600)),
         accept_rewind: false,
+        allow_prune: false,
         ok_exit: Vec::new(),
         summary: None,
     };

@@ -36,7 +36,11 @@ pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> 
             Some((files, _)) => Some(load_worktree(files.clone(), &target)?),
             None => None,
         };
-        let run = Options { wait: None, accept_rewind: options.accept_rewind };
+        let run = Options {
+            wait: None,
+            accept_rewind: options.accept_rewind,
+            allow_prune: options.allow_prune,
+        };
         let preview = Engine::new(&ports, &target, run).preview(loaded).await?;
         changes |= preview.changes();
         let refused = preview.entities.iter().filter_map(|e| e.rest.as_ref()).map(|r| r.class);

@@ -50,6 +50,7 @@ fn step(step: &Step) -> StepReport {
         StepKind::Abort => "back to stable".to_owned(),
         StepKind::Settle => "apply".to_owned(),
         StepKind::Orphans => "remove leftovers".to_owned(),
+        StepKind::Prune => "delete what the plan leaves out".to_owned(),
         StepKind::Replay(0) => "bring back stable".to_owned(),
         StepKind::Replay(done) => format!("bring back batch {done}"),
     };

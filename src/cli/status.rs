@@ -70,6 +70,7 @@ fn json_row(row: &Standing) -> Value {
             StepKind::Abort => json!("abort"),
             StepKind::Settle => json!("settle"),
             StepKind::Orphans => json!("orphans"),
+            StepKind::Prune => json!("prune"),
             StepKind::Replay(_) => json!("replay"),
         };
         json!({

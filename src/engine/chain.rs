@@ -10,7 +10,7 @@ use crate::core::record::{
     self, CommitPhase, EntityRecord, Inventory, NamedObject, Trailers, dashboard, entity_path,
     inventory_path,
 };
-use crate::core::strategy::{EntityKey, StepId};
+use crate::core::strategy::{EntityKey, EntityKind, StepId};
 use crate::port::{Change, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -67,17 +67,28 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Adds a commit; the last one of a chain brings the dashboard.
-    pub(super) fn add(&self, chain: &mut Chain, entry: Entry, last: bool) -> Result<(), RunError> {
+    pub(super) fn add(
+        &self,
+        chain: &mut Chain,
+        mut entry: Entry,
+        last: bool,
+    ) -> Result<(), RunError> {
         let key = entry.record.entity.clone();
         let path = entity_path(&key);
-        let bytes = Some(record::write(&path, &entry.record)?);
-        let mut changes = vec![Change { path: path.clone(), bytes }];
+        let mut changes = Vec::new();
         let mut written = None;
         if let Some(seen) = &entry.seen {
             let (change, inventory) = self.inventory(chain, &key, seen)?;
+            if key.kind != EntityKind::Rollout {
+                entry.record.owns = Some(inventory.names());
+                let over = inventory.objects.is_empty() && entry.record.open.is_none();
+                entry.record.removed |= over;
+            }
             written = Some((change.path.clone(), inventory));
             changes.push(change);
         }
+        let bytes = Some(record::write(&path, &entry.record)?);
+        changes.push(Change { path: path.clone(), bytes });
         let trailers = self.trailers(chain, &entry);
         let message = trailers.message(&entry.subject, &entry.body);
         let record = Rc::new(entry.record);

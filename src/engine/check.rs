@@ -10,7 +10,7 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef, defines};
 use crate::core::strategy::{
-    Effect, EntityKey, Movement, Side, Stamp, beside_others, desired, epoch_of, workload,
+    Effect, EntityKey, Movement, Side, Stamp, StepKind, beside_others, desired, epoch_of, workload,
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
@@ -31,7 +31,7 @@ impl<P: Ports> Engine<'_, P> {
         let mut seen = BTreeSet::new();
         let mut trials = Vec::new();
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
-            deletable(effect, live)?;
+            deletable(effect, act.step.kind, live)?;
             if let (Effect::Delete { object, .. }, Some(live)) = (effect, live.get(effect.object()))
                 && emptied(act, cursor, object)
             {
@@ -159,15 +159,17 @@ impl<P: Ports> Engine<'_, P> {
 
 /// An object that is to be deleted must be one that we wrote, and one that is
 /// removed as an orphan must have no pods.
-pub(super) fn deletable(effect: &Effect, live: &Live) -> Result<(), RunError> {
+pub(super) fn deletable(effect: &Effect, kind: StepKind, live: &Live) -> Result<(), RunError> {
     let Effect::Delete { object, uid } = effect else { return Ok(()) };
     match live.get(object) {
-        Some(live) if uid.is_some() && !inert(object, live) => Err(RunError::new(
-            Class::Refused,
-            format!("{object} was to be removed as an orphan, but it has pods by now"),
-            "see what serves from it; scale it to 0, or take the annotation \
+        Some(live) if kind == StepKind::Orphans && uid.is_some() && !inert(object, live) => {
+            Err(RunError::new(
+                Class::Refused,
+                format!("{object} was to be removed as an orphan, but it has pods by now"),
+                "see what serves from it; scale it to 0, or take the annotation \
              `tranche.dev/entity` off it to keep it",
-        )),
+            ))
+        }
         Some(live) if epoch_of(live).is_none() => Err(RunError::new(
             Class::Refused,
             format!("{object} was to be deleted, but tranche never wrote it"),

@@ -58,6 +58,7 @@ impl<P: Ports> Engine<'_, P> {
             });
         }
         keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
+        keys.extend(self.left_behind(loaded, &snapshot, &driven)?);
         for key in snapshot.entities()? {
             let open =
                 || Ok::<_, RunError>(snapshot.entity(&key)?.is_some_and(|r| r.open.is_some()));

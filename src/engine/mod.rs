@@ -38,6 +38,7 @@ mod outcome;
 mod part;
 mod planned;
 mod preview;
+mod prune;
 mod publish;
 mod read_set;
 mod reading;
@@ -99,6 +100,8 @@ pub struct Options {
     pub wait: Option<Duration>,
     /// Take a plan that does not contain the last recorded plan commit.
     pub accept_rewind: bool,
+    /// Delete even more than half of what an entity has applied.
+    pub allow_prune: bool,
 }
 
 /// One run against one target.

@@ -48,7 +48,14 @@ impl<P: Ports> Engine<'_, P> {
         // Also where only the server could tell that nothing differs: of a route
         // that is always so.
         if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &decision {
-            return Ok(self.orphans(reading, snapshot, key).await?.unwrap_or(decision));
+            if let Some(orphans) = self.orphans(reading, snapshot, key).await? {
+                return Ok(orphans);
+            }
+        }
+        // Nothing goes before what the plan has stands.
+        if let Decision::Idle(Idle::Done) = &decision {
+            let pruning = self.pruning(reading, snapshot, key, None).await?;
+            return Ok(pruning.decision().unwrap_or(decision));
         }
         Ok(decision)
     }
@@ -131,7 +138,9 @@ impl<P: Ports> Engine<'_, P> {
         let record = snapshot.entity(key)?;
         let Some(content) = self.content_now(reading, snapshot, key).await? else {
             let now = self.ports.clock().now().await?;
-            return Ok(decide_gone(record.as_deref(), now, self.holder_dead(record.as_deref())));
+            let holder_dead = self.holder_dead(record.as_deref());
+            let of = (reading.project.as_str(), self.target.name.as_str());
+            return Ok(decide_gone(of, record.as_deref(), now, holder_dead));
         };
         let open = record.as_deref().and_then(|r| r.open.as_ref());
         let mut step_content = None;

@@ -32,6 +32,15 @@ pub struct Loaded {
     pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
     /// Its plain objects by namespace.
     pub(super) plain: BTreeMap<String, Plain>,
+    /// Who has each of its objects.
+    owners: Arc<Owners>,
+}
+
+impl Loaded {
+    /// Whether anything in the plan renders an object.
+    pub(super) fn has(&self, object: &ObjectRef) -> bool {
+        self.owners.has(object)
+    }
 }
 
 /// The plain objects of one namespace.
@@ -159,7 +168,7 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
         return Err(errors.join("\n"));
     }
     let plain = plain_by_namespace(&plan, &target.namespace);
-    Ok(Loaded { plan, applications, plain })
+    Ok(Loaded { plan, applications, plain, owners })
 }
 
 fn plain_by_namespace(plan: &Plan, default: &str) -> BTreeMap<String, Plain> {

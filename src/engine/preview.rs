@@ -11,7 +11,7 @@ use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
 use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
 use crate::core::strategy::{
-    BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, desired,
+    BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, StepKind, desired,
 };
 use crate::port::{ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
@@ -161,14 +161,30 @@ impl<P: Ports> Engine<'_, P> {
             objects: Vec::new(),
             refusals: Vec::new(),
         };
-        let act = match self.decide(reading, &self.snapshot(reading), &key, sweep).await? {
-            Decision::Act(act) => act,
-            Decision::Idle(idle) => return Ok(empty(resting(idle))),
-            Decision::Amend(_, subject) => {
+        let snapshot = self.snapshot(reading);
+        let decision = self.decide(reading, &snapshot, &key, sweep).await?;
+        // What goes once all else stands is shown with it.
+        let next = match &decision {
+            Decision::Act(act) => Some(&act.record),
+            _ => None,
+        };
+        let pruning = self.pruning(reading, &snapshot, &key, next).await?;
+        let not_pruned = pruning.refusal.clone().map(RunError::from);
+        let act = match (decision, pruning.act) {
+            (Decision::Act(mut act), pruned) if act.step.kind != StepKind::Prune => {
+                let pruned = pruned.map(|pruned| *pruned);
+                act.upcoming.extend(pruned.as_ref().map(|pruned| pruned.step.clone()));
+                act.warnings.extend(pruned.into_iter().flat_map(|pruned| pruned.warnings));
+                act
+            }
+            (Decision::Act(act), _) => act,
+            (Decision::Refuse(_), Some(act)) if not_pruned.is_some() => act,
+            (Decision::Idle(idle), _) => return Ok(empty(resting(idle))),
+            (Decision::Amend(_, subject), _) => {
                 let amended = empty(Rest::of(Class::Done, subject));
                 return Ok(PreviewEntity { amends: true, ..amended });
             }
-            Decision::Refuse(refusal) => return Ok(empty(RunError::from(refusal).into())),
+            (Decision::Refuse(refusal), _) => return Ok(empty(RunError::from(refusal).into())),
         };
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
         let found = self.differences(&key, &steps, &act.table, sweep).await?;
@@ -181,7 +197,7 @@ impl<P: Ports> Engine<'_, P> {
             floor: act.floor,
             warnings: act.warnings,
             objects,
-            refusals: refusals.into_iter().flatten().collect(),
+            refusals: refusals.into_iter().flatten().chain(not_pruned).collect(),
             key,
         })
     }
@@ -210,7 +226,9 @@ impl<P: Ports> Engine<'_, P> {
         let swept = sweep.entities.contains(key).then_some(sweep);
         let found = last.into_iter().map(|(object, state)| async move {
             let live = match swept {
-                Some(sweep) if !sweep.unchanged.contains(object) => sweep.live.shared(object),
+                Some(sweep) if state.is_some() && !sweep.unchanged.contains(object) => {
+                    sweep.live.shared(object)
+                }
                 _ => self.read_by_name(object).await?,
             };
             let Some((side, driven)) = state else {

@@ -109,8 +109,12 @@ impl<P: Ports> Engine<'_, P> {
         let live = match sweep.entities.contains(key) {
             true => {
                 let mut live = sweep.live_of(&act);
-                let objects = act.step.effects.iter().map(Effect::object);
-                self.look_at(objects.filter(|o| sweep.unchanged.contains(o)), &mut live).await?;
+                // What is to be deleted is none of the plan's.
+                let more = act.step.effects.iter().filter_map(|effect| match effect {
+                    Effect::Delete { object, .. } => Some(object),
+                    effect => Some(effect.object()).filter(|o| sweep.unchanged.contains(o)),
+                });
+                self.look_at(more, &mut live).await?;
                 live
             }
             false => self.live_of(&act).await?,

@@ -11,8 +11,8 @@ use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::{Live, ObjectRef, at};
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, Side, Stamp, Verb, beside_others, desired, epoch_of, mark_of,
-    revision_of, workload,
+    Driven, Effect, EntityKey, Side, Stamp, StepKind, Verb, beside_others, desired, epoch_of,
+    mark_of, revision_of, workload,
 };
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
@@ -58,7 +58,7 @@ impl<P: Ports> Engine<'_, P> {
             }
             Effect::Delete { object, .. } => {
                 let emptied = emptied(act, index, object);
-                self.remove(effect, emptied, lock, &unsure).await
+                self.remove((effect, act.step.kind), emptied, lock, &unsure).await
             }
             Effect::Await { .. } => Ok(Written::Done),
         };
@@ -180,7 +180,7 @@ impl<P: Ports> Engine<'_, P> {
 
     async fn remove(
         &self,
-        effect: &Effect,
+        (effect, kind): (&Effect, StepKind),
         emptied: bool,
         lock: &Lock,
         unsure: &Cell<bool>,
@@ -208,7 +208,7 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(Written::Unnamed(uid));
             }
             let found = Live::from_iter([(object.clone(), live.clone())]);
-            deletable(effect, &found)?;
+            deletable(effect, kind, &found)?;
             if emptied {
                 still_empty(object, &live)?;
             }

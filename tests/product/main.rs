@@ -24,6 +24,7 @@ mod owners;
 mod pair;
 mod people;
 mod plans;
+mod prune;
 mod race;
 mod rebuild;
 mod record;

@@ -84,6 +84,7 @@ pub const RARE: &[&str] = &[
     "result: stopped",
     "result: stopped, recovered",
     "run ended: Invalid",
+    "write: pruned",
 ];
 
 /// What only hundreds of thousands of seeds reach for certain: less than once in

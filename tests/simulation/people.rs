@@ -256,7 +256,16 @@ impl Sim {
                 }
             }
             Deed::Break(broken) => plans.model.broken = broken,
-            Deed::Note => plans.model.note = Some(plans.model.note.unwrap_or(0) + 1),
+            Deed::Note => {
+                let model = &mut plans.model;
+                model.note = Some(model.note.unwrap_or(0) + 1);
+                // A third of them goes, and comes back.
+                model.notes = match model.notes {
+                    6 => 4,
+                    4 => 6,
+                    few => few,
+                };
+            }
             _ => return,
         }
         drop((plans, random));

@@ -222,6 +222,13 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Whether it has a plain object of that name.
+    pub fn has_note(&self, name: &str) -> bool {
+        self.note.is_some() && (0..self.notes).any(|place| note_name(place) == name)
+    }
+}
+
 fn note_name(place: usize) -> String {
     if place == 0 { "note".to_owned() } else { format!("note-{place}") }
 }

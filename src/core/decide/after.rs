@@ -171,8 +171,8 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         (StepKind::Replay(_), StepVerdict::Failed) => next.replays += 1,
         (StepKind::Batch(index), StepVerdict::Succeeded) => batch_done(&mut next, index, step, end),
         (StepKind::Abort, _) => gone_back(&mut next, end),
-        // What was left over is no part of where the rollout stands.
-        (StepKind::Orphans, _) => {}
+        // What was left over is no part of where the entity stands.
+        (StepKind::Orphans | StepKind::Prune, _) => {}
         (StepKind::Settle, StepVerdict::Succeeded) if !gives_up(record, end) => {
             settled(&mut next);
         }

@@ -167,6 +167,10 @@ pub(super) fn is_last(found: &Found) -> bool {
     let last = found.compiled.steps.last();
     match found.step.kind {
         StepKind::Batch(_) => last.is_some_and(|last| last.id() == found.step.id()),
-        StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Replay(_) => false,
+        StepKind::Abort
+        | StepKind::Settle
+        | StepKind::Orphans
+        | StepKind::Prune
+        | StepKind::Replay(_) => false,
     }
 }

@@ -80,6 +80,24 @@ pub struct Act {
     pub warnings: Vec<String>,
 }
 
+impl Act {
+    /// A step that renders nothing and that nothing follows.
+    #[must_use]
+    pub(super) fn bare(entry: Entry, step: Step, record: EntityRecord, step_plan: String) -> Self {
+        Self {
+            entry,
+            step,
+            cursor: 0,
+            record,
+            table: BodyTable::default(),
+            upcoming: Vec::new(),
+            floor: None,
+            step_plan,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// A refusal: nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -3,11 +3,12 @@
 
 use super::content::{DirectContent, Object};
 use super::open::not_compiled;
+use super::prune;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
 use crate::core::strategy::{
-    BodyTable, Driven, EntityKey, Step, StepContext, compile_direct, settled,
+    BodyTable, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, settled,
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -75,7 +76,12 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
 /// stands stays; only a step that is open is brought to its end, because an
 /// open step keeps its objects from every other owner.
 #[must_use]
-pub fn decide_gone(record: Option<&EntityRecord>, now: Timestamp, holder_dead: bool) -> Decision {
+pub fn decide_gone(
+    (project, target): (&str, &str),
+    record: Option<&EntityRecord>,
+    now: Timestamp,
+    holder_dead: bool,
+) -> Decision {
     let Some((record, open)) = record.and_then(|record| Some((record, record.open.as_ref()?)))
     else {
         return Decision::Idle(Idle::Done);
@@ -86,20 +92,18 @@ pub fn decide_gone(record: Option<&EntityRecord>, now: Timestamp, holder_dead: b
             holder: open.holder.clone(),
             until: open.lease_until,
         }),
+        _ if open.kind == StepKind::Prune => {
+            let entry = match open.phase {
+                Phase::Intent => Entry::Takeover,
+                Phase::Waiting => Entry::Resume,
+            };
+            prune::reopened((project, target), &record.entity, record, open, entry)
+        }
         // Its late writes are fenced off, and nothing of it is done again.
         Phase::Intent => {
             let step = Step::named(open.id.clone(), open.kind);
-            Decision::Act(Box::new(Act {
-                entry: Entry::Takeover,
-                step,
-                cursor: 0,
-                record: record.clone(),
-                table: BodyTable::default(),
-                upcoming: Vec::new(),
-                floor: None,
-                step_plan: open.step_plan.clone(),
-                warnings: Vec::new(),
-            }))
+            let step_plan = open.step_plan.clone();
+            Decision::Act(Box::new(Act::bare(Entry::Takeover, step, record.clone(), step_plan)))
         }
         Phase::Waiting => {
             let mut buried = record.clone();
@@ -123,6 +127,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
             return Some(Decision::Idle(Idle::Busy { step, holder, until: open.lease_until }));
         }
         Phase::Intent => Entry::Takeover,
+        Phase::Waiting if open.kind == StepKind::Prune => Entry::Resume,
         Phase::Waiting => {
             // Digests tell nothing of the values of Secrets.
             let same = |step: &DirectContent| view.content.has_all_of(step);
@@ -135,6 +140,10 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
             Entry::Resume
         }
     };
+    if open.kind == StepKind::Prune {
+        let of = (view.project, view.target);
+        return Some(prune::reopened(of, view.key, record, open, entry));
+    }
     // Where the plan that it began with does not load any more, what the newest
     // one says of its objects may be the same.
     let named = |object: &&Object| open.objects.iter().any(|named| named.object == object.0);
@@ -235,6 +244,7 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         held_at: None,
         on_delete: crate::core::model::OnDelete::Freeze,
         step_plan: Some(view.plan_commit.to_owned()),
+        owns: view.record.and_then(|r| r.owns.clone()),
         last: view.record.and_then(|r| r.last.clone()),
         removed: false,
     };

@@ -98,7 +98,11 @@ fn reopen(
     let (compiled, bodies) = recompiled(view, record, rollout)?;
     let upcoming = match open.kind {
         StepKind::Batch(index) => after_batch(&compiled, index),
-        StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Replay(_) => Vec::new(),
+        StepKind::Abort
+        | StepKind::Settle
+        | StepKind::Orphans
+        | StepKind::Prune
+        | StepKind::Replay(_) => Vec::new(),
     };
     let step = match open.kind {
         StepKind::Batch(index) => {
@@ -106,7 +110,7 @@ fn reopen(
         }
         StepKind::Abort => Some(compiled.abort),
         StepKind::Settle => Some(compiled.settle),
-        StepKind::Orphans => None,
+        StepKind::Orphans | StepKind::Prune => None,
         StepKind::Replay(_) => replayed(view, record, rollout)?.map(|(step, _)| step),
     };
     let Some(step) = step.filter(|step| *step.id() == open.id) else {

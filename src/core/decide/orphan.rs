@@ -9,8 +9,7 @@ use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
 use crate::core::strategy::{
-    BodyTable, Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, is_twin,
-    workload,
+    Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, is_twin, workload,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -70,7 +69,7 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
     let mut record = view.record.clone();
     record.step_plan.get_or_insert_with(|| view.plan_commit.to_owned());
     let step_plan = record.step_plan.clone().unwrap_or_default();
-    Some(Decision::Act(Box::new(removal(Entry::Fresh, step, record, step_plan))))
+    Some(Decision::Act(Box::new(Act::bare(Entry::Fresh, step, record, step_plan))))
 }
 
 /// An open removal whose run is gone: nothing of it is done again. It is closed
@@ -89,7 +88,7 @@ pub(super) fn reopened(
         return Err(not_compiled(view.key, open));
     }
     let step = Step::named(open.id.clone(), StepKind::Orphans);
-    Ok(Decision::Act(Box::new(removal(entry, step, record.clone(), open.step_plan.clone()))))
+    Ok(Decision::Act(Box::new(Act::bare(entry, step, record.clone(), open.step_plan.clone()))))
 }
 
 fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
@@ -137,18 +136,4 @@ fn step(
         round: record.settled,
     });
     Some(context.step(StepKind::Orphans, effects, 0))
-}
-
-fn removal(entry: Entry, step: Step, record: EntityRecord, step_plan: String) -> Act {
-    Act {
-        entry,
-        step,
-        cursor: 0,
-        record,
-        table: BodyTable::default(),
-        upcoming: Vec::new(),
-        floor: None,
-        step_plan,
-        warnings: Vec::new(),
-    }
 }

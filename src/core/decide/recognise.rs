@@ -143,9 +143,11 @@ fn newest_step(traces: &Traces<'_>, standing: &[Standing<'_>]) -> Option<Found> 
     found.max_by_key(|found| {
         let place = match found.step.kind {
             StepKind::Batch(index) => index,
-            StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Replay(_) => {
-                u32::MAX
-            }
+            StepKind::Abort
+            | StepKind::Settle
+            | StepKind::Orphans
+            | StepKind::Prune
+            | StepKind::Replay(_) => u32::MAX,
         };
         (found.attempt, place)
     })
@@ -234,6 +236,7 @@ fn blank(traces: &Traces<'_>) -> EntityRecord {
         held_at: None,
         on_delete,
         step_plan,
+        owns: None,
         last: None,
         removed: false,
     }
@@ -333,7 +336,7 @@ fn opened(record: &mut EntityRecord, found: &Found) -> String {
             record.set_state(in_batches(BatchState::BatchVerifying));
             format!("batch {}/{} to {name}", index + 1, batches(found))
         }
-        StepKind::Abort | StepKind::Settle | StepKind::Orphans => {
+        StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Prune => {
             record.ending = Some(Ending::Aborted);
             let rolling = RollingState::RolloutFailing;
             record.set_state(State { rolling, batch: BatchState::BatchInitializing });

@@ -72,7 +72,7 @@ fn moves(record: &EntityRecord) -> bool {
 #[must_use]
 pub fn heeds_abort(kind: StepKind, record: &EntityRecord) -> bool {
     match kind {
-        StepKind::Abort | StepKind::Orphans => false,
+        StepKind::Abort | StepKind::Orphans | StepKind::Prune => false,
         StepKind::Replay(_) => moves(record),
         StepKind::Batch(_) | StepKind::Settle => true,
     }

@@ -262,6 +262,7 @@ fn fresh(
         held_at: None,
         on_delete: rollout.on_delete,
         step_plan: None,
+        owns: None,
         last: previous.and_then(|p| p.last.clone()),
         removed: false,
     }

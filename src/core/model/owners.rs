@@ -29,14 +29,24 @@ impl Owners {
         Self { namespace: namespace.to_owned(), of }
     }
 
+    /// Whether the plan has an object at all.
+    #[must_use]
+    pub fn has(&self, object: &ObjectRef) -> bool {
+        self.of.contains_key(&self.placed(object))
+    }
+
+    /// Only a cluster knows which kinds have namespaces: an object that names
+    /// none is looked for in the one that it would get.
+    fn placed(&self, object: &ObjectRef) -> ObjectRef {
+        let mut placed = object.clone();
+        placed.namespace.get_or_insert_with(|| self.namespace.clone());
+        placed
+    }
+
     /// Whether an object belongs to somebody else than an application.
     #[must_use]
     pub fn is_anothers(&self, object: &ObjectRef, namespace: &str, application: &str) -> bool {
-        // Only a cluster knows which kinds have namespaces: an object that names
-        // none is looked for in the one that it would get.
-        let mut placed = object.clone();
-        placed.namespace.get_or_insert_with(|| self.namespace.clone());
-        match self.of.get(&placed) {
+        match self.of.get(&self.placed(object)) {
             None => false,
             Some(Owner::Document) => true,
             Some(Owner::Application(of, name)) => of != namespace || name != application,

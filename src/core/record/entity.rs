@@ -77,6 +77,10 @@ pub struct EntityRecord {
     /// vanished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_plan: Option<String>,
+    /// Of what is applied as it stands: a digest over the names in its inventory,
+    /// so that most runs need not read that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owns: Option<Digest>,
     /// The last result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastResult>,

@@ -1,8 +1,10 @@
 //! The objects that an entity owns on a cluster.
 
 use super::file::FORMAT;
+use crate::core::digest::Digest;
 use crate::core::object::ObjectRef;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The only ground on which anything is ever pruned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +32,30 @@ impl Inventory {
     /// The inventory after a step has looked at objects: present ones with
     /// their uid, missing ones without.
     #[must_use]
-    pub fn seen(mut self, looked_at: &[(ObjectRef, Option<String>)]) -> Self {
-        self.objects.retain(|owned| !looked_at.iter().any(|(object, _)| *object == owned.object));
-        for (object, uid) in looked_at {
-            if let Some(uid) = uid {
-                self.objects.push(Owned { object: object.clone(), uid: uid.clone() });
-            }
-        }
-        self.objects.sort();
-        self.format = FORMAT;
-        self
+    pub fn seen(self, looked_at: &[(ObjectRef, Option<String>)]) -> Self {
+        let before = self.objects.into_iter().map(|owned| (owned.object, Some(owned.uid)));
+        let all: BTreeMap<ObjectRef, Option<String>> =
+            before.chain(looked_at.iter().cloned()).collect();
+        let objects = all.into_iter().filter_map(|(object, uid)| Some(Owned { object, uid: uid? }));
+        Self { format: FORMAT, objects: objects.collect() }
     }
+
+    /// A digest over the names of its objects.
+    #[must_use]
+    pub fn names(&self) -> Digest {
+        names(self.objects.iter().map(|owned| &owned.object))
+    }
+}
+
+/// A digest over the names of objects, in their order.
+pub fn names<'a>(sorted: impl Iterator<Item = &'a ObjectRef>) -> Digest {
+    let mut text = String::new();
+    for object in sorted {
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        for part in [&*object.api_version, &*object.kind, namespace, &*object.name] {
+            text.push_str(part);
+            text.push('\n');
+        }
+    }
+    Digest::of_bytes(text.as_bytes())
 }

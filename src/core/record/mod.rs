@@ -22,7 +22,7 @@ pub use entity::{
     Status, StepsRef,
 };
 pub use file::{FORMAT, FileError, read, write};
-pub use inventory::{Inventory, Owned};
+pub use inventory::{Inventory, Owned, names};
 pub use path::{decisions_path, entity_path, inventory_path, revision_path};
 pub use revision::RevisionRecord;
 pub use subject::{

@@ -17,6 +17,7 @@ fn step_name(record: &EntityRecord, step: &Step) -> String {
         StepKind::Settle if record.entity.kind == EntityKind::Rollout => "mending".to_owned(),
         StepKind::Settle => "apply".to_owned(),
         StepKind::Orphans => "leftovers".to_owned(),
+        StepKind::Prune => "prune".to_owned(),
         StepKind::Replay(0) => match (&record.source, &record.target) {
             (Some(stable), _) | (None, Some(stable)) => format!("bringing back {}", stable.name),
             (None, None) => "bringing back".to_owned(),
@@ -64,6 +65,11 @@ pub fn intent_subject(record: &EntityRecord, step: &Step, entry: Entry) -> Strin
         StepKind::Abort => format!(", {}", why(record)),
         StepKind::Settle => format!(", {}", target(record)),
         StepKind::Orphans => ", objects that the record does not know".to_owned(),
+        StepKind::Prune => match step.effects.len() {
+            0 => String::new(),
+            1 => ", an object that the plan leaves out".to_owned(),
+            many => format!(", {many} objects that the plan leaves out"),
+        },
         StepKind::Replay(_) => ", the cluster was rebuilt".to_owned(),
     };
     format!("{}: {} {verb}{goal}", name(record), step_name(record, step))
@@ -112,6 +118,7 @@ pub fn result_subject(
         }
         (StepKind::Settle, StepVerdict::Succeeded) => format!("done, {}", target(record)),
         (StepKind::Orphans, StepVerdict::Succeeded) => "removed".to_owned(),
+        (StepKind::Prune, StepVerdict::Succeeded) => "done".to_owned(),
         (StepKind::Replay(_), StepVerdict::Succeeded) => {
             format!("done, {} of {total} pods on {}", standing(record), target(record))
         }

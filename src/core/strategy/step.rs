@@ -60,6 +60,8 @@ pub enum StepKind {
     /// Remove workloads that say they are ours and that the record does not
     /// know.
     Orphans,
+    /// Delete what was applied as it stands, and the plan leaves out.
+    Prune,
     /// Bring back what stood after so many batches, on a cluster that was
     /// rebuilt.
     Replay(u32),
@@ -145,6 +147,7 @@ impl StepContext {
             StepKind::Abort => json!("abort"),
             StepKind::Settle => json!(["settle", self.round]),
             StepKind::Orphans => json!("orphans"),
+            StepKind::Prune => json!("prune"),
             StepKind::Replay(done) => json!(["replay", done, self.round]),
         };
         let value = json!({

@@ -111,6 +111,7 @@ fn words(kind: StepKind) -> &'static str {
         StepKind::Abort => "the way back",
         StepKind::Settle => "a settling",
         StepKind::Orphans => "a removal of leftovers",
+        StepKind::Prune => "a pruning",
         StepKind::Replay(_) => "bringing back what stood",
     }
 }

@@ -190,6 +190,7 @@ impl Audit {
             StepKind::Abort => "intent: the way back",
             StepKind::Settle => "intent: a settling",
             StepKind::Orphans => "intent: leftovers",
+            StepKind::Prune => "intent: pruning",
             StepKind::Replay(_) => "intent: bringing back what stood",
         });
         if before.is_none_or(|before| before.attempt != next.attempt) {

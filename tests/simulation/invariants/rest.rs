@@ -70,7 +70,34 @@ pub fn settled(sim: &Sim, report: &Report) -> Result<(), Violation> {
             equal(sim, record)?;
         }
     }
-    Ok(())
+    pruned(sim)
+}
+
+/// L23: what the record knows as ours and plain is in the plan. What a run that
+/// was superseded creates late is known to nobody.
+fn pruned(sim: &Sim) -> Result<(), Violation> {
+    let plans = sim.plans.borrow();
+    let record = sim.refs.borrow().record.clone();
+    let file = |tip| sim.store.borrow().file(tip, "inventory/default/_objects.yaml");
+    let inventory = record.as_ref().and_then(file);
+    let inventory = String::from_utf8_lossy(inventory.as_deref().unwrap_or_default()).into_owned();
+    let is_known = |live: &Value| {
+        let uid = at(live, "/metadata/uid").and_then(Value::as_str);
+        uid.is_some_and(|uid| inventory.contains(uid))
+    };
+    let mut left = None;
+    let _ = sim.sandbox.visit(&KindRef::new("v1", "ConfigMap"), &mut |object, live| {
+        if is_known(live) && !plans.model.has_note(&object.name) {
+            left = Some(object.clone());
+        }
+    });
+    match left {
+        Some(object) => Err(Violation {
+            invariant: "L23 what the plan leaves out is gone",
+            text: format!("{object} is still there"),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// L23: the cluster is what the record says.

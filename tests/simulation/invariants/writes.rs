@@ -6,8 +6,8 @@ use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::object::{ObjectRef, at};
 use tranche::core::record::{OpenStep, Phase};
-use tranche::core::strategy::{StepId, epoch_of, mark_of};
-use tranche::port::WriteMode;
+use tranche::core::strategy::{StepId, StepKind, epoch_of, mark_of};
+use tranche::port::{CommitId, WriteMode};
 
 /// What a write of ours has come to.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +82,7 @@ impl Audit {
         }
         if let Write::Delete { .. } = write {
             self.ours_to_delete(object, before, &intent);
+            self.left_out(sim, object, &intent);
         }
         if before.is_none() && after.is_some() {
             // What is there again may be deleted again.
@@ -280,6 +281,21 @@ impl Audit {
     /// S17: what is deleted was written by us, and is the very object that the
     /// intent names, or that its step has written since, or that a superseded
     /// run of the same rollout has created late, without pods.
+    /// S18: what the plan has is not pruned, by the commit that ordered it.
+    fn left_out(&mut self, sim: &Sim, object: &ObjectRef, intent: &Intent) {
+        if intent.open.kind != StepKind::Prune {
+            return;
+        }
+        sim.hit("write: pruned");
+        let plans = sim.plans.borrow();
+        let commit = CommitId(intent.open.step_plan.clone());
+        if plans.commits.get(&commit).is_none_or(|model| model.has_note(&object.name)) {
+            self.broken("S18 only what the plan leaves out is pruned", || {
+                format!("{object} is in plan {}", commit.short())
+            });
+        }
+    }
+
     fn ours_to_delete(&mut self, object: &ObjectRef, before: Option<&Value>, intent: &Intent) {
         const NAME: &str = "S17 never delete what is not ours";
         let Some(live) = before else { return };

@@ -1,0 +1,88 @@
+//! What the plan leaves out of what was applied as it stands. Owns which reads
+//! that rests on; it must never take a read that failed for an absence.
+
+use super::observe::Record;
+use super::planned::Loaded;
+use super::{Engine, Reading, RunError};
+use crate::core::decide::{PruneView, Pruning, decide_prune};
+use crate::core::object::{Live, ObjectRef};
+use crate::core::record::{EntityRecord, Owned, names};
+use crate::core::render::ApplicationKey;
+use crate::core::strategy::{EntityKey, EntityKind};
+use crate::port::Ports;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<P: Ports> Engine<'_, P> {
+    /// What is to be deleted of an entity, by its record as it is once the plan is
+    /// applied: the one on the tip, or `next`.
+    pub(super) async fn pruning(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        key: &EntityKey,
+        next: Option<&EntityRecord>,
+    ) -> Result<Pruning, RunError> {
+        let Some(record) = snapshot.entity(key)? else { return Ok(Pruning::default()) };
+        if key.kind == EntityKind::Rollout || record.open.is_some() || record.owns.is_none() {
+            return Ok(Pruning::default());
+        }
+        let content = self.content_now(reading, snapshot, key).await?;
+        let wanted: BTreeSet<&ObjectRef> =
+            content.iter().flat_map(|content| &content.objects).map(|(object, _)| object).collect();
+        // Most of the time an entity has what it had, and nothing is read for that.
+        if record.owns.as_ref() == Some(&names(wanted.iter().copied())) {
+            return Ok(Pruning::default());
+        }
+        let loaded = reading.loaded()?;
+        let inventory = snapshot.inventory(key)?;
+        let left_out: Vec<&Owned> = inventory
+            .objects
+            .iter()
+            .filter(|owned| !wanted.contains(&owned.object) && !loaded.has(&owned.object))
+            .collect();
+        let mut live = Live::default();
+        self.look_at(left_out.iter().map(|owned| &owned.object), &mut live).await?;
+        let left_out: Vec<_> = left_out
+            .into_iter()
+            .filter_map(|owned| Some((owned.clone(), live.shared(&owned.object)?)))
+            .collect();
+        Ok(decide_prune(&PruneView {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            record: next.unwrap_or(&record),
+            owned: inventory.objects.len(),
+            left_out: &left_out,
+            plan_commit: &reading.plan_commit.0,
+            allowed: self.options.allow_prune,
+        }))
+    }
+
+    /// Entities of the record that the plan has no more, and that have objects
+    /// left.
+    pub(super) fn left_behind(
+        &self,
+        loaded: &Loaded,
+        snapshot: &Record<'_, P>,
+        driven: &BTreeMap<ApplicationKey, bool>,
+    ) -> Result<Vec<EntityKey>, RunError> {
+        let nothing = names(std::iter::empty());
+        let mut left = Vec::new();
+        for key in snapshot.entities()?.into_iter().filter(|key| key.kind != EntityKind::Rollout) {
+            let Some(record) = snapshot.entity(&key)? else { continue };
+            let application =
+                ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
+            let is_there = match key.kind {
+                EntityKind::Application => {
+                    loaded.applications.contains_key(&application)
+                        || driven.contains_key(&application)
+                }
+                _ => loaded.plain.contains_key(&key.namespace),
+            };
+            if !is_there && record.owns.as_ref().is_some_and(|owns| *owns != nothing) {
+                left.push(key);
+            }
+        }
+        Ok(left)
+    }
+}
