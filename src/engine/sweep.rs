@@ -5,7 +5,7 @@
 use super::concurrently::concurrently;
 use super::trial::Trial;
 use super::{Engine, Reading, RunError};
-use crate::core::decide::{Act, DirectContent};
+use crate::core::decide::{Act, DirectContent, is_leaving};
 use crate::core::object::{KindRef, Live, ObjectRef};
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, settled,
@@ -166,9 +166,10 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Asks the server about everything that may differ: only what it would
-    /// change does.
+    /// change does. Of what is being deleted there is nothing to ask.
     async fn try_out(&self, groups: &Groups, sweep: &mut Sweep) {
-        let known = sweep.live.iter().filter_map(|(object, live)| {
+        let asked = sweep.live.iter().filter(|(_, live)| !is_leaving(live));
+        let known = asked.filter_map(|(object, live)| {
             let group = groups.get(&(object.kind_ref(), object.namespace.clone()))?;
             Some((object.clone(), Arc::clone(live), group, group.bodies.get(&object.name)?))
         });
@@ -226,7 +227,7 @@ fn sort_into(groups: &mut Groups, key: &EntityKey, content: &DirectContent) {
 }
 
 fn judged(object: ObjectRef, live: Arc<Value>, body: &Value) -> Seen {
-    if settled(Some(&live), &object, body, &Driven::default()) {
+    if !is_leaving(&live) && settled(Some(&live), &object, body, &Driven::default()) {
         Seen::Unchanged(object)
     } else {
         Seen::Differs(object, live)

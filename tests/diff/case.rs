@@ -10,6 +10,9 @@
 //! steps:
 //!   - apply: |                  # the plan; it is applied to its end
 //!       kind: ConfigMap
+//!   - apply: |                  # the plan; it is applied until it waits for
+//!       kind: ConfigMap         # something, and says so
+//!     waits for: [text]
 //!   - plan: |                   # the plan; it is committed, nothing more
 //!       kind: ConfigMap
 //!   - install: |                # definitions of kinds, by the admin
@@ -56,8 +59,9 @@ pub struct Case {
 /// One step of a case.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// The plan is this, and is applied.
-    Apply(String),
+    /// The plan is this, and is applied: to its end, or until it waits for
+    /// something and says these texts.
+    Apply(String, Vec<String>),
     /// The plan is this.
     Plan(String),
     /// The admin installs definitions of kinds, or anything else.
@@ -154,10 +158,18 @@ fn step(entry: &Value) -> Step {
         assert!(requests.next().is_none(), "two requests in one step: {entry}");
         return Step::Edit { manager, request: request.clone(), body: body.clone() };
     }
+    if let Some(plan) = text("apply") {
+        let waits = texts(&entry["waits for"]);
+        assert_eq!(
+            map.len(),
+            1 + usize::from(!waits.is_empty()),
+            "two things in one step: {entry}"
+        );
+        return Step::Apply(plan, waits);
+    }
     assert_eq!(map.len(), 1, "two things in one step: {entry}");
     let (key, value) = map.iter().next().unwrap();
     match key.as_str() {
-        "apply" => Step::Apply(text(key).unwrap()),
         "plan" => Step::Plan(text(key).unwrap()),
         "install" => Step::Install(text(key).unwrap()),
         "expect" if value == "none" => Step::ExpectNone,

@@ -51,10 +51,13 @@ impl Played<'_> {
             let at = format!("{}, step {}", self.case.name, number + 1);
             match step {
                 Step::Plan(text) => self.place.commit(text),
-                Step::Apply(text) => {
+                Step::Apply(text, waits) => {
                     self.place.commit(text);
                     let (report, _) = self.apply().await;
-                    assert!(is_done(&report), "{at}: {report:#?}");
+                    match waits.as_slice() {
+                        [] => assert!(is_done(&report), "{at}: {report:#?}"),
+                        texts => waits_for(&report, texts, &at),
+                    }
                 }
                 Step::Install(text) => self.install(text),
                 Step::Edit { manager, request, body } => {
@@ -173,7 +176,7 @@ impl Played<'_> {
     /// The objects that the case ever plans.
     fn planned(&self) -> BTreeSet<ObjectRef> {
         let plans = self.case.steps.iter().filter_map(|step| match step {
-            Step::Apply(text) | Step::Plan(text) => Some(text),
+            Step::Apply(text, _) | Step::Plan(text) => Some(text),
             _ => None,
         });
         let mut found = BTreeSet::new();
@@ -191,6 +194,15 @@ impl Played<'_> {
 
 fn is_done(report: &Report) -> bool {
     report.error.is_none() && report.class() == Class::Done
+}
+
+/// It rests, nothing has failed, and it says for what.
+fn waits_for(report: &Report, texts: &[String], at: &str) {
+    assert!(report.error.is_none() && report.class() == Class::Waiting, "{at}: {report:#?}");
+    let said: String = report.entities.iter().map(|(_, rest)| rest.message.as_str()).collect();
+    for text in texts {
+        assert!(said.contains(text), "{at}: no {text:?} in {said}");
+    }
 }
 
 /// What a preview shows, in its order.
