@@ -6,6 +6,7 @@ use super::anchor::exactly_or_taking;
 use super::concurrently::concurrently;
 use super::outcome::Halt;
 use super::sweep::Sweep;
+use super::trial::explained;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef};
@@ -62,7 +63,10 @@ impl<P: Ports> Engine<'_, P> {
                 None => (object, state, WriteMode::CreateOnly),
             });
         }
-        let trials = trials.iter().map(|(object, body, mode)| self.trial(act, object, body, mode));
+        let trials = trials.iter().map(|(object, body, mode)| {
+            let live = live.get(object);
+            self.trial(act, object, live, body, mode)
+        });
         concurrently(trials).await.into_iter().collect()
     }
 
@@ -70,19 +74,20 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         act: &Act,
         object: &ObjectRef,
+        live: Option<&Value>,
         body: &Value,
         mode: &WriteMode,
     ) -> Result<(), Halt> {
         match self.ports.cluster().apply(object, body, mode, true).await {
             Ok(_) => Ok(()),
-            Err(error) => match error.problem {
+            Err(error) => match &error.problem {
                 // Its namespace is created by the same step.
                 ClusterProblem::Missing(_) if creates_namespace(act, object) => Ok(()),
                 // Only the write itself shows what the webhook says.
                 ClusterProblem::NoDryRun(_) => Ok(()),
                 // Changed since it was observed: look again.
                 ClusterProblem::Stale(_) => Err(Halt::Again),
-                _ => Err(error.into()),
+                _ => Err(explained(object, live, body, &error).into()),
             },
         }
     }

@@ -5,8 +5,8 @@ use super::anchor::exactly_or_taking;
 use super::{Class, Engine, RunError};
 use crate::core::diff::{Note, Outcome, cleaned};
 use crate::core::object::{Applier, ObjectRef, apply};
-use crate::core::ownership::{Contested, Yielded};
-use crate::core::strategy::{Driven, FIELD_MANAGER, beside_others, unmarked};
+use crate::core::ownership::{Contested, Write, Yielded, applied_before, clash};
+use crate::core::strategy::{Driven, FIELD_MANAGER, beside_others, epoch_of, unmarked};
 use crate::port::{Access, Cluster, ClusterError, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
 use std::sync::Arc;
@@ -123,8 +123,21 @@ impl Trial {
         self.answer.as_ref().err().is_some_and(stale)
     }
 
-    /// The trial for people.
+    /// The trial for people, with what others have on the object.
     pub(super) fn shown(&self, object: &ObjectRef, live: Option<&Value>) -> Shown {
+        let mut shown = self.judged(object, live);
+        let Some(live) = live else { return shown };
+        let (state, after, contested) = (&self.state, &*shown.after, &self.contested[..]);
+        let write = Write { object, live, state, after, manager: FIELD_MANAGER, contested };
+        let others = write.notes_of_others();
+        shown.notes.extend(others);
+        if epoch_of(live).is_none() {
+            shown.notes.extend(applied_before(live, FIELD_MANAGER));
+        }
+        shown
+    }
+
+    fn judged(&self, object: &ObjectRef, live: Option<&Value>) -> Shown {
         let mut notes: Vec<Note> = self.contested.iter().map(Contested::note).collect();
         let error = match &self.answer {
             Ok(stored) => {
@@ -132,8 +145,9 @@ impl Trial {
             }
             Err(error) => error,
         };
-        let mut refusal = Some(RunError::from(error.clone()));
-        match &error.problem {
+        let explained = explained(object, live, &self.state, error);
+        let mut refusal = Some(RunError::from(explained.clone()));
+        match &explained.problem {
             ClusterProblem::Conflict(fields) => {
                 // Of kinds whose lists are not known here only the server tells.
                 let all = fields.iter().map(|found| Note::Conflict {
@@ -175,6 +189,22 @@ impl Trial {
             Err(_) => self.state.clone(),
         }
     }
+}
+
+/// A refusal, with what the server does not say of it.
+pub(super) fn explained(
+    object: &ObjectRef,
+    live: Option<&Value>,
+    state: &Value,
+    error: &ClusterError,
+) -> ClusterError {
+    let mut error = error.clone();
+    if let (ClusterProblem::Invalid(why), Some(live)) = (&mut error.problem, live)
+        && let Some(clash) = clash(object, live, state, FIELD_MANAGER)
+    {
+        *why = format!("{clash} ({why})");
+    }
+    error
 }
 
 fn reason(problem: &ClusterProblem) -> String {

@@ -12,10 +12,11 @@ mod merge;
 mod proof;
 mod reference;
 pub mod schema;
+mod twins;
 
 pub use at::at;
 pub use compare::{Change, compare, unchanged, unchanged_except};
-pub use extract::extract;
+pub use extract::{extract, holds};
 pub use fields::{FieldSet, Step, fields_of, path_text};
 pub use live::Live;
 pub use managed::{
@@ -24,3 +25,4 @@ pub use managed::{
 pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of, without};
 pub use proof::proven;
 pub use reference::{KindRef, ObjectRef};
+pub use twins::{Twins, twins};

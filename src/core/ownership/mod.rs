@@ -8,15 +8,21 @@
 //! by object, by the annotation `tranche.dev/conflicts`: `refuse` (the default),
 //! `keep` or `take`.
 
+mod clash;
 mod controllers;
+mod others;
+mod tools;
 
 use crate::core::diff::{Note, Outcome};
 use crate::core::object::{
     Applier, Conflict, FieldSet, KindRef, ManagedEntry, ObjectRef, Operation, Step, apply, at,
     fields_of, managed_of, without,
 };
+pub use clash::clash;
 use controllers::owner_of;
+pub use others::Write;
 use serde_json::Value;
+pub use tools::applied_before;
 
 /// Says what happens to fields that others own.
 pub const ANNOTATION_CONFLICTS: &str = "tranche.dev/conflicts";
