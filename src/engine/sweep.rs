@@ -112,7 +112,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
         }
-        self.try_out(&groups, &mut sweep).await;
+        self.try_out(reading, &groups, &mut sweep).await;
         Ok(sweep)
     }
 
@@ -167,14 +167,17 @@ impl<P: Ports> Engine<'_, P> {
 
     /// Asks the server about everything that may differ: only what it would
     /// change does. Of what is being deleted there is nothing to ask.
-    async fn try_out(&self, groups: &Groups, sweep: &mut Sweep) {
+    async fn try_out(&self, reading: &Reading, groups: &Groups, sweep: &mut Sweep) {
         let asked = sweep.live.iter().filter(|(_, live)| !is_leaving(live));
         let known = asked.filter_map(|(object, live)| {
             let group = groups.get(&(object.kind_ref(), object.namespace.clone()))?;
             Some((object.clone(), Arc::clone(live), group, group.bodies.get(&object.name)?))
         });
         let asked = known.map(|(object, live, group, body)| async move {
-            let (live, stored) = self.tried_newest(&object, live, body).await;
+            let (live, mut stored) = self.tried_newest(&object, live, body).await;
+            if let Ok(trial) = &mut stored {
+                self.remember(reading, &group.of, &object, trial).await;
+            }
             (object, live, group, stored)
         });
         for (object, live, group, stored) in concurrently(asked).await {

@@ -2,12 +2,12 @@
 //! each refusal is shown; it must never write.
 
 use super::anchor::exactly_or_taking;
-use super::{Class, Engine, RunError};
+use super::{Class, Engine, Reading, RunError};
 use crate::core::diff::{Note, Outcome, cleaned};
-use crate::core::object::{Applier, ObjectRef, apply};
+use crate::core::object::{Applier, ObjectRef, apply, refilled};
 use crate::core::ownership::{Contested, Write, Yielded, applied_before, clash};
-use crate::core::strategy::{Driven, FIELD_MANAGER, beside_others, epoch_of, unmarked};
-use crate::port::{Access, Cluster, ClusterError, ClusterProblem, Ports, WriteMode};
+use crate::core::strategy::{Driven, EntityKey, FIELD_MANAGER, beside_others, epoch_of, unmarked};
+use crate::port::{Access, Cluster, ClusterError, ClusterProblem, CommitId, Ports, WriteMode};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ pub(super) struct Trial {
     pub(super) answer: Result<Arc<Value>, ClusterError>,
     /// No dry-run of this object is possible for this identity, now or later.
     barred: bool,
+    /// What the plan said of the object when it was applied last, if that is
+    /// known and the merge is done here.
+    before: Option<Arc<Value>>,
 }
 
 /// A trial as a reviewer sees it.
@@ -75,7 +78,13 @@ impl<P: Ports> Engine<'_, P> {
                     Err(error) => self.is_barred(object, live, &error.problem).await?,
                     Ok(_) => false,
                 };
-                Ok(Trial { state: beside.state, contested: beside.contested, answer, barred })
+                Ok(Trial {
+                    state: beside.state,
+                    contested: beside.contested,
+                    answer,
+                    barred,
+                    before: None,
+                })
             }
         }
     }
@@ -102,6 +111,42 @@ impl<P: Ports> Engine<'_, P> {
             }
             _ => Ok(false),
         }
+    }
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// Gives a trial what the plan said of the object when the one of these
+    /// entities that has it was applied last, where the server did not say what
+    /// it would store.
+    pub(super) async fn remember<'k>(
+        &self,
+        reading: &Reading,
+        keys: impl IntoIterator<Item = &'k EntityKey>,
+        object: &ObjectRef,
+        trial: &mut Trial,
+    ) {
+        let immutable = |e: &ClusterError| matches!(e.problem, ClusterProblem::Immutable(_));
+        if !trial.barred && !trial.answer.as_ref().err().is_some_and(immutable) {
+            return;
+        }
+        for key in keys {
+            if trial.before.is_none() {
+                trial.before = self.said_before(reading, key, object).await;
+            }
+        }
+    }
+
+    async fn said_before(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        object: &ObjectRef,
+    ) -> Option<Arc<Value>> {
+        let record = self.snapshot(reading).entity(key).ok()??;
+        let then = self.loaded(&CommitId(record.step_plan.clone()?)).ok()?;
+        let then = then.as_ref().as_ref().ok()?;
+        let content = self.content(then, key, &|o| o == object).await.ok()??;
+        content.objects.iter().find(|(o, _)| o == object).map(|(_, body)| Arc::clone(body))
     }
 }
 
@@ -180,12 +225,17 @@ impl Trial {
         Shown { after: Arc::new(self.merged(object, live)), notes, refusal }
     }
 
-    /// The live object with the desired state merged into it: without defaults,
-    /// and whoever owns what.
+    /// The live object with the desired state merged into it: without defaults
+    /// for what is new, and whoever owns what.
     fn merged(&self, object: &ObjectRef, live: Option<&Value>) -> Value {
         let applier = Applier { manager: FIELD_MANAGER, force: true, time: "" };
         match apply(&object.kind_ref(), live, &self.state, &applier) {
-            Ok(applied) => applied.object,
+            Ok(applied) => match (live, &self.before) {
+                (Some(live), Some(before)) => {
+                    refilled(&object.kind_ref(), live, before, &applied.object, FIELD_MANAGER)
+                }
+                _ => applied.object,
+            },
             Err(_) => self.state.clone(),
         }
     }

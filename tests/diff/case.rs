@@ -15,6 +15,7 @@
 //!     waits for: [text]
 //!   - plan: |                   # the plan; it is committed, nothing more
 //!       kind: ConfigMap
+//!   - as: reader                # from now on
 //!   - install: |                # definitions of kinds, by the admin
 //!       kind: CustomResourceDefinition
 //!   - by: kubectl-edit          # an edit past the product: the field manager,
@@ -66,6 +67,8 @@ pub enum Step {
     Plan(String),
     /// The admin installs definitions of kinds, or anything else.
     Install(String),
+    /// From now on somebody else runs the product.
+    As(User),
     /// Somebody sends a request.
     Edit {
         /// The field manager.
@@ -131,12 +134,7 @@ impl Case {
         Self {
             name: table["case"].as_str().unwrap_or_else(|| panic!("{file}: no name")).to_owned(),
             real_only: reason("real only"),
-            user: match table.get("as").and_then(Value::as_str) {
-                None => User::Tranche,
-                Some("admin") => User::Admin,
-                Some("reader") => User::Reader,
-                Some(who) => panic!("{file}: nobody is called {who}"),
-            },
+            user: table.get("as").and_then(Value::as_str).map_or(User::Tranche, user),
             todo: reason("todo"),
             got: table.get("got").map(|text| text.as_str().unwrap().to_owned()),
             never: texts(&table["never"]),
@@ -147,6 +145,14 @@ impl Case {
 
 fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+fn user(who: &str) -> User {
+    match who {
+        "admin" => User::Admin,
+        "reader" => User::Reader,
+        _ => panic!("nobody is called {who}"),
+    }
 }
 
 fn step(entry: &Value) -> Step {
@@ -171,6 +177,7 @@ fn step(entry: &Value) -> Step {
     let (key, value) = map.iter().next().unwrap();
     match key.as_str() {
         "plan" => Step::Plan(text(key).unwrap()),
+        "as" => Step::As(user(&text(key).unwrap())),
         "install" => Step::Install(text(key).unwrap()),
         "expect" if value == "none" => Step::ExpectNone,
         "expect" => Step::Expect(expected(value)),

@@ -127,6 +127,7 @@ cases! {
         c33_new_kind "33-new-kind.yaml"
         c35_webhook_down "35-webhook-down.yaml"
         c36_read_only "36-read-only.yaml"
+        c36b_read_only_defaults "36b-read-only-defaults.yaml"
         c37_broken_api "37-broken-api.yaml"
         c39_too_large "39-too-large.yaml"
         c40_finalizer "40-finalizer.yaml"

@@ -11,6 +11,7 @@ mod managed;
 mod merge;
 mod proof;
 mod reference;
+mod refill;
 pub mod schema;
 mod twins;
 
@@ -25,4 +26,5 @@ pub use managed::{
 pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of, without};
 pub use proof::proven;
 pub use reference::{KindRef, ObjectRef};
+pub use refill::refilled;
 pub use twins::{Twins, twins};
