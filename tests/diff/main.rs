@@ -131,6 +131,7 @@ cases! {
         c37_broken_api "37-broken-api.yaml"
         c39_too_large "39-too-large.yaml"
         c40_finalizer "40-finalizer.yaml"
+        c47_custom_lists "47-custom-lists.yaml"
     }
 }
 

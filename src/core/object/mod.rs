@@ -6,6 +6,7 @@ mod at;
 mod compare;
 mod extract;
 pub mod fields;
+mod learned;
 mod live;
 mod managed;
 mod merge;
@@ -18,7 +19,7 @@ mod twins;
 pub use at::at;
 pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use extract::{extract, holds};
-pub use fields::{FieldSet, Step, fields_of, path_text};
+pub use fields::{FieldSet, Step, fields_beside, fields_of, path_text};
 pub use live::Live;
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,

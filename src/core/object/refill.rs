@@ -4,8 +4,9 @@
 
 use super::KindRef;
 use super::fields::{FieldSet, Step, item_step};
+use super::learned::shape_beside;
 use super::managed::owned_by;
-use super::schema::{ListKind, Node, shape_of};
+use super::schema::{ListKind, Node};
 use serde_json::{Map, Value};
 
 /// `merged` with what the server has filled into `live`, where `manager` owns a
@@ -20,13 +21,13 @@ pub fn refilled(
     manager: &str,
 ) -> Value {
     let owned = owned_by(live, manager);
-    granular(shape_of(kind), (live, before, merged), Some(&owned))
+    granular(&shape_beside(kind, Some(live)), (live, before, merged), Some(&owned))
 }
 
 /// Live, applied before, to be.
 type Three<'v> = (&'v Value, &'v Value, &'v Value);
 
-fn granular(node: &'static Node, three: Three<'_>, owned: Option<&FieldSet>) -> Value {
+fn granular(node: &Node, three: Three<'_>, owned: Option<&FieldSet>) -> Value {
     let (live, before, new) = three;
     let Some(owned) = owned.filter(|_| live != new) else { return new.clone() };
     // What somebody else has written last has nothing of the server's that is ours.

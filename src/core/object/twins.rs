@@ -27,7 +27,7 @@ pub fn twins(kind: &KindRef, object: &Value) -> Vec<Twins> {
     found
 }
 
-fn look(node: &'static Node, value: &Value, path: &mut Vec<Step>, found: &mut Vec<Twins>) {
+fn look(node: &Node, value: &Value, path: &mut Vec<Step>, found: &mut Vec<Twins>) {
     match (value, node) {
         (Value::Object(map), _) => {
             for (name, value) in map {

@@ -3,7 +3,8 @@
 //! words.
 
 use crate::core::object::{
-    Applier, ManagedEntry, ObjectRef, Step, Twins, apply, fields_of, managed_of, path_text, twins,
+    Applier, ManagedEntry, ObjectRef, Step, Twins, apply, fields_beside, managed_of, path_text,
+    twins,
 };
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ pub fn clash(object: &ObjectRef, live: &Value, state: &Value, manager: &str) -> 
     let kind = object.kind_ref();
     let applier = Applier { manager, force: true, time: "" };
     let merged = apply(&kind, Some(live), state, &applier).ok()?.object;
-    let wanted = fields_of(&kind, state);
+    let wanted = fields_beside(&kind, live, state);
     let others: Vec<ManagedEntry> =
         managed_of(live).into_iter().filter(|entry| entry.manager != manager).collect();
     twins(&kind, &merged).into_iter().find_map(|Twins { list, name, items }| {

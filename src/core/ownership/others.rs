@@ -6,7 +6,7 @@ use super::Contested;
 use super::controllers::is_controller;
 use crate::core::diff::Note;
 use crate::core::object::{
-    FieldSet, ManagedEntry, ObjectRef, Step, fields_of, holds, managed_of, owned_by, path_text,
+    FieldSet, ManagedEntry, ObjectRef, Step, fields_beside, holds, managed_of, owned_by, path_text,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,7 @@ impl Write<'_> {
         if others.is_empty() {
             return Vec::new();
         }
-        let wanted = fields_of(&self.object.kind_ref(), self.state);
+        let wanted = fields_beside(&self.object.kind_ref(), self.live, self.state);
         let owned = owned_by(self.live, self.manager);
         let kept = self.kept(&others, &owned.difference(&wanted));
         let mut extra = self.extra(&others, &wanted.union(&owned));
