@@ -109,7 +109,7 @@ impl fmt::Display for Note {
             }
             Self::LeftTo { field, owner } => write!(f, "{field} is left to {owner}"),
             Self::MoreExtra { count } => {
-                write!(f, "{count} more were set by others; the plan does not set them")
+                write!(f, "{count} more fields were set by others; the plan does not set them")
             }
             Self::Unverified { why } => write!(f, "not verified by the server: {why}"),
             Self::Invalid { why } => write!(f, "the server refuses it: {why}"),
