@@ -6,6 +6,7 @@ use super::anchor::exactly_or_taking;
 use super::concurrently::concurrently;
 use super::outcome::Halt;
 use super::sweep::Sweep;
+use super::trial::explained;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
 use crate::core::object::{Live, ObjectRef, defines};
@@ -45,31 +46,38 @@ impl<P: Ports> Engine<'_, P> {
             }
             trials.extend(first_write(key, act, index, live.get(object)));
         }
-        let answers = trials.iter().map(|(object, state, mode)| async move {
-            match self.ports.cluster().apply(object, state, mode, true).await {
-                Ok(_) => Ok(()),
-                Err(error) => match error.problem {
-                    // What it needs comes by the same step, and it is asked about
-                    // once that is there.
-                    ClusterProblem::Missing(_) | ClusterProblem::NoKind(_)
-                        if is_brought(act, object) =>
-                    {
-                        Ok(())
-                    }
-                    ClusterProblem::NoKind(_)
-                        if self.is_coming(&object.kind_ref(), &error.problem) =>
-                    {
-                        Err(yet_to_come(object).into())
-                    }
-                    // Only the write itself shows what the webhook says.
-                    ClusterProblem::NoDryRun(_) => Ok(()),
-                    // Changed since it was observed: look again.
-                    ClusterProblem::Stale(_) => Err(Halt::Again),
-                    _ => Err(error.into()),
-                },
+        let trials = trials
+            .iter()
+            .map(|(object, state, mode)| self.trial(act, object, live.get(object), state, mode));
+        concurrently(trials).await.into_iter().collect()
+    }
+
+    async fn trial(
+        &self,
+        act: &Act,
+        object: &ObjectRef,
+        live: Option<&Value>,
+        state: &Value,
+        mode: &WriteMode,
+    ) -> Result<(), Halt> {
+        let Err(error) = self.ports.cluster().apply(object, state, mode, true).await else {
+            return Ok(());
+        };
+        match &error.problem {
+            // What it needs comes by the same step, and it is asked about once that
+            // is there.
+            ClusterProblem::Missing(_) | ClusterProblem::NoKind(_) if is_brought(act, object) => {
+                Ok(())
             }
-        });
-        concurrently(answers).await.into_iter().collect()
+            problem if self.is_coming(&object.kind_ref(), problem) => {
+                Err(yet_to_come(object).into())
+            }
+            // Only the write itself shows what the webhook says.
+            ClusterProblem::NoDryRun(_) => Ok(()),
+            // Changed since it was observed: look again.
+            ClusterProblem::Stale(_) => Err(Halt::Again),
+            _ => Err(explained(object, live, state, &error).into()),
+        }
     }
 
     /// Whether an attempt begins with the size that is stored. It was taken from

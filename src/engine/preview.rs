@@ -187,7 +187,7 @@ impl<P: Ports> Engine<'_, P> {
             (Decision::Refuse(refusal), _) => return Ok(empty(RunError::from(refusal).into())),
         };
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
-        let found = self.differences(&key, &steps, &act.table, sweep).await?;
+        let found = self.differences(reading, &key, &steps, &act.table, sweep).await?;
         let (objects, refusals): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         Ok(PreviewEntity {
             record: Some(act.record),
@@ -206,6 +206,7 @@ impl<P: Ports> Engine<'_, P> {
     /// them leaves it.
     async fn differences(
         &self,
+        reading: &Reading,
         key: &EntityKey,
         steps: &[Step],
         table: &BodyTable,
@@ -242,7 +243,9 @@ impl<P: Ports> Engine<'_, P> {
                     let step = StepId("plan".to_owned());
                     let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
                     let state = desired(object, body, &driven, &stamp);
-                    self.trial_of(object, live.as_deref(), state, &driven).await?
+                    let mut trial = self.trial_of(object, live.as_deref(), state, &driven).await?;
+                    self.remember(reading, [key], object, &mut trial).await;
+                    trial
                 }
             };
             let Shown { after, notes, refusal } = trial.shown(object, live.as_deref());

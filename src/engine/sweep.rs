@@ -6,7 +6,7 @@ use super::concurrently::concurrently;
 use super::look::FEW;
 use super::trial::Trial;
 use super::{Engine, Reading, RunError};
-use crate::core::decide::{Act, DirectContent};
+use crate::core::decide::{Act, DirectContent, is_leaving};
 use crate::core::object::{KindRef, Live, ObjectRef};
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, settled,
@@ -109,7 +109,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
         }
-        self.try_out(&groups, &mut sweep).await;
+        self.try_out(reading, &groups, &mut sweep).await;
         Ok(sweep)
     }
 
@@ -164,14 +164,18 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// Asks the server about everything that may differ: only what it would
-    /// change does.
-    async fn try_out(&self, groups: &Groups, sweep: &mut Sweep) {
-        let known = sweep.live.iter().filter_map(|(object, live)| {
+    /// change does. Of what is being deleted there is nothing to ask.
+    async fn try_out(&self, reading: &Reading, groups: &Groups, sweep: &mut Sweep) {
+        let asked = sweep.live.iter().filter(|(_, live)| !is_leaving(live));
+        let known = asked.filter_map(|(object, live)| {
             let group = groups.get(&(object.kind_ref(), object.namespace.clone()))?;
             Some((object.clone(), Arc::clone(live), group, group.bodies.get(&object.name)?))
         });
         let asked = known.map(|(object, live, group, body)| async move {
-            let (live, stored) = self.tried_newest(&object, live, body).await;
+            let (live, mut stored) = self.tried_newest(&object, live, body).await;
+            if let Ok(trial) = &mut stored {
+                self.remember(reading, &group.of, &object, trial).await;
+            }
             (object, live, group, stored)
         });
         for (object, live, group, stored) in concurrently(asked).await {
@@ -224,7 +228,7 @@ fn sort_into(groups: &mut Groups, key: &EntityKey, content: &DirectContent) {
 }
 
 fn judged(object: ObjectRef, live: Arc<Value>, body: &Value) -> Seen {
-    if settled(Some(&live), &object, body, &Driven::default()) {
+    if !is_leaving(&live) && settled(Some(&live), &object, body, &Driven::default()) {
         Seen::Unchanged(object)
     } else {
         Seen::Differs(object, live)

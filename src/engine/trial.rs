@@ -2,12 +2,12 @@
 //! each refusal is shown; it must never write.
 
 use super::anchor::exactly_or_taking;
-use super::{Class, Engine, RunError};
+use super::{Class, Engine, Reading, RunError};
 use crate::core::diff::{Note, Outcome, cleaned};
-use crate::core::object::{Applier, ObjectRef, apply};
-use crate::core::ownership::{Contested, Yielded};
-use crate::core::strategy::{Driven, FIELD_MANAGER, beside_others, unmarked};
-use crate::port::{Access, Cluster, ClusterError, ClusterProblem, Ports, WriteMode};
+use crate::core::object::{Applier, ObjectRef, apply, refilled};
+use crate::core::ownership::{Contested, Write, Yielded, applied_before, clash};
+use crate::core::strategy::{Driven, EntityKey, FIELD_MANAGER, beside_others, epoch_of, unmarked};
+use crate::port::{Access, Cluster, ClusterError, ClusterProblem, CommitId, Ports, WriteMode};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ pub(super) struct Trial {
     pub(super) answer: Result<Arc<Value>, ClusterError>,
     /// No dry-run of this object is possible for this identity, now or later.
     barred: bool,
+    /// What the plan said of the object when it was applied last, if that is
+    /// known and the merge is done here.
+    before: Option<Arc<Value>>,
 }
 
 /// A trial as a reviewer sees it.
@@ -75,7 +78,13 @@ impl<P: Ports> Engine<'_, P> {
                     Err(error) => self.is_barred(object, live, &error.problem).await?,
                     Ok(_) => false,
                 };
-                Ok(Trial { state: beside.state, contested: beside.contested, answer, barred })
+                Ok(Trial {
+                    state: beside.state,
+                    contested: beside.contested,
+                    answer,
+                    barred,
+                    before: None,
+                })
             }
         }
     }
@@ -105,6 +114,42 @@ impl<P: Ports> Engine<'_, P> {
     }
 }
 
+impl<P: Ports> Engine<'_, P> {
+    /// Gives a trial what the plan said of the object when the one of these
+    /// entities that has it was applied last, where the server did not say what
+    /// it would store.
+    pub(super) async fn remember<'k>(
+        &self,
+        reading: &Reading,
+        keys: impl IntoIterator<Item = &'k EntityKey>,
+        object: &ObjectRef,
+        trial: &mut Trial,
+    ) {
+        let immutable = |e: &ClusterError| matches!(e.problem, ClusterProblem::Immutable(_));
+        if !trial.barred && !trial.answer.as_ref().err().is_some_and(immutable) {
+            return;
+        }
+        for key in keys {
+            if trial.before.is_none() {
+                trial.before = self.said_before(reading, key, object).await;
+            }
+        }
+    }
+
+    async fn said_before(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        object: &ObjectRef,
+    ) -> Option<Arc<Value>> {
+        let record = self.snapshot(reading).entity(key).ok()??;
+        let then = self.loaded(&CommitId(record.step_plan.clone()?)).ok()?;
+        let then = then.as_ref().as_ref().ok()?;
+        let content = self.content(then, key, &|o| o == object).await.ok()??;
+        content.objects.iter().find(|(o, _)| o == object).map(|(_, body)| Arc::clone(body))
+    }
+}
+
 impl Trial {
     /// Whether the write would change the live object. Where it was refused it
     /// would: the write itself, and the checks before it, have the last word.
@@ -123,8 +168,21 @@ impl Trial {
         self.answer.as_ref().err().is_some_and(stale)
     }
 
-    /// The trial for people.
+    /// The trial for people, with what others have on the object.
     pub(super) fn shown(&self, object: &ObjectRef, live: Option<&Value>) -> Shown {
+        let mut shown = self.judged(object, live);
+        let Some(live) = live else { return shown };
+        let (state, after, contested) = (&self.state, &*shown.after, &self.contested[..]);
+        let write = Write { object, live, state, after, manager: FIELD_MANAGER, contested };
+        let others = write.notes_of_others();
+        shown.notes.extend(others);
+        if epoch_of(live).is_none() {
+            shown.notes.extend(applied_before(live, FIELD_MANAGER));
+        }
+        shown
+    }
+
+    fn judged(&self, object: &ObjectRef, live: Option<&Value>) -> Shown {
         let mut notes: Vec<Note> = self.contested.iter().map(Contested::note).collect();
         let error = match &self.answer {
             Ok(stored) => {
@@ -132,8 +190,9 @@ impl Trial {
             }
             Err(error) => error,
         };
-        let mut refusal = Some(RunError::from(error.clone()));
-        match &error.problem {
+        let explained = explained(object, live, &self.state, error);
+        let mut refusal = Some(RunError::from(explained.clone()));
+        match &explained.problem {
             ClusterProblem::Conflict(fields) => {
                 // Of kinds whose lists are not known here only the server tells.
                 let all = fields.iter().map(|found| Note::Conflict {
@@ -166,15 +225,36 @@ impl Trial {
         Shown { after: Arc::new(self.merged(object, live)), notes, refusal }
     }
 
-    /// The live object with the desired state merged into it: without defaults,
-    /// and whoever owns what.
+    /// The live object with the desired state merged into it: without defaults
+    /// for what is new, and whoever owns what.
     fn merged(&self, object: &ObjectRef, live: Option<&Value>) -> Value {
         let applier = Applier { manager: FIELD_MANAGER, force: true, time: "" };
         match apply(&object.kind_ref(), live, &self.state, &applier) {
-            Ok(applied) => applied.object,
+            Ok(applied) => match (live, &self.before) {
+                (Some(live), Some(before)) => {
+                    refilled(&object.kind_ref(), live, before, &applied.object, FIELD_MANAGER)
+                }
+                _ => applied.object,
+            },
             Err(_) => self.state.clone(),
         }
     }
+}
+
+/// A refusal, with what the server does not say of it.
+pub(super) fn explained(
+    object: &ObjectRef,
+    live: Option<&Value>,
+    state: &Value,
+    error: &ClusterError,
+) -> ClusterError {
+    let mut error = error.clone();
+    if let (ClusterProblem::Invalid(why), Some(live)) = (&mut error.problem, live)
+        && let Some(clash) = clash(object, live, state, FIELD_MANAGER)
+    {
+        *why = format!("{clash} ({why})");
+    }
+    error
 }
 
 fn reason(problem: &ClusterProblem) -> String {

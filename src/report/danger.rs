@@ -140,6 +140,7 @@ fn of_note(note: &Note) -> Option<Danger> {
         Note::Conflict { outcome: Outcome::Kept, .. }
         | Note::Released { .. }
         | Note::Extra { .. }
+        | Note::MoreExtra { .. }
         | Note::LeftTo { .. }
         | Note::OrderOnly => None,
     }

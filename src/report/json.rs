@@ -95,8 +95,10 @@ fn note(note: &Note) -> Value {
             json!({"kind": "extra", "fields": [field], "managers": [manager], "text": text})
         }
         Note::LeftTo { field, .. } => json!({"kind": "leftTo", "fields": [field], "text": text}),
-        Note::Adopted { manager } => {
-            json!({"kind": "adopted", "managers": [manager], "text": text})
+        Note::MoreExtra { .. } => json!({"kind": "extra", "text": text}),
+        Note::Adopted { manager, .. } => {
+            let managers: Vec<&String> = manager.iter().collect();
+            json!({"kind": "adopted", "managers": managers, "text": text})
         }
         Note::Unverified { .. } => json!({"kind": "unverified", "text": text}),
         Note::Invalid { .. } => json!({"kind": "invalid", "text": text}),

@@ -56,8 +56,19 @@ fn objects() -> Vec<ObjectDiff> {
         manager: "kubectl-edit".to_owned(),
         outcome: Outcome::Refused,
     };
+    let adopted = Note::Adopted {
+        tool: "Helm, release shop/settings".to_owned(),
+        manager: Some("helm".to_owned()),
+    };
+    let extra = Note::Extra { field: ".data.more".to_owned(), manager: "helm".to_owned() };
+    let more = Note::MoreExtra { count: 2 };
+    let taken = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken",
+        "namespace": "shop"}, "data": {"mode": "fast"}});
+    let mut ours = taken.clone();
+    ours["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "tranche"});
     vec![
         changed(Some(&web), Some(&next)).with_notes([conflict, hpa]),
+        changed(Some(&taken), Some(&ours)).with_notes([more, extra, adopted]),
         changed(Some(&worker), Some(&same)),
         changed(Some(&old), None),
         changed(Some(&secret("b25l")), Some(&secret("dHdv"))),
@@ -298,8 +309,8 @@ fn nothing_breaks_out_of_its_place() {
 fn a_review_counts_and_names_what_changes() {
     let review = review();
     let counts = review.targets[0].counts();
-    assert_eq!((counts.create, counts.update, counts.delete, counts.dangerous), (1, 3, 1, 2));
-    assert_eq!(counts.to_string(), "1 to create, 3 to change, 1 to delete; 2 need a closer look");
+    assert_eq!((counts.create, counts.update, counts.delete, counts.dangerous), (1, 4, 1, 3));
+    assert_eq!(counts.to_string(), "1 to create, 4 to change, 1 to delete; 3 need a closer look");
     assert!(review.targets[1].is_empty() && !review.targets[0].is_empty());
     let changes = |o: &&ObjectDiff| o.change == Change::Update && o.notes == [Note::OrderOnly];
     let reordered = review.targets[0].objects().map(|(_, o)| o).filter(changes).count();

@@ -42,7 +42,7 @@ pub(super) fn misfit(kind: &KindRef, object: &Value) -> Option<String> {
     unfit(shape_of(kind), object)
 }
 
-fn unfit(node: &'static Node, value: &Value) -> Option<String> {
+fn unfit(node: &Node, value: &Value) -> Option<String> {
     match (node, value) {
         (Node::Integer, Value::Number(number)) if number.is_f64() => {
             Some("cannot convert float64 to int32".to_owned())
@@ -59,7 +59,7 @@ fn unfit(node: &'static Node, value: &Value) -> Option<String> {
     }
 }
 
-fn walk(node: &'static Node, value: &mut Value) {
+fn walk(node: &Node, value: &mut Value) {
     match (node, &mut *value) {
         (Node::Quantity, Value::String(_) | Value::Number(_)) => {
             *value = quantity::canonical(value);

@@ -10,8 +10,12 @@
 //! steps:
 //!   - apply: |                  # the plan; it is applied to its end
 //!       kind: ConfigMap
+//!   - apply: |                  # the plan; it is applied until it waits for
+//!       kind: ConfigMap         # something, and says so
+//!     waits for: [text]
 //!   - plan: |                   # the plan; it is committed, nothing more
 //!       kind: ConfigMap
+//!   - as: reader                # from now on
 //!   - install: |                # definitions of kinds, by the admin
 //!       kind: CustomResourceDefinition
 //!   - by: kubectl-edit          # an edit past the product: the field manager,
@@ -56,12 +60,15 @@ pub struct Case {
 /// One step of a case.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// The plan is this, and is applied.
-    Apply(String),
+    /// The plan is this, and is applied: to its end, or until it waits for
+    /// something and says these texts.
+    Apply(String, Vec<String>),
     /// The plan is this.
     Plan(String),
     /// The admin installs definitions of kinds, or anything else.
     Install(String),
+    /// From now on somebody else runs the product.
+    As(User),
     /// Somebody sends a request.
     Edit {
         /// The field manager.
@@ -127,12 +134,7 @@ impl Case {
         Self {
             name: table["case"].as_str().unwrap_or_else(|| panic!("{file}: no name")).to_owned(),
             real_only: reason("real only"),
-            user: match table.get("as").and_then(Value::as_str) {
-                None => User::Tranche,
-                Some("admin") => User::Admin,
-                Some("reader") => User::Reader,
-                Some(who) => panic!("{file}: nobody is called {who}"),
-            },
+            user: table.get("as").and_then(Value::as_str).map_or(User::Tranche, user),
             todo: reason("todo"),
             got: table.get("got").map(|text| text.as_str().unwrap().to_owned()),
             never: texts(&table["never"]),
@@ -145,6 +147,14 @@ fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
+fn user(who: &str) -> User {
+    match who {
+        "admin" => User::Admin,
+        "reader" => User::Reader,
+        _ => panic!("nobody is called {who}"),
+    }
+}
+
 fn step(entry: &Value) -> Step {
     let map = entry.as_object().unwrap_or_else(|| panic!("no step: {entry}"));
     let text = |key: &str| map.get(key).map(|text| text.as_str().unwrap().to_owned());
@@ -154,11 +164,20 @@ fn step(entry: &Value) -> Step {
         assert!(requests.next().is_none(), "two requests in one step: {entry}");
         return Step::Edit { manager, request: request.clone(), body: body.clone() };
     }
+    if let Some(plan) = text("apply") {
+        let waits = texts(&entry["waits for"]);
+        assert_eq!(
+            map.len(),
+            1 + usize::from(!waits.is_empty()),
+            "two things in one step: {entry}"
+        );
+        return Step::Apply(plan, waits);
+    }
     assert_eq!(map.len(), 1, "two things in one step: {entry}");
     let (key, value) = map.iter().next().unwrap();
     match key.as_str() {
-        "apply" => Step::Apply(text(key).unwrap()),
         "plan" => Step::Plan(text(key).unwrap()),
+        "as" => Step::As(user(&text(key).unwrap())),
         "install" => Step::Install(text(key).unwrap()),
         "expect" if value == "none" => Step::ExpectNone,
         "expect" => Step::Expect(expected(value)),

@@ -24,7 +24,8 @@ pub fn play(file: &str, place: &Place) {
     assert!(there, "{file} is of the real cluster alone: list it so");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let all = || {
-        let played = Played { case: &case, place, said: String::new(), asked: Vec::new() };
+        let (said, asked) = (String::new(), Vec::new());
+        let played = Played { case: &case, user: case.user, place, said, asked };
         runtime.block_on(played.all());
     };
     let Some(todo) = &case.todo else { return all() };
@@ -38,6 +39,8 @@ pub fn play(file: &str, place: &Place) {
 
 struct Played<'a> {
     case: &'a Case,
+    /// Who runs the product.
+    user: User,
     place: &'a Place,
     /// Everything that the product said so far.
     said: String,
@@ -51,11 +54,15 @@ impl Played<'_> {
             let at = format!("{}, step {}", self.case.name, number + 1);
             match step {
                 Step::Plan(text) => self.place.commit(text),
-                Step::Apply(text) => {
+                Step::Apply(text, waits) => {
                     self.place.commit(text);
                     let (report, _) = self.apply().await;
-                    assert!(is_done(&report), "{at}: {report:#?}");
+                    match waits.as_slice() {
+                        [] => assert!(is_done(&report), "{at}: {report:#?}"),
+                        texts => waits_for(&report, texts, &at),
+                    }
                 }
+                Step::As(user) => self.user = *user,
                 Step::Install(text) => self.install(text),
                 Step::Edit { manager, request, body } => {
                     self.place.send(request, manager, body).await;
@@ -84,7 +91,7 @@ impl Played<'_> {
     }
 
     async fn apply(&mut self) -> (Report, Wired) {
-        let ports = self.place.wire(self.case.user).await;
+        let ports = self.place.wire(self.user).await;
         let options = Options { wait: Some(WAIT), ..Options::default() };
         let report = Engine::new(&ports, &self.place.target, options).apply().await;
         self.said.push_str(&format!("{report:#?}\n{:#?}\n", ports.cluster.heard.said.borrow()));
@@ -93,11 +100,11 @@ impl Played<'_> {
 
     /// A preview: it writes nothing, and says the same when it is asked again.
     async fn preview(&mut self, at: &str) -> Result<Preview, String> {
-        let ports = self.place.wire(self.case.user).await;
+        let ports = self.place.wire(self.user).await;
         let first = self.previewed(&ports).await;
         assert_eq!(*ports.cluster.heard.writes.borrow(), <Vec<String>>::new(), "{at}: writes");
         self.asked = ports.cluster.heard.dry_runs.borrow().clone();
-        let again = self.previewed(&self.place.wire(self.case.user).await).await;
+        let again = self.previewed(&self.place.wire(self.user).await).await;
         let bytes = |preview: &Result<Preview, String>| match preview {
             Ok(preview) => format!("{:#?}", shown(preview)),
             Err(text) => text.clone(),
@@ -173,7 +180,7 @@ impl Played<'_> {
     /// The objects that the case ever plans.
     fn planned(&self) -> BTreeSet<ObjectRef> {
         let plans = self.case.steps.iter().filter_map(|step| match step {
-            Step::Apply(text) | Step::Plan(text) => Some(text),
+            Step::Apply(text, _) | Step::Plan(text) => Some(text),
             _ => None,
         });
         let mut found = BTreeSet::new();
@@ -191,6 +198,15 @@ impl Played<'_> {
 
 fn is_done(report: &Report) -> bool {
     report.error.is_none() && report.class() == Class::Done
+}
+
+/// It rests, nothing has failed, and it says for what.
+fn waits_for(report: &Report, texts: &[String], at: &str) {
+    assert!(report.error.is_none() && report.class() == Class::Waiting, "{at}: {report:#?}");
+    let said: String = report.entities.iter().map(|(_, rest)| rest.message.as_str()).collect();
+    for text in texts {
+        assert!(said.contains(text), "{at}: no {text:?} in {said}");
+    }
 }
 
 /// What a preview shows, in its order.

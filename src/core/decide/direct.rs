@@ -2,6 +2,7 @@
 //! without a rollout, or the plain objects of a namespace.
 
 use super::content::{DirectContent, Object};
+use super::leaving::{is_leaving, leaving};
 use super::open::not_compiled;
 use super::prune;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
@@ -50,12 +51,15 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
         return decision;
     }
     let attempt = view.record.map_or(0, |r| r.attempt) + 1;
-    let objects = due(view, open.map(|(_, open)| open));
+    let (objects, leaving) = due(view, open.map(|(_, open)| open));
     // A step that waits for what the plan no longer says gives way even where
     // nothing differs: as long as it is open it keeps its objects, of which the
     // plan may have given some to another owner.
     if open.is_none() && objects.is_empty() {
-        return Decision::Idle(standing(view));
+        return Decision::Idle(match standing(view) {
+            Idle::Done if !leaving.is_empty() => Idle::Waiting { reason: leaving.join("; ") },
+            idle => idle,
+        });
     }
     let (step, table) = compiled(view, &view.content.part(objects), attempt);
     let record = begun(view, attempt);
@@ -68,7 +72,7 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
         upcoming: Vec::new(),
         floor: None,
         step_plan: view.plan_commit.to_owned(),
-        warnings: Vec::new(),
+        warnings: leaving,
     }))
 }
 
@@ -183,23 +187,38 @@ fn standing(view: &DirectView<'_>) -> Idle {
 /// What a new step is about: what may differ, and whatever the step that gives
 /// way to it names, which it may have waited for. After a failure all of it: else
 /// what failed would be forgotten by mending something else. All of it too where
-/// there is nothing else, so that a step is never empty.
-fn due(view: &DirectView<'_>, open: Option<&OpenStep>) -> Vec<Object> {
+/// there is nothing else, so that a step is never empty. What is being deleted
+/// is left out, and told.
+fn due(view: &DirectView<'_>, open: Option<&OpenStep>) -> (Vec<Object>, Vec<String>) {
     let objects = &view.content.objects;
+    let mut told = Vec::new();
+    let stays = |(object, _): &&Object| match view.live.get(object).filter(|l| is_leaving(l)) {
+        Some(live) => {
+            told.push(leaving(object, live));
+            false
+        }
+        None => true,
+    };
+    let staying: Vec<&Object> = objects.iter().filter(stays).collect();
     let named: BTreeSet<&ObjectRef> =
         open.iter().flat_map(|open| &open.objects).map(|named| &named.object).collect();
-    let differs = |(object, body): &&Object| {
+    let differs = |(object, body): &Object| {
         !view.unchanged.contains(object)
             && !settled(view.live.get(object), object, body, &Driven::default())
     };
-    let due: Vec<Object> = objects
+    let due: Vec<Object> = staying
         .iter()
         .filter(|object| named.contains(&object.0) || differs(object))
-        .cloned()
+        .map(|object| (*object).clone())
         .collect();
     let failed = view.record.is_some_and(|r| r.status.rolling_state == RollingState::RolloutFailed);
     let whole = if due.is_empty() { open.is_some() } else { failed };
-    if whole { objects.clone() } else { due }
+    let due = match (whole, staying.is_empty()) {
+        (false, _) => due,
+        (true, false) => staying.into_iter().cloned().collect(),
+        (true, true) => objects.clone(),
+    };
+    (due, told)
 }
 
 fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (Step, BodyTable) {
@@ -253,4 +272,70 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         batch: BatchState::BatchInRolling,
     });
     record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::health::Rules;
+    use crate::core::strategy::{Effect, EntityKind};
+    use serde_json::{Value, json};
+
+    fn decided(live: &[Value]) -> Decision {
+        let key = EntityKey {
+            kind: EntityKind::Objects,
+            namespace: "default".to_owned(),
+            name: "_objects".to_owned(),
+        };
+        let body = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap",
+                   "metadata": {"name": name, "namespace": "default"}})
+        };
+        let bodies = [body("held"), body("free")];
+        let objects =
+            bodies.into_iter().map(|b| (ObjectRef::of(&b).unwrap(), Arc::new(b))).collect();
+        let live = live.iter().map(|l| (ObjectRef::of(l).unwrap(), Arc::new(l.clone()))).collect();
+        decide_direct(&DirectView {
+            key: &key,
+            project: "p",
+            target: "t",
+            plan_commit: "c",
+            content: &DirectContent::plain(objects, &Rules::default()),
+            step_content: None,
+            record: None,
+            live: &live,
+            unchanged: &live.iter().map(|(o, _)| o.clone()).filter(|o| o.name == "free").collect(),
+            now: Timestamp::UNIX_EPOCH,
+            holder_dead: false,
+        })
+    }
+
+    fn held(finalizers: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held",
+            "namespace": "default", "deletionTimestamp": "2026-01-01T00:00:00Z",
+            "finalizers": finalizers}})
+    }
+
+    #[test]
+    fn what_is_being_deleted_holds_up_nothing_else_and_is_not_written() {
+        let Decision::Act(act) = decided(&[held(&json!(["example.com/hold"]))]) else {
+            panic!("the other object is missing")
+        };
+        let written: Vec<&str> =
+            act.step.effects.iter().map(Effect::object).map(|o| o.name.as_str()).collect();
+        assert_eq!(written, ["free"]);
+        assert!(act.warnings[0].contains("held by example.com/hold"), "{:?}", act.warnings);
+    }
+
+    #[test]
+    fn where_only_that_is_left_the_rest_is_waited_for() {
+        let free = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "free", "namespace": "default"}});
+        let decision = decided(&[held(&json!([])), free.clone()]);
+        let Decision::Idle(Idle::Waiting { reason }) = decision else { panic!("{decision:?}") };
+        assert!(reason.contains("ConfigMap/default/held is being deleted;"), "{reason}");
+        let mut stays = held(&json!(["example.com/hold"]));
+        stays["metadata"].as_object_mut().unwrap().remove("deletionTimestamp");
+        assert!(matches!(decided(&[stays, free]), Decision::Act(_)), "it differs as any other");
+    }
 }

@@ -21,6 +21,13 @@ pub enum Note {
         /// What happens to it.
         outcome: Outcome,
     },
+    /// The object was applied by other means so far, and is taken over.
+    Adopted {
+        /// The tool, and what of its own it was part of, in words.
+        tool: String,
+        /// The field manager by which it is known, if it is known by one.
+        manager: Option<String>,
+    },
     /// The plan has let go of a field that others own too: its value stays.
     Released {
         /// The field.
@@ -35,17 +42,17 @@ pub enum Note {
         /// Who set it.
         manager: String,
     },
+    /// More fields that the plan never sets than are named one by one.
+    MoreExtra {
+        /// How many.
+        count: usize,
+    },
     /// A field that is left to a controller, such as an autoscaler.
     LeftTo {
         /// The field.
         field: String,
         /// The controller's object, in words.
         owner: String,
-    },
-    /// The object was applied by other means before, and is taken over.
-    Adopted {
-        /// The manager that applied it before.
-        manager: String,
     },
     /// The server could not say what it would store; the lines are a merge
     /// done here, without defaults and without webhooks.
@@ -87,6 +94,13 @@ impl fmt::Display for Note {
                 };
                 write!(f, "{field} is owned by {manager:?}: {outcome}")
             }
+            Self::Adopted { tool, manager } => {
+                write!(f, "applied by {tool} so far")?;
+                if let Some(manager) = manager {
+                    write!(f, " (manager {manager:?})")?;
+                }
+                f.write_str("; the plan takes it over")
+            }
             Self::Released { field, managers } => {
                 write!(f, "{field} is released; its value stays with {}", managers.join(", "))
             }
@@ -94,8 +108,8 @@ impl fmt::Display for Note {
                 write!(f, "{field} was set by {manager:?}; the plan does not set it")
             }
             Self::LeftTo { field, owner } => write!(f, "{field} is left to {owner}"),
-            Self::Adopted { manager } => {
-                write!(f, "was applied by {manager:?} before, and is taken over")
+            Self::MoreExtra { count } => {
+                write!(f, "{count} more fields were set by others; the plan does not set them")
             }
             Self::Unverified { why } => write!(f, "not verified by the server: {why}"),
             Self::Invalid { why } => write!(f, "the server refuses it: {why}"),

@@ -2,7 +2,8 @@
 //! apply would certainly change nothing. Owns sameness; when in doubt it must
 //! say "different": a false "unchanged" would hide a change.
 
-use super::fields::{FieldSet, Step, fields_of, item_step, walk};
+use super::fields::{FieldSet, Step, fields_in, item_step, walk};
+use super::learned::shape_beside;
 use super::managed::applied_by;
 use super::merge::merge;
 use super::schema::{ListKind, Node, shape_of};
@@ -31,13 +32,18 @@ impl Change {
 /// Compares two states of an object.
 #[must_use]
 pub fn compare(kind: &KindRef, old: &Value, new: &Value) -> Change {
+    compare_in(shape_of(kind), old, new)
+}
+
+/// The same by a shape.
+pub(super) fn compare_in(node: &Node, old: &Value, new: &Value) -> Change {
     let mut change = Change::default();
-    differ(shape_of(kind), Some(old), Some(new), &mut Vec::new(), &mut change);
+    differ(node, Some(old), Some(new), &mut Vec::new(), &mut change);
     change
 }
 
 fn differ(
-    node: &'static Node,
+    node: &Node,
     old: Option<&Value>,
     new: Option<&Value>,
     path: &mut Vec<Step>,
@@ -78,7 +84,7 @@ fn differ(
 }
 
 fn differ_items(
-    of: &'static Node,
+    of: &Node,
     kind: &ListKind,
     (old, new): (&[Value], &[Value]),
     path: &mut Vec<Step>,
@@ -103,7 +109,7 @@ fn differ_items(
 
 /// Adds a whole value's fields and the value itself: who adds a map owns that
 /// it is there.
-fn whole(node: &'static Node, value: &Value, path: &[Step], set: &mut FieldSet) {
+fn whole(node: &Node, value: &Value, path: &[Step], set: &mut FieldSet) {
     let mut inner = FieldSet::new();
     walk(node, value, &mut inner);
     set.graft(path, inner);
@@ -146,9 +152,9 @@ fn would_hold(live: &Value, desired: &Value, manager: &str, skip: Option<Skip<'_
     if entry.api_version != kind.api_version {
         return false;
     }
-    let node = shape_of(&kind);
+    let node = &*shape_beside(&kind, Some(live));
     let Some(skip) = skip else {
-        return entry.fields.same_leaves(&fields_of(&kind, desired)) && holds(node, live, desired);
+        return entry.fields.same_leaves(&fields_in(node, desired)) && holds(node, live, desired);
     };
     let mut desired = desired.clone();
     drop_skipped(&mut desired, &mut Vec::new(), skip);
@@ -157,11 +163,11 @@ fn would_hold(live: &Value, desired: &Value, manager: &str, skip: Option<Skip<'_
         set.leaves().paths().iter().filter(|path| !skip(path)).for_each(|path| out.insert(path));
         out
     };
-    without(&entry.fields) == without(&fields_of(&kind, &desired)) && holds(node, live, &desired)
+    without(&entry.fields) == without(&fields_in(node, &desired)) && holds(node, live, &desired)
 }
 
 /// Whether merging `desired` into `live` gives `live` again.
-fn holds(node: &'static Node, live: &Value, desired: &Value) -> bool {
+fn holds(node: &Node, live: &Value, desired: &Value) -> bool {
     match (live, desired) {
         (Value::Object(ours), Value::Object(theirs)) if !node.atomic() => {
             theirs.iter().all(|(name, theirs)| {
@@ -191,7 +197,7 @@ fn drop_skipped(value: &mut Value, path: &mut Vec<Step>, skip: &dyn Fn(&[Step]) 
 }
 
 /// Equal values; two spellings of one quantity are equal too.
-fn same(node: &'static Node, a: &Value, b: &Value) -> bool {
+fn same(node: &Node, a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len()

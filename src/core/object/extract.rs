@@ -26,6 +26,21 @@ pub fn extract(object: &Value, set: &FieldSet) -> Value {
     }
 }
 
+/// Whether there is something at a path.
+#[must_use]
+pub fn holds(object: &Value, path: &[Step]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let inner = match (first, object) {
+        (Step::Field(name), Value::Object(fields)) => fields.get(name),
+        (Step::Key(keys), Value::Array(items)) => items.iter().find(|item| has_keys(item, keys)),
+        (Step::Value(value), Value::Array(items)) => {
+            items.iter().find(|item| canonical(item) == *value)
+        }
+        _ => None,
+    };
+    inner.is_some_and(|inner| holds(inner, rest))
+}
+
 fn extract_item(item: &Value, set: &FieldSet) -> Option<Value> {
     set.steps().find_map(|(step, inner)| {
         let found = match step {

@@ -2,6 +2,7 @@
 //! JSON form (FieldsV1) and their words; it must never change a value.
 
 use super::KindRef;
+use super::learned::shape_beside;
 use super::proof::UNOWNED;
 use super::schema::{ListKind, Node, shape_of};
 use crate::core::digest::write_canonical;
@@ -327,7 +328,7 @@ impl FieldSet {
 
     /// The set with every field of a struct that it has something within.
     #[must_use]
-    pub(super) fn with_named(&self, node: &'static Node) -> Self {
+    pub(super) fn with_named(&self, node: &Node) -> Self {
         let inner = self.inner.iter().map(|(step, set)| {
             let (below, declared) = match step {
                 Step::Field(name) => node.field(name),
@@ -370,8 +371,19 @@ impl FieldSet {
 /// server computes them; what names the object is nobody's.
 #[must_use]
 pub fn fields_of(kind: &KindRef, object: &Value) -> FieldSet {
+    fields_in(shape_of(kind), object)
+}
+
+/// The same beside a live object, whose owners tell what no schema here does.
+#[must_use]
+pub fn fields_beside(kind: &KindRef, live: &Value, object: &Value) -> FieldSet {
+    fields_in(&shape_beside(kind, Some(live)), object)
+}
+
+/// The same by a shape.
+pub(super) fn fields_in(node: &Node, object: &Value) -> FieldSet {
     let mut set = FieldSet::default();
-    walk(shape_of(kind), object, &mut set);
+    walk(node, object, &mut set);
     strip(&mut set);
     set
 }
@@ -392,7 +404,7 @@ pub(super) fn strip(set: &mut FieldSet) {
     }
 }
 
-pub(super) fn walk(node: &'static Node, value: &Value, set: &mut FieldSet) {
+pub(super) fn walk(node: &Node, value: &Value, set: &mut FieldSet) {
     if node.atomic() {
         set.member = true;
         return;

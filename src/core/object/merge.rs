@@ -2,10 +2,11 @@
 //! one, who then owns what, and what conflicts; it must never know of versions,
 //! uids or defaults: those are the server's.
 
-use super::compare::compare;
-use super::fields::{FieldSet, Step, fields_of, item_step, path_text, strip, walk};
+use super::compare::{compare, compare_in};
+use super::fields::{FieldSet, Step, fields_in, item_step, path_text, strip, walk};
+use super::learned::{shape_beside, shape_by};
 use super::managed::{ManagedEntry, Operation, managed_of};
-use super::schema::{ListKind, Node, shape_of};
+use super::schema::{ListKind, Node};
 use super::{KindRef, managed};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,11 +94,11 @@ pub fn apply_to(
     applied: &Value,
     applier: &Applier<'_>,
 ) -> Result<Applied, Vec<Conflict>> {
-    let node = shape_of(kind);
     let empty = Value::Object(Map::new());
     let (base, before) = live.unwrap_or((&empty, &[]));
+    let node = &*shape_by(kind, before);
 
-    let wanted = fields_of(kind, applied);
+    let wanted = fields_in(node, applied);
     let mut ours = ManagedEntry {
         manager: applier.manager.to_owned(),
         operation: Operation::Apply,
@@ -120,7 +121,7 @@ pub fn apply_to(
         keep_identity(base, &mut object);
     }
 
-    let mut change = compare(kind, base, &object);
+    let mut change = compare_in(node, base, &object);
     strip(&mut change.written);
     settle(&mut others, &change.written, &change.removed, applier.force)?;
 
@@ -241,7 +242,7 @@ fn take_managed(object: &mut Value) {
 }
 
 /// `right` over `left`, by the schema.
-pub(super) fn merge(node: &'static Node, left: &Value, right: &Value) -> Value {
+pub(super) fn merge(node: &Node, left: &Value, right: &Value) -> Value {
     if node.atomic() {
         return right.clone();
     }
@@ -269,7 +270,7 @@ pub(super) fn merge(node: &'static Node, left: &Value, right: &Value) -> Value {
 /// Interleaves two associative lists in the order of the real server, which is
 /// not always the one that one would choose: items of the live list that are
 /// not applied keep their place, as far as the applied order lets them.
-fn merge_items(of: &'static Node, kind: &ListKind, left: &[Value], right: &[Value]) -> Vec<Value> {
+fn merge_items(of: &Node, kind: &ListKind, left: &[Value], right: &[Value]) -> Vec<Value> {
     let steps =
         |items: &[Value]| -> Vec<Step> { items.iter().map(|item| item_step(kind, item)).collect() };
     let (ours, theirs) = (steps(left), steps(right));
@@ -315,7 +316,7 @@ fn merge_items(of: &'static Node, kind: &ListKind, left: &[Value], right: &[Valu
     out
 }
 
-fn merge_item(of: &'static Node, old: Option<&Value>, item: &Value) -> Value {
+fn merge_item(of: &Node, old: Option<&Value>, item: &Value) -> Value {
     old.map_or_else(|| item.clone(), |old| merge(of, old, item))
 }
 
@@ -323,7 +324,7 @@ fn merge_item(of: &'static Node, old: Option<&Value>, item: &Value) -> Value {
 /// what the server itself put into it. In the steps of the real server: take
 /// out all that was owned, put back what somebody owns, and of the rest put
 /// back the items that were never this manager's.
-fn prune(node: &'static Node, merged: &Value, last: &FieldSet, managed: &FieldSet) -> Value {
+fn prune(node: &Node, merged: &Value, last: &FieldSet, managed: &FieldSet) -> Value {
     let last = last.with_named(node);
     let whole = all_of(node, merged);
     let pruned = all_of(node, &cut(node, merged, &last));
@@ -332,20 +333,21 @@ fn prune(node: &'static Node, merged: &Value, last: &FieldSet, managed: &FieldSe
     cut(node, merged, &whole.difference(&owned).intersection(&last))
 }
 
-fn all_of(node: &'static Node, value: &Value) -> FieldSet {
+fn all_of(node: &Node, value: &Value) -> FieldSet {
     let mut set = FieldSet::new();
     walk(node, value, &mut set);
     set.with_named(node)
 }
 
-/// An object without the fields of a set; a map that this empties goes too.
+/// What is applied over a live object, without the fields of a set; a map that
+/// this empties goes too.
 #[must_use]
-pub fn without(kind: &KindRef, object: &Value, fields: &FieldSet) -> Value {
-    cut(shape_of(kind), object, fields)
+pub fn without(kind: &KindRef, live: &Value, object: &Value, fields: &FieldSet) -> Value {
+    cut(&shape_beside(kind, Some(live)), object, fields)
 }
 
 /// A value without the fields of a set; a container that this empties goes too.
-fn cut(node: &'static Node, value: &Value, gone: &FieldSet) -> Value {
+fn cut(node: &Node, value: &Value, gone: &FieldSet) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().filter_map(|(name, value)| {
@@ -365,7 +367,7 @@ fn cut(node: &'static Node, value: &Value, gone: &FieldSet) -> Value {
     }
 }
 
-fn cut_one(node: &'static Node, value: &Value, gone: Option<&FieldSet>) -> Option<Value> {
+fn cut_one(node: &Node, value: &Value, gone: Option<&FieldSet>) -> Option<Value> {
     let Some(gone) = gone else { return Some(value.clone()) };
     if gone.is_member() {
         return None;

@@ -7,18 +7,21 @@ mod compare;
 mod definition;
 mod extract;
 pub mod fields;
+mod learned;
 mod live;
 mod managed;
 mod merge;
 mod proof;
 mod reference;
+mod refill;
 pub mod schema;
+mod twins;
 
 pub use at::at;
 pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use definition::{defines, is_namespaced};
-pub use extract::extract;
-pub use fields::{FieldSet, Step, fields_of, path_text};
+pub use extract::{extract, holds};
+pub use fields::{FieldSet, Step, fields_beside, fields_of, path_text};
 pub use live::Live;
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,
@@ -26,3 +29,5 @@ pub use managed::{
 pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of, without};
 pub use proof::proven;
 pub use reference::{KindRef, ObjectRef};
+pub use refill::refilled;
+pub use twins::{Twins, twins};

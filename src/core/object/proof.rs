@@ -4,7 +4,7 @@
 //! says nothing.
 
 use super::managed::entries_of;
-use super::schema::{ListKind, Node, shape_of};
+use super::schema::{ListKey, ListKind, Node, shape_of};
 use super::{KindRef, at};
 use crate::core::object::fields::item_step;
 use serde_json::{Map, Value};
@@ -60,19 +60,19 @@ pub fn proven(
     })
 }
 
-type Below<'f> = &'f dyn Fn(&'static Node, &str, &Value, &Value, &Value) -> bool;
+type Below<'f> = &'f dyn Fn(&Node, &str, &Value, &Value, &Value) -> bool;
 
-fn below(node: &'static Node, _: &str, live: &Value, owned: &Value, value: &Value) -> bool {
+fn below(node: &Node, _: &str, live: &Value, owned: &Value, value: &Value) -> bool {
     same(node, live, owned, value)
 }
 
 /// Whether the fields of a map are those that are owned, each with its value.
 /// Both come sorted by name.
-fn fields<'v>(
+fn fields<'v, 'n>(
     wanted: impl Iterator<Item = (&'v String, &'v Value)>,
     live: &Map<String, Value>,
     owned: &Map<String, Value>,
-    shape: impl Fn(&str) -> &'static Node,
+    shape: impl Fn(&str) -> &'n Node,
     below: Below<'_>,
 ) -> bool {
     let mut owned = owned.iter().filter(|(name, _)| *name != ".");
@@ -88,7 +88,7 @@ fn fields<'v>(
     owned.next().is_none()
 }
 
-fn same(node: &'static Node, live: &Value, owned: &Value, value: &Value) -> bool {
+fn same(node: &Node, live: &Value, owned: &Value, value: &Value) -> bool {
     let Some(owned) = owned.as_object() else { return false };
     let leaf = || owned.keys().all(|name| name == ".");
     if node.atomic() {
@@ -100,7 +100,9 @@ fn same(node: &'static Node, live: &Value, owned: &Value, value: &Value) -> bool
         }
         (Value::Array(items), Value::Array(live)) if !items.is_empty() => match node {
             Node::List { of, kind } => list(of, kind, (items, live), owned),
-            _ => leaf() && items == live,
+            _ if leaf() => items == live,
+            // No schema says so, but its owner has it by items.
+            _ => items_of(owned).is_some_and(|kind| list(node, &kind, (items, live), owned)),
         },
         // Empty ones and nulls have rules of their own.
         (Value::Object(_) | Value::Array(_) | Value::Null, _) => false,
@@ -108,8 +110,20 @@ fn same(node: &'static Node, live: &Value, owned: &Value, value: &Value) -> bool
     }
 }
 
+/// How the items of a list are told apart whose owner has them one by one. What
+/// a missing key means is not known here: a dry-run tells.
+fn items_of(owned: &Map<String, Value>) -> Option<ListKind> {
+    let item = owned.keys().find(|name| *name != ".")?;
+    if item.starts_with("v:") {
+        return Some(ListKind::Set);
+    }
+    let keys: Map<String, Value> = serde_json::from_str(item.strip_prefix("k:")?).ok()?;
+    let keys = keys.into_iter().map(|(name, _)| ListKey { name, default: None });
+    Some(ListKind::Map(keys.collect()))
+}
+
 fn list(
-    of: &'static Node,
+    of: &Node,
     kind: &ListKind,
     (items, live): (&[Value], &[Value]),
     owned: &Map<String, Value>,

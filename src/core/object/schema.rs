@@ -28,6 +28,9 @@ pub enum Node {
     Untyped,
     /// A struct type, by the name that [`StructType::named`] takes.
     Struct(String),
+    /// Fields whose shapes an object's owners tell, and whether each is one of
+    /// a struct's.
+    Learned(BTreeMap<String, (Node, bool)>),
     /// A map from string to one shape.
     Map {
         /// The shape of the values.
@@ -171,14 +174,23 @@ fn list_key(pair: &Value) -> Option<ListKey> {
 /// Whether the kind has a schema of its own.
 #[must_use]
 pub fn has_schema(kind: &KindRef) -> bool {
-    SCHEMA.kinds.contains_key(&key_of(kind))
+    own_shape(kind).is_some()
+}
+
+/// The shape of a kind that has a schema of its own.
+pub(super) fn own_shape(kind: &KindRef) -> Option<&'static Node> {
+    SCHEMA.kinds.get(&key_of(kind))
 }
 
 /// The shape of a whole object of this kind.
 #[must_use]
 pub fn shape_of(kind: &KindRef) -> &'static Node {
-    let custom = || SCHEMA.kinds.get(CUSTOM).unwrap_or(&UNTYPED);
-    SCHEMA.kinds.get(&key_of(kind)).unwrap_or_else(custom)
+    own_shape(kind).unwrap_or_else(common_shape)
+}
+
+/// The shape of all kinds that have none: that of their metadata.
+pub(super) fn common_shape() -> &'static Node {
+    SCHEMA.kinds.get(CUSTOM).unwrap_or(&UNTYPED)
 }
 
 fn key_of(kind: &KindRef) -> String {
@@ -199,11 +211,14 @@ impl Node {
 
     /// The shape of a field, and whether the field is one of a struct's.
     #[must_use]
-    pub fn field(&'static self, name: &str) -> (&'static Self, bool) {
+    pub fn field(&self, name: &str) -> (&Self, bool) {
         match self {
             Self::Struct(ty) => StructType::named(ty)
                 .and_then(|ty| ty.fields.get(name))
                 .map_or((&UNTYPED, false), |node| (node, true)),
+            Self::Learned(fields) => {
+                fields.get(name).map_or((&UNTYPED, false), |(node, declared)| (node, *declared))
+            }
             Self::Map { of, .. } => (of, false),
             _ => (&UNTYPED, false),
         }
@@ -211,7 +226,7 @@ impl Node {
 
     /// The shape of a list's items.
     #[must_use]
-    pub fn item(&'static self) -> &'static Self {
+    pub fn item(&self) -> &Self {
         match self {
             Self::List { of, .. } => of,
             _ => &UNTYPED,
@@ -228,9 +243,9 @@ pub fn undeclared(kind: &KindRef, object: &Value) -> Vec<(String, String)> {
     found
 }
 
-fn check(node: &'static Node, value: &Value, path: &mut String, found: &mut Vec<(String, String)>) {
+fn check(node: &Node, value: &Value, path: &mut String, found: &mut Vec<(String, String)>) {
     let expected = match (node, value) {
-        (_, Value::Null) | (Node::Untyped, _) => return,
+        (_, Value::Null) | (Node::Untyped | Node::Learned(_), _) => return,
         (Node::Struct(_) | Node::Map { .. }, Value::Object(map)) => {
             check_fields(node, map, path, found);
             return;
@@ -302,7 +317,7 @@ fn go_type(value: &Value) -> &'static str {
 }
 
 fn check_items(
-    of: &'static Node,
+    of: &Node,
     kind: &ListKind,
     items: &[Value],
     path: &mut String,
@@ -338,7 +353,7 @@ fn check_items(
 }
 
 fn check_fields(
-    node: &'static Node,
+    node: &Node,
     map: &Map<String, Value>,
     path: &mut String,
     found: &mut Vec<(String, String)>,
@@ -363,7 +378,7 @@ pub fn prune(kind: &KindRef, object: &mut Value) {
     cut(shape_of(kind), object);
 }
 
-fn cut(node: &'static Node, value: &mut Value) {
+fn cut(node: &Node, value: &mut Value) {
     match value {
         Value::Object(map) => {
             if matches!(node, Node::Struct(_)) {

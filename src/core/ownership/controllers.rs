@@ -11,6 +11,24 @@ const SIZERS: [&str; 4] =
 /// Managers of `caBundle`.
 const INJECTORS: [&str; 3] = ["cert-manager-cainjector", "cainjector", "service-ca-operator"];
 
+/// Managers that write what follows from other objects, not what somebody wants
+/// of this one.
+const MACHINERY: [&str; 8] = [
+    CONTROLLERS,
+    "kube-scheduler",
+    "kube-apiserver",
+    "kubelet",
+    "cloud-controller-manager",
+    "clusterrole-aggregation-controller",
+    "kube-addon-manager",
+    "kruise-manager",
+];
+
+/// Whether a manager is a well-known controller.
+pub(super) fn is_controller(manager: &str) -> bool {
+    [&MACHINERY[..], &AUTOSCALERS, &SIZERS, &INJECTORS].concat().contains(&manager)
+}
+
 /// The controller that a contested field belongs to, in words.
 pub(super) fn owner_of(kind: &KindRef, conflict: &Conflict) -> Option<String> {
     let owner = &conflict.owner;

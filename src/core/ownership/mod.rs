@@ -8,15 +8,21 @@
 //! by object, by the annotation `tranche.dev/conflicts`: `refuse` (the default),
 //! `keep` or `take`.
 
+mod clash;
 mod controllers;
+mod others;
+mod tools;
 
 use crate::core::diff::{Note, Outcome};
 use crate::core::object::{
     Applier, Conflict, FieldSet, KindRef, ManagedEntry, ObjectRef, Operation, Step, apply, at,
-    fields_of, managed_of, without,
+    fields_beside, managed_of, without,
 };
+pub use clash::clash;
 use controllers::owner_of;
+pub use others::Write;
 use serde_json::Value;
+pub use tools::applied_before;
 
 /// Says what happens to fields that others own.
 pub const ANNOTATION_CONFLICTS: &str = "tranche.dev/conflicts";
@@ -131,7 +137,7 @@ pub fn yielded(
         }
         contested.push(found);
     }
-    let state = if kept.is_empty() { state } else { without(&kind, &state, &kept) };
+    let state = if kept.is_empty() { state } else { without(&kind, live, &state, &kept) };
     let takes = contested.iter().any(|field| field.outcome == Outcome::Taken);
     let mut yielded = Yielded { state, takes, contested };
     yielded.takes &= !yielded.refused();
@@ -149,7 +155,7 @@ fn is_shared(kind: &KindRef, live: &Value, state: &Value, manager: &str) -> bool
     if others.is_empty() {
         return false;
     }
-    let wanted = fields_of(kind, state);
+    let wanted = fields_beside(kind, live, state);
     others.iter().any(|entry| entry.fields.meets(&wanted))
 }
 

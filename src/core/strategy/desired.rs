@@ -8,6 +8,8 @@ use crate::core::diff::Outcome;
 use crate::core::digest::Digest;
 use crate::core::object::{ObjectRef, at, extract, owned_by, proven, unchanged};
 use crate::core::ownership::{Contested, Yielded, yielded};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// The prefix of all our annotations.
@@ -50,7 +52,7 @@ pub const FIELD_MANAGER: &str = "tranche";
 /// object has: what is left is what the write is about.
 #[must_use]
 pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven) -> Value {
-    let mut state = body.clone();
+    let mut state = encoded(body);
     workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
     let mut metadata = state.get_mut("metadata").map(Value::take).unwrap_or_default();
     mark(&mut metadata, live);
@@ -76,6 +78,30 @@ pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &
                 && unchanged(live, &beside.state, FIELD_MANAGER)
         }
     })
+}
+
+/// A rendered body; of a Secret with its `stringData` in `data`, as the server
+/// keeps it. Who applies `stringData` owns nothing of what is kept, and so could
+/// take no key away again. What is no text there is left to the server to refuse.
+fn encoded(body: &Value) -> Value {
+    let mut state = body.clone();
+    let secret = ["kind", "apiVersion"].map(|name| body.get(name).and_then(Value::as_str));
+    if secret != [Some("Secret"), Some("v1")] {
+        return state;
+    }
+    let Some(plain) = body.get("stringData").and_then(Value::as_object) else { return state };
+    let data = body.get("data").is_none_or(|data| data.is_null() || data.is_object());
+    if !data || !plain.values().all(Value::is_string) {
+        return state;
+    }
+    if let Some(state) = state.as_object_mut() {
+        state.remove("stringData");
+    }
+    for (name, value) in plain {
+        let text = value.as_str().unwrap_or_default();
+        set(&mut state, &["data", name], json!(STANDARD.encode(text)));
+    }
+    state
 }
 
 /// What of a desired state is applied over a live object: see [`yielded`].
@@ -116,7 +142,7 @@ fn mark(metadata: &mut Value, live: &Value) {
 /// The whole desired state of an object at one effect.
 #[must_use]
 pub fn desired(object: &ObjectRef, body: &Value, driven: &Driven, stamp: &Stamp<'_>) -> Value {
-    let mut state = body.clone();
+    let mut state = encoded(body);
     workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
     let entity = format!("{}/{}/{}", stamp.entity.kind, stamp.entity.namespace, stamp.entity.name);
     let annotations = [
