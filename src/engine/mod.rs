@@ -40,6 +40,7 @@ mod publish;
 mod read_set;
 mod reading;
 mod rebuild;
+mod reviewed;
 mod round;
 mod snapshot;
 mod stamp;
@@ -62,6 +63,7 @@ pub use preview::{Preview, PreviewEntity};
 pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};
 pub use rebuild::Rebuilt;
+pub use reviewed::{Approved, Seen};
 pub use snapshot::Snapshot;
 pub use tally::Round;
 pub use unlock::{Unlocked, open_step};
@@ -92,6 +94,10 @@ pub struct Options {
     pub wait: Option<Duration>,
     /// Take a plan that does not contain the last recorded plan commit.
     pub accept_rewind: bool,
+    /// Preview each patch value by value, and every state on the way.
+    pub patches: bool,
+    /// Begin nothing but what was reviewed.
+    pub approved: Option<Rc<Approved>>,
 }
 
 /// One run against one target.

@@ -85,7 +85,7 @@ impl Played<'_> {
 
     async fn apply(&mut self) -> (Report, Wired) {
         let ports = self.place.wire(self.case.user).await;
-        let options = Options { wait: Some(WAIT), accept_rewind: false };
+        let options = Options { wait: Some(WAIT), ..Options::default() };
         let report = Engine::new(&ports, &self.place.target, options).apply().await;
         self.said.push_str(&format!("{report:#?}\n{:#?}\n", ports.cluster.heard.said.borrow()));
         (report, ports)

@@ -142,7 +142,7 @@ impl World {
             process: NamedProcess::new(run_name(number), number, &self.buried),
         };
         let target = Self::target();
-        let options = Options { wait: Some(Duration::from_secs(600)), accept_rewind: false };
+        let options = Options { wait: Some(Duration::from_secs(600)), ..Options::default() };
         let engine = Engine::new(&ports, &target, options);
         let report = tokio::select! {
             report = engine.apply() => Some(report),

@@ -122,7 +122,7 @@ impl<'s> Runs<'s> {
             process: NamedProcess::new(run_name(number), number, &self.buried),
         };
         let target = self.target();
-        let options = Options { wait: Some(PATIENCE), accept_rewind: false };
+        let options = Options { wait: Some(PATIENCE), ..Options::default() };
         let engine = Engine::new(&ports, &target, options);
         let report = tokio::select! {
             report = engine.apply() => Some(report),

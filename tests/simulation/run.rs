@@ -68,6 +68,7 @@ impl Sim {
                 let options = Options {
                     wait: start.wait.map(Duration::from_secs),
                     accept_rewind: start.accept_rewind,
+                    ..Options::default()
                 };
                 let report = Engine::remembering(&ports, &target, options, memo).apply().await;
                 handle.say(|| format!("ends: {:?}", report.class()));

@@ -6,6 +6,7 @@ mod at;
 mod compare;
 mod extract;
 pub mod fields;
+mod leaves;
 mod live;
 mod managed;
 mod merge;
@@ -17,6 +18,7 @@ pub use at::at;
 pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use extract::extract;
 pub use fields::{FieldSet, Step, fields_of, path_text};
+pub use leaves::{allotted, leaves};
 pub use live::Live;
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,
