@@ -416,25 +416,40 @@ fn the_way_back_is_never_barred() {
     is_stale(&stage).says("steps reviewed: batch 1 (");
 }
 
+/// Lets the plan move on to a newer commit with the first push of the next run.
+fn moves_on(stage: &Stage, newer: &str) {
+    let repository = stage.repository();
+    let older = repository.find_commit(newer.parse().unwrap()).unwrap().parent_id(0).unwrap();
+    repository.reference("refs/heads/main", older, true, "back").unwrap();
+    let moves = format!("git update-ref refs/heads/main {newer} {older} 2>/dev/null");
+    stage.hook("post-receive", &format!("{moves}; cat > /dev/null"));
+}
+
 #[test]
 fn what_nobody_reviewed_is_not_begun_in_the_middle_of_a_run() {
     let stage = serving();
     stage.commit(&[(APPLICATION, &slow_web("6.7.1")), (ROLLOUT, &rollout("web-v2", &[]))]);
     let plan = save(&stage);
     let before = begun(&stage);
-    // The plan moves on with the run's first push: another target is wanted, so
-    // the way back and what follows are steps of nobody's review.
-    let newer = stage.commit(&[(ROLLOUT, &rollout("web-v1", &[]))]);
-    let repository = stage.repository();
-    let older = repository.find_commit(newer.parse().unwrap()).unwrap().parent_id(0).unwrap();
-    repository.reference("refs/heads/main", older, true, "back").unwrap();
-    stage.hook(
-        "post-receive",
-        &format!("git update-ref refs/heads/main {newer} {older} 2>/dev/null; cat > /dev/null"),
-    );
+    // Another target is wanted, so the way back is a change of the plan.
+    moves_on(&stage, &stage.commit(&[(ROLLOUT, &rollout("web-v1", &[]))]));
     let ran = use_saved(&stage).ends(6).says("is not in the plan that was reviewed");
     let ran_steps: BTreeSet<String> = begun(&stage).difference(&before).cloned().collect();
-    assert!(ran_steps.is_subset(&steps(&plan)), "{ran}");
+    assert!(!ran_steps.is_empty() && ran_steps.is_subset(&steps(&plan)), "{ran}");
+}
+
+#[test]
+fn a_secret_that_changes_while_it_runs_is_not_written() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+    let secret = SECRET.replace("{name: db}", "{name: db, namespace: shop}");
+    let files = [("namespace.yaml", namespace), ("secret.yaml", secret.as_str())];
+    let stage = Stage::with(&files);
+    save(&stage);
+    // The step is the same one: no id is over the value of a Secret.
+    moves_on(&stage, &stage.commit(&[("secret.yaml", &secret.replace("first", "other"))]));
+    use_saved(&stage).ends(6).says("secret.yaml has changed while this ran");
+    assert!(stage.world().get("Namespace", "shop").is_some());
+    assert!(stage.world().get("Secret", "db").is_none());
 }
 
 /// Rounds without `--wait` under the saved plan, until one has nothing left to
