@@ -6,7 +6,7 @@
 
 use super::connect::Wired;
 use super::exit::{Failure, exit_code};
-use super::review::step as shown;
+use super::review;
 use super::terminal::{say_json, veil};
 use crate::core::approval::{
     Operation, SAVED_FORMAT, SavedEntity, SavedPlan, SavedStep, SavedTarget, Sizes, Standing,
@@ -16,6 +16,7 @@ use crate::core::model::Target;
 use crate::engine::{Approved, Class, Engine, Options, Preview, PreviewEntity, Seen};
 use jiff::SignedDuration;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,12 +78,13 @@ fn entity(entity: &PreviewEntity) -> SavedEntity {
     };
     let message = entity.rest.as_ref().map(|rest| rest.message.clone());
     let steps = entity.steps.iter().map(|step| {
-        let shown = shown(step);
+        let shown = review::step(step);
         SavedStep { id: step.id().clone(), name: shown.name, effects: shown.effects }
     });
     let mut objects = entity.patches.clone();
+    let shown: BTreeMap<_, _> = entity.objects.iter().map(|diff| (&diff.object, diff)).collect();
     for patch in &mut objects {
-        let diff = entity.objects.iter().find(|diff| diff.object == patch.object);
+        let diff = shown.get(&patch.object);
         let diff = diff.filter(|_| patch.operation != Operation::Passes);
         patch.diff = diff.map(|diff| diff.lines.clone()).unwrap_or_default();
     }

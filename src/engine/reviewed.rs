@@ -175,9 +175,16 @@ impl<P: Ports> Engine<'_, P> {
         let loaded = self.loaded(commit)?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
         let Some(plain) = loaded.plain.get(&key.namespace) else { return Ok(()) };
+        // Many documents share a file.
+        let mut known: BTreeMap<&str, Source> = BTreeMap::new();
         for object in plain.objects.iter().filter_map(|place| loaded.plan.objects.get(*place)) {
             let Some(reference) = ObjectRef::of(&object.body) else { continue };
-            let source = self.source(commit, &object.place.file)?;
+            let file = object.place.file.as_str();
+            let source = match known.get(file) {
+                Some(source) => source.clone(),
+                None => self.source(commit, file)?,
+            };
+            known.insert(file, source.clone());
             origins.own.insert((reference.kind_ref(), reference.name), source);
         }
         Ok(())

@@ -91,7 +91,7 @@ fn object() -> Value {
         &["apiVersion", "kind", "name"],
     );
     closed(
-        "The patch of one object. Its digest is over `object`, `conflicts`, the blobs and the \
+        "The patch of one object. Its digest is over `object`, `conflicts`, `unverified`, the blobs and the \
          values that are another in the end. Secret values are replaced.",
         &json!({
             "object": reference,
@@ -99,6 +99,7 @@ fn object() -> Value {
             "uid": text,
             "digest": digest(),
             "conflicts": texts,
+            "unverified": {"type": "boolean"},
             "sources": {"type": "array", "items": source},
             "fields": {"type": "array", "items": field},
             "diff": texts,

@@ -322,6 +322,7 @@ fn a_saved_plan_keeps_its_schema() {
     let mut object = SavedObject::of(&object, states, &[]);
     object.sources = vec![Source { path: "s.yaml".to_owned(), blob: "1".to_owned() }];
     object.conflicts = vec!["taken".to_owned()];
+    object.unverified = true;
     object.diff = vec!["+a".to_owned()];
     let entity = SavedEntity {
         entity: EntityKey {

@@ -450,6 +450,10 @@ fn a_secret_that_changes_while_it_runs_is_not_written() {
     use_saved(&stage).ends(6).says("secret.yaml has changed while this ran");
     assert!(stage.world().get("Namespace", "shop").is_some());
     assert!(stage.world().get("Secret", "db").is_none());
+    // The server knows the namespace by now, and fills in what was reviewed.
+    stage.commit(&files);
+    use_saved(&stage).ends(0);
+    assert_eq!(stage.world().get("Secret", "db").unwrap()["type"], "Opaque");
 }
 
 /// Rounds without `--wait` under the saved plan, until one has nothing left to

@@ -23,6 +23,10 @@
 //! - **The way back** after a failure or a person's abort is always open: it
 //!   leads to what was there before.
 //!
+//! Where the server could not be asked, because an object's namespace comes with
+//! the same plan, it may by now fill in what was reviewed; what was reviewed
+//! must still be so.
+//!
 //! A value that is not shown is not compared, neither in the clear nor by a
 //! digest. In its place stand the ids of the git blobs that it comes from: a
 //! value cannot change without them, though they may change without it.

@@ -60,6 +60,7 @@ impl SavedObject {
             uid: uid.map(str::to_owned),
             digest: String::new(),
             conflicts: conflicts(notes),
+            unverified: notes.iter().any(|note| matches!(note, Note::Unverified { .. })),
             sources: Vec::new(),
             fields,
             diff: Vec::new(),

@@ -133,6 +133,10 @@ pub struct SavedObject {
     /// Fields of others that are taken over or left as they are, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
+    /// The server could not say what it would store: the values are those of a
+    /// merge done here, without defaults and webhooks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
     /// Where values come from that are not shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,

@@ -104,6 +104,7 @@ impl SavedObject {
             "object": self.object,
             "fields": fields,
             "conflicts": self.conflicts,
+            "unverified": self.unverified,
             "blobs": blobs,
         });
         self.digest = Digest::of("tranche-patch-v1", &patch).as_str().to_owned();

@@ -261,6 +261,27 @@ fn what_is_taken_from_others_was_reviewed() {
 }
 
 #[test]
+fn what_the_server_could_not_judge_may_be_filled_in_and_not_changed() {
+    let of = |image: &str, more: Value| {
+        let mut object = deployment(4, image);
+        object["spec"]["strategy"] = more;
+        object["metadata"].as_object_mut().unwrap().remove("uid");
+        object
+    };
+    let create = |body: &Value| patch(None, Some(body), &[]);
+    let mut blind = create(&of("web:1", Value::Null));
+    blind.unverified = true;
+    let reviewed = plan(vec![entity(&["a"], vec![blind.clone()])]);
+    let filled = plan(vec![entity(&["a"], vec![create(&of("web:1", json!({"type": "x"})))])]);
+    assert!(stale(&reviewed, &filled).is_empty());
+    let other = plan(vec![entity(&["a"], vec![create(&of("web:2", json!({"type": "x"})))])]);
+    assert_eq!(stale(&reviewed, &other).len(), 1);
+    blind.unverified = false;
+    let seen = plan(vec![entity(&["a"], vec![blind])]);
+    assert_eq!(stale(&seen, &filled).len(), 1, "where it could judge, that counts");
+}
+
+#[test]
 fn a_file_is_read_as_it_was_written_or_not_at_all() {
     let text = serde_json::to_string(&reviewed()).unwrap();
     assert_eq!(SavedPlan::read(text.as_bytes()), Ok(reviewed()));
