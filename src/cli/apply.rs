@@ -4,20 +4,24 @@
 use super::args::{Apply, Common, OkExit};
 use super::connect::{Repository, open, targets, wire};
 use super::exit::{Failure, exit_code, show};
+use super::saved::{self, Reviewed};
 use super::terminal::{err, out, say, say_json};
 use super::unread;
 use crate::core::model::Target;
 use crate::engine::{Class, Engine, Options, Report, Round, RunError};
 use serde_json::{Value, json};
+use std::rc::Rc;
 
 /// Takes every step that is due, target by target.
 pub(super) async fn run(common: &Common, options: &Apply) -> Result<u8, Failure> {
+    // Before anything else: a file that is no saved plan permits nothing.
+    let reviewed = options.plan.as_deref().map(saved::read).transpose()?;
     let repository = open(common).await?;
     unread::note(&repository);
     let mut reports = Vec::new();
-    for target in targets(common, &repository.project)? {
+    for target in wanted(common, &repository, reviewed.as_ref())? {
         // A target that cannot be reached must not keep the others waiting.
-        let report = match one(common, options, &repository, &target).await {
+        let report = match one(common, options, &repository, &target, reviewed.as_ref()).await {
             Ok(report) => report,
             Err(failure) => {
                 show(&failure.message, &failure.next);
@@ -46,10 +50,29 @@ pub(super) async fn run(common: &Common, options: &Apply) -> Result<u8, Failure>
     Ok(exit_code(class))
 }
 
+/// The targets of a run; under a saved plan only those that were reviewed.
+fn wanted(
+    common: &Common,
+    repository: &Repository,
+    reviewed: Option<&Reviewed>,
+) -> Result<Vec<Target>, Failure> {
+    let Some(reviewed) = reviewed else { return targets(common, &repository.project) };
+    if common.target.is_some() {
+        return targets(common, &repository.project);
+    }
+    let mut all = Vec::new();
+    for name in reviewed.names() {
+        let named = Common { target: Some(name), ..common.clone() };
+        all.extend(targets(&named, &repository.project)?);
+    }
+    Ok(all)
+}
+
 fn unreached(failure: Failure) -> Report {
     let class = match failure.code {
         77 => Class::Refused,
         65 => Class::Invalid,
+        6 => Class::Stale,
         _ => Class::Failed,
     };
     let error = Some(RunError::new(class, failure.message, failure.next));
@@ -62,12 +85,24 @@ pub(super) async fn one(
     options: &Apply,
     repository: &Repository,
     target: &Target,
+    reviewed: Option<&Reviewed>,
 ) -> Result<Report, Failure> {
+    if let Some(reviewed) = reviewed {
+        reviewed.has(&target.name)?;
+    }
     let ports = wire(common, repository, target).await?;
+    let accept_rewind = options.accept_rewind;
+    let approved = match reviewed {
+        Some(reviewed) => Some(Rc::new(reviewed.approved(&ports, target, accept_rewind).await?)),
+        None => None,
+    };
     let run = Options {
         wait: options.wait,
-        accept_rewind: options.accept_rewind,
-        allow_prune: options.allow_prune,
+        accept_rewind,
+        // A plan that was saved has been reviewed, whatever it deletes.
+        allow_prune: options.allow_prune || approved.is_some(),
+        approved,
+        ..Options::default()
     };
     let report = Engine::new(&ports, target, run).apply().await;
     for (_, rest) in &report.entities {

@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "tranche", version, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done · 1 failed · 2 changes (plan --detailed-exitcode) · \
-    3 waiting · 4 failed or given up · 5 another run · 7 applied, not recorded · 64 usage · \
+    3 waiting · 4 failed or given up · 5 another run · 6 not what was reviewed · 7 applied, not recorded · 64 usage · \
     65 invalid plan · 77 refused by a safety rule · 130, 143 stopped by a signal\n\
     Environment: TRANCHE_REPO, TRANCHE_GIT_USERNAME, TRANCHE_GIT_PASSWORD, TRANCHE_GIT_TIMEOUT, \
     TRANCHE_LOG, NO_COLOR, XDG_STATE_HOME, XDG_CACHE_HOME; the README says what each is for")]
@@ -68,7 +68,7 @@ pub enum Command {
     Render(Source),
     /// Show the steps to come and what they change
     #[command(
-        after_help = "docs/review.md says how to read it.\n\nExample:\n  tranche plan --worktree --detailed-exitcode\n  tranche plan -o markdown --full-diff plan.diff > comment.md"
+        after_help = "docs/review.md says how to read it.\n\nExample:\n  tranche plan --worktree --detailed-exitcode\n  tranche plan -o markdown --full-diff plan.diff > comment.md\n  tranche plan --out plan.json && tranche apply --plan plan.json"
     )]
     Plan(Plan),
     /// Take every step that is due
@@ -110,7 +110,7 @@ pub enum Command {
     /// Work on a record branch that was damaged
     #[command(subcommand, after_help = "Example:\n  tranche record rebuild")]
     Record(Record),
-    /// Print the JSON Schema of a plan kind, or of what `plan -o json` prints
+    /// Print the JSON Schema of a plan kind, of what `plan -o json` prints, or of a saved plan
     #[command(after_help = "Example:\n  tranche schema --all schemas")]
     Schema(Schema),
 }
@@ -158,6 +158,12 @@ pub struct Plan {
     /// Write the whole text to a file, whatever is printed
     #[arg(long, value_name = "FILE")]
     pub full_diff: Option<PathBuf>,
+    /// Save the plan for `apply --plan`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How long the saved plan may be applied (default: 24h)
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "out")]
+    pub expires: Option<Duration>,
 }
 
 /// How a plan is printed.
@@ -202,6 +208,9 @@ pub struct Apply {
     /// what is due and waits for nothing
     #[arg(long, value_name = "DURATION", value_parser = wait)]
     pub wait: Option<Duration>,
+    /// Do what was reviewed and nothing else: a file of `plan --out`
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Take a plan branch whose history was rewritten
     #[arg(long)]
     pub accept_rewind: bool,
@@ -322,7 +331,7 @@ pub struct Rebuild {
 /// Options of `schema`.
 #[derive(Args, Debug)]
 pub struct Schema {
-    /// The kind: application, approllout, project, or plan
+    /// The kind: application, approllout, project, plan, or saved-plan
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub kind: Option<String>,
     /// Write every schema into a directory

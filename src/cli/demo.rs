@@ -62,6 +62,7 @@ pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
     };
     let apply = Apply {
         wait: Some(Duration::from_secs(600)),
+        plan: None,
         accept_rewind: false,
         allow_prune: false,
         ok_exit: Vec::new(),
@@ -75,7 +76,7 @@ pub(super) async fn run(options: &Demo) -> Result<u8, Failure> {
         out(paint.dim(&say(format!("$ tranche apply --wait 10m --repo {}", plan.display()))));
         let repository = open(&common).await?;
         for target in targets(&common, &repository.project)? {
-            let report = super::apply::one(&common, &apply, &repository, &target).await?;
+            let report = super::apply::one(&common, &apply, &repository, &target, None).await?;
             if report.class() != Class::Done {
                 return Ok(exit_code(report.class()));
             }

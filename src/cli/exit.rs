@@ -19,6 +19,7 @@ pub fn exit_code(class: Class) -> u8 {
         Class::Waiting => 3,
         Class::RolledBack => 4,
         Class::Busy => 5,
+        Class::Stale => 6,
         Class::NotRecorded => 7,
         Class::Invalid => 65,
         Class::Refused => 77,

@@ -18,6 +18,7 @@ mod plan;
 mod rebuild;
 mod render;
 mod review;
+mod saved;
 mod schema;
 mod settings;
 mod standing;

@@ -7,9 +7,11 @@ use super::exit::{self, CHANGES, Failure, exit_code};
 use super::render::files_of;
 use super::review::review;
 use super::terminal::{err, out, paint, print, say, say_json, veil};
-use super::unread;
+use super::{saved, unread};
+use crate::core::approval::SavedPlan;
 use crate::core::digest::Digest;
 use crate::core::escape::{Escaped, Paint, Terminal};
+use crate::edge::git::blob_id;
 use crate::engine::{Class, Engine, Options, RunError, load_worktree};
 use crate::report::{DiffReport, FullDiff, MarkdownForm, Resting, Review, TextForm, html, json};
 
@@ -28,20 +30,23 @@ pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> 
         project = declared.clone();
     }
     let (mut worst, mut changes) = (Class::Done, false);
-    let mut reports = Vec::new();
+    let (mut reports, mut kept) = (Vec::new(), Vec::new());
     for target in targets(common, &project)? {
         veil().leave(&target.name);
         let ports = wire(common, &repository, &target).await?;
         let loaded = match &files {
-            Some((files, _)) => Some(load_worktree(files.clone(), &target)?),
+            Some((files, _)) => Some(load_worktree(files.clone(), &target, &blob_id)?),
             None => None,
         };
         let run = Options {
-            wait: None,
             accept_rewind: options.accept_rewind,
             allow_prune: options.allow_prune,
+            patches: options.out.is_some(),
+            ..Options::default()
         };
         let preview = Engine::new(&ports, &target, run).preview(loaded).await?;
+        let life = options.expires.unwrap_or(saved::DEFAULT_LIFE);
+        kept.extend(saved::target(&target.name, &preview, life));
         changes |= preview.changes();
         let refused = preview.entities.iter().filter_map(|e| e.rest.as_ref()).map(|r| r.class);
         worst = refused.filter(|class| *class < Class::Failed).fold(worst, Class::min);
@@ -62,9 +67,21 @@ pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> 
         reports.extend(one.targets);
     }
     let review = Review::of(reports);
-    show(options, &review)?;
+    let saved = match &options.out {
+        Some(_) => Some(saved::sealed(&repository.id, kept)?),
+        None => None,
+    };
+    show(options, &review, saved.as_ref())?;
     if worst < Class::Failed {
+        if let Some(path) = &options.out {
+            let path = path.display();
+            err(say(format!("note: {path} was not written: what is refused cannot be approved")));
+        }
         return Ok(exit_code(worst));
+    }
+    if let Some((path, saved)) = options.out.as_ref().zip(saved.as_ref()) {
+        saved::write(path, saved)?;
+        err(say(format!("saved as {}, plan digest {}", path.display(), saved.digest)));
     }
     Ok(if changes && options.detailed_exitcode { CHANGES } else { 0 })
 }
@@ -82,7 +99,7 @@ fn talk(report: &DiffReport) {
 }
 
 /// Prints all targets in one of the other forms, and writes the full diff.
-fn show(options: &Plan, review: &Review) -> Result<(), Failure> {
+fn show(options: &Plan, review: &Review, saved: Option<&SavedPlan>) -> Result<(), Failure> {
     let full = || full_text(review);
     if let Some(path) = &options.full_diff {
         write(path, full().as_str())?;
@@ -99,7 +116,8 @@ fn show(options: &Plan, review: &Review) -> Result<(), Failure> {
                 sha256: digest.as_str().trim_start_matches("sha256:").to_owned(),
             };
             let limit = options.forge.forge().limit();
-            print(&MarkdownForm { veil: veil(), limit, full: &full }.comment(review));
+            let plan = saved.map(|saved| saved.digest.trim_start_matches("sha256:"));
+            print(&MarkdownForm { veil: veil(), limit, full: &full, plan }.comment(review));
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::model::{PlanFile, Project};
 use crate::core::secrecy::redacted;
 use crate::core::yaml::to_yaml;
-use crate::edge::git::{checkout, worktree_files};
+use crate::edge::git::{blob_id, checkout, worktree_files};
 use crate::engine::{Loaded, load_plan, load_worktree};
 use crate::port::Remote;
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub(super) async fn load_all(
     if worktree {
         let (files, project) = files_of(&common.repo)?;
         for target in targets(common, &project)? {
-            all.push((target.name.clone(), load_worktree(files.clone(), &target)?));
+            all.push((target.name.clone(), load_worktree(files.clone(), &target, &blob_id)?));
             learn(&all);
         }
         return Ok(all);

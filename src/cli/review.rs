@@ -44,7 +44,8 @@ fn resting(entity: &PreviewEntity) -> Resting {
     }
 }
 
-fn step(step: &Step) -> StepReport {
+/// One step in words.
+pub(super) fn step(step: &Step) -> StepReport {
     let name = match step.kind {
         StepKind::Batch(index) => format!("batch {}", index + 1),
         StepKind::Abort => "back to stable".to_owned(),

@@ -7,13 +7,14 @@ use super::args::Schema;
 use super::exit::Failure;
 use super::terminal::{out, say};
 use crate::core::dialect::schemas;
-use crate::report::json_schema;
+use crate::report::{json_schema, saved_schema};
 use serde_json::Value;
 
 /// Prints one schema, or writes all.
 pub(super) fn run(options: &Schema) -> Result<u8, Failure> {
     let mut all = schemas();
     all.push(("plan.json", json_schema()));
+    all.push(("saved-plan.json", saved_schema()));
     if let Some(dir) = &options.all {
         let failed = |error: std::io::Error| Failure::plain(&format!("{}: {error}", dir.display()));
         std::fs::create_dir_all(dir).map_err(failed)?;

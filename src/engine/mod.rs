@@ -43,6 +43,7 @@ mod publish;
 mod read_set;
 mod reading;
 mod rebuild;
+mod reviewed;
 mod round;
 mod snapshot;
 mod stamp;
@@ -65,6 +66,7 @@ pub use preview::{Preview, PreviewEntity};
 pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};
 pub use rebuild::Rebuilt;
+pub use reviewed::{Approved, Seen};
 pub use snapshot::Snapshot;
 pub use tally::Round;
 pub use unlock::{Unlocked, open_step};
@@ -102,6 +104,10 @@ pub struct Options {
     pub accept_rewind: bool,
     /// Delete even more than half of what an entity has applied.
     pub allow_prune: bool,
+    /// Preview each patch value by value, and every state on the way.
+    pub patches: bool,
+    /// Begin nothing but what was reviewed.
+    pub approved: Option<Rc<Approved>>,
 }
 
 /// One run against one target.

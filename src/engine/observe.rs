@@ -47,10 +47,10 @@ impl<P: Ports> Engine<'_, P> {
         let decision = self.decide_asking(reading, snapshot, key, sweep).await?;
         // Also where only the server could tell that nothing differs: of a route
         // that is always so.
-        if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &decision {
-            if let Some(orphans) = self.orphans(reading, snapshot, key).await? {
-                return Ok(orphans);
-            }
+        if let Decision::Idle(Idle::Done | Idle::Failed { .. }) = &decision
+            && let Some(orphans) = self.orphans(reading, snapshot, key).await?
+        {
+            return Ok(orphans);
         }
         // Nothing goes before what the plan has stands.
         if let Decision::Idle(Idle::Done) = &decision {

@@ -16,6 +16,8 @@ pub enum Class {
     NotRecorded,
     /// A cluster or git error.
     Failed,
+    /// What would be done is not what was reviewed.
+    Stale,
     /// The rollout failed or was given up.
     RolledBack,
     /// Another run holds it, or won the race.

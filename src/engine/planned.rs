@@ -32,6 +32,8 @@ pub struct Loaded {
     pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
     /// Its plain objects by namespace.
     pub(super) plain: BTreeMap<String, Plain>,
+    /// The git blob that each file would be, of a plan that is not committed.
+    pub(super) blobs: BTreeMap<String, String>,
     /// Who has each of its objects.
     owners: Arc<Owners>,
 }
@@ -168,7 +170,7 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
         return Err(errors.join("\n"));
     }
     let plain = plain_by_namespace(&plan, &target.namespace);
-    Ok(Loaded { plan, applications, plain, owners })
+    Ok(Loaded { plan, applications, plain, owners, blobs: BTreeMap::new() })
 }
 
 fn plain_by_namespace(plan: &Plan, default: &str) -> BTreeMap<String, Plain> {
@@ -287,12 +289,20 @@ pub fn load_plan<O: Objects>(
     load_files(files(objects, commit)?, target).map_err(|text| invalid(&text))
 }
 
-/// Loads a plan from files that are not committed.
+/// Loads a plan from files that are not committed; `blob` tells the id of the
+/// git blob that a file's bytes would be.
 ///
 /// # Errors
 /// Fails if it is wrong.
-pub fn load_worktree(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, RunError> {
-    load_files(files, target).map_err(|text| invalid(&text))
+pub fn load_worktree(
+    files: Vec<PlanFile>,
+    target: &Target,
+    blob: &dyn Fn(&[u8]) -> Option<String>,
+) -> Result<Loaded, RunError> {
+    let of = |file: &PlanFile| Some((file.path.clone(), blob(&file.bytes)?));
+    let blobs = files.iter().filter_map(of).collect();
+    let loaded = load_files(files, target).map_err(|text| invalid(&text))?;
+    Ok(Loaded { blobs, ..loaded })
 }
 
 impl<P: Ports> Engine<'_, P> {

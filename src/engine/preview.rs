@@ -2,10 +2,12 @@
 
 use super::concurrently::concurrently;
 use super::planned::{Loaded, WORKTREE};
+use super::reviewed::Seen;
 use super::sweep::Sweep;
-use super::trial::Shown;
+use super::trial::{Shown, Trial};
 use super::{Class, Engine, Reading, Rest, RunError};
-use crate::core::decide::{Decision, Idle};
+use crate::core::approval::{SavedObject, States};
+use crate::core::decide::{Act, Decision, Idle};
 use crate::core::diff::{Change, ObjectDiff, diff};
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
@@ -28,6 +30,8 @@ pub struct Preview {
     pub publications: Vec<String>,
     /// Entities and what would happen to each.
     pub entities: Vec<PreviewEntity>,
+    /// What a saved plan names besides; only where patches were asked for.
+    pub seen: Option<Seen>,
 }
 
 /// What would happen to one entity.
@@ -52,6 +56,34 @@ pub struct PreviewEntity {
     pub objects: Vec<ObjectDiff>,
     /// Why an apply would stop before it writes anything of it.
     pub refusals: Vec<RunError>,
+    /// The same objects value by value, and those that change on the way only;
+    /// only where that was asked for.
+    pub patches: Vec<SavedObject>,
+}
+
+/// Where the rendered fields of a write come from, and what is driven.
+type Write = (Side, Driven);
+
+/// The states that steps lead one object through.
+#[derive(Default)]
+struct Way {
+    /// Those before the last.
+    before: Vec<Write>,
+    /// The last; none for its deletion.
+    last: Option<Write>,
+}
+
+impl Way {
+    fn leads_to(&mut self, state: Option<Write>) {
+        self.before.extend(std::mem::replace(&mut self.last, state));
+    }
+}
+
+/// What the steps do to one object.
+struct Difference {
+    shown: Option<ObjectDiff>,
+    refusal: Option<RunError>,
+    patch: Option<SavedObject>,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -82,7 +114,11 @@ impl<P: Ports> Engine<'_, P> {
         let entities = keys.into_iter().map(|key| self.preview_entity(reading, key, sweep));
         let entities = concurrently(entities).await.into_iter().collect::<Result<_, _>>()?;
         let publications = reading.pending.iter().map(|r| r.revision.clone()).collect();
-        Ok(Preview { plan_commit: reading.plan_commit.0.clone(), publications, entities })
+        let seen = match self.options.patches {
+            true => Some(self.seen(reading).await?),
+            false => None,
+        };
+        Ok(Preview { plan_commit: reading.plan_commit.0.clone(), publications, entities, seen })
     }
 
     /// The anchor, if this identity may read it. What a preview says of a record
@@ -160,6 +196,7 @@ impl<P: Ports> Engine<'_, P> {
             warnings: Vec::new(),
             objects: Vec::new(),
             refusals: Vec::new(),
+            patches: Vec::new(),
         };
         let snapshot = self.snapshot(reading);
         let decision = self.decide(reading, &snapshot, &key, sweep).await?;
@@ -186,9 +223,14 @@ impl<P: Ports> Engine<'_, P> {
             }
             (Decision::Refuse(refusal), _) => return Ok(empty(RunError::from(refusal).into())),
         };
+        let mut found = self.differences((reading, &key), &act, sweep).await?;
+        let mut patches: Vec<SavedObject> =
+            found.iter_mut().filter_map(|found| found.patch.take()).collect();
+        self.name_sources(reading, &key, &act, &mut patches)?;
+        let refusals = found.iter_mut().filter_map(|found| found.refusal.take());
+        let refusals = refusals.chain(not_pruned).collect();
+        let objects = found.into_iter().filter_map(|found| found.shown).collect();
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
-        let found = self.differences(reading, &key, &steps, &act.table, sweep).await?;
-        let (objects, refusals): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         Ok(PreviewEntity {
             record: Some(act.record),
             steps,
@@ -197,7 +239,8 @@ impl<P: Ports> Engine<'_, P> {
             floor: act.floor,
             warnings: act.warnings,
             objects,
-            refusals: refusals.into_iter().flatten().chain(not_pruned).collect(),
+            refusals,
+            patches,
             key,
         })
     }
@@ -206,54 +249,104 @@ impl<P: Ports> Engine<'_, P> {
     /// them leaves it.
     async fn differences(
         &self,
-        reading: &Reading,
-        key: &EntityKey,
-        steps: &[Step],
-        table: &BodyTable,
+        of: (&Reading, &EntityKey),
+        act: &Act,
         sweep: &Sweep,
-    ) -> Result<Vec<(ObjectDiff, Option<RunError>)>, RunError> {
-        let mut last: BTreeMap<&ObjectRef, Option<(Side, Driven)>> = BTreeMap::new();
-        for effect in steps.iter().flat_map(|step| &step.effects) {
-            match effect {
-                Effect::Write { object, side, driven, .. } => {
-                    last.insert(object, Some((*side, *driven)));
-                }
-                Effect::Delete { object, .. } => {
-                    last.insert(object, None);
-                }
-                Effect::Await { .. } => {}
+    ) -> Result<Vec<Difference>, RunError> {
+        let mut ways: BTreeMap<&ObjectRef, Way> = BTreeMap::new();
+        let steps = std::iter::once(&act.step).chain(&act.upcoming);
+        for effect in steps.flat_map(|step| &step.effects) {
+            let state = match effect {
+                Effect::Write { side, driven, .. } => Some((*side, *driven)),
+                Effect::Delete { .. } => None,
+                Effect::Await { .. } => continue,
+            };
+            ways.entry(effect.object()).or_default().leads_to(state);
+        }
+        let swept = sweep.entities.contains(of.1).then_some(sweep);
+        let found = ways.into_iter();
+        let found = found.map(|(object, way)| self.difference(of, &act.table, swept, object, way));
+        concurrently(found).await.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// One object, led to its last state.
+    async fn difference(
+        &self,
+        of: (&Reading, &EntityKey),
+        table: &BodyTable,
+        swept: Option<&Sweep>,
+        object: &ObjectRef,
+        way: Way,
+    ) -> Result<Option<Difference>, RunError> {
+        let live = match swept {
+            Some(sweep) if way.last.is_some() && !sweep.unchanged.contains(object) => {
+                sweep.live.shared(object)
+            }
+            _ => self.read_by_name(object).await?,
+        };
+        let mut found = None;
+        let mut body = None;
+        let mut after = None;
+        match way.last {
+            None => {
+                let shown = diff(object, live.as_deref(), None);
+                found = live.is_some().then_some((shown, None));
+            }
+            Some((side, driven)) => {
+                let Some((rendered, _)) = table.get(side, object) else { return Ok(None) };
+                let trial = match swept.and_then(|sweep| sweep.tried.get(object).cloned()) {
+                    Some(trial) => trial,
+                    None => {
+                        let live = live.as_deref();
+                        let tried = self.previewed(of, table, object, live, (side, driven));
+                        let Some(trial) = tried.await? else { return Ok(None) };
+                        trial
+                    }
+                };
+                let Shown { after: stored, notes, refusal } = trial.shown(object, live.as_deref());
+                let shown = diff(object, live.as_deref(), Some(&stored)).with_notes(notes);
+                let counts = shown.change != Change::None || refusal.is_some();
+                found = counts.then_some((shown, refusal)).or(found);
+                (body, after) = (Some(rendered), Some(stored));
             }
         }
-        let swept = sweep.entities.contains(key).then_some(sweep);
-        let found = last.into_iter().map(|(object, state)| async move {
-            let live = match swept {
-                Some(sweep) if state.is_some() && !sweep.unchanged.contains(object) => {
-                    sweep.live.shared(object)
+        let mut patch = None;
+        if self.options.patches {
+            let mut between = Vec::new();
+            for state in way.before {
+                let live = live.as_deref();
+                if let Some(trial) = self.previewed(of, table, object, live, state).await? {
+                    between.push(trial.shown(object, live).after);
                 }
-                _ => self.read_by_name(object).await?,
-            };
-            let Some((side, driven)) = state else {
-                let gone = diff(object, live.as_deref(), None);
-                return Ok(live.is_some().then_some((gone, None)));
-            };
-            let Some((body, revision)) = table.get(side, object) else { return Ok(None) };
-            let trial = match swept.and_then(|sweep| sweep.tried.get(object).cloned()) {
-                Some(trial) => trial,
-                None => {
-                    let step = StepId("plan".to_owned());
-                    let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
-                    let state = desired(object, body, &driven, &stamp);
-                    let mut trial = self.trial_of(object, live.as_deref(), state, &driven).await?;
-                    self.remember(reading, [key], object, &mut trial).await;
-                    trial
-                }
-            };
-            let Shown { after, notes, refusal } = trial.shown(object, live.as_deref());
-            let found = diff(object, live.as_deref(), Some(&after)).with_notes(notes);
-            let counts = found.change != Change::None || refusal.is_some();
-            Ok::<_, RunError>(counts.then_some((found, refusal)))
-        });
-        concurrently(found).await.into_iter().filter_map(Result::transpose).collect()
+            }
+            let live = live.as_deref();
+            let states = States { live, last: after.as_deref(), between: &between, body };
+            let notes = found.iter().flat_map(|(shown, _)| &shown.notes).cloned();
+            let saved = SavedObject::of(object, states, &notes.collect::<Vec<_>>());
+            let counts = !saved.fields.is_empty() || !saved.conflicts.is_empty();
+            patch = counts.then_some(saved);
+        }
+        let (shown, refusal) = found.unzip();
+        let nothing = shown.is_none() && patch.is_none();
+        Ok((!nothing).then(|| Difference { shown, refusal: refusal.flatten(), patch }))
+    }
+
+    /// Tries out a write of steps that are not begun.
+    async fn previewed(
+        &self,
+        (reading, key): (&Reading, &EntityKey),
+        table: &BodyTable,
+        object: &ObjectRef,
+        live: Option<&Value>,
+        (side, driven): Write,
+    ) -> Result<Option<Trial>, RunError> {
+        let Some((body, revision)) = table.get(side, object) else { return Ok(None) };
+        let step = StepId("plan".to_owned());
+        let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
+        let state = desired(object, body, &driven, &stamp);
+        let mut trial = self.trial_of(object, live, state, &driven).await?;
+        self.remember(reading, [key], object, &mut trial).await;
+        Ok(Some(trial))
     }
 }
 

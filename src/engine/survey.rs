@@ -98,6 +98,7 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(Due::Decision(Box::new(link)));
             }
             Decision::Act(act) => {
+                self.was_reviewed(reading, key, &act)?;
                 let cursor = match act.entry {
                     Entry::Fresh | Entry::Takeover => Some(act.cursor),
                     Entry::Resume => wanted(course.wants.as_ref(), &act),

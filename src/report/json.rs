@@ -193,7 +193,7 @@ pub fn json_schema() -> Value {
     root
 }
 
-fn closed(description: &str, properties: &Value, required: &[&str]) -> Value {
+pub(super) fn closed(description: &str, properties: &Value, required: &[&str]) -> Value {
     json!({
         "type": "object",
         "description": description,

@@ -51,6 +51,8 @@ pub struct MarkdownForm<'v> {
     pub limit: usize,
     /// The whole review.
     pub full: &'v FullDiff,
+    /// The digest of the plan that was saved, if it was: its SHA-256.
+    pub plan: Option<&'v str>,
 }
 
 /// Kept for what is said at the end of all.
@@ -113,7 +115,11 @@ impl MarkdownForm<'_> {
         if let Some(file) = &self.full.file {
             text += self.code(&cut(file, 200)) + ", ";
         }
-        text + "SHA-256 " + self.code(&self.full.sha256) + "\n"
+        text += "SHA-256 " + self.code(&self.full.sha256) + "\n";
+        if let Some(plan) = self.plan {
+            text += "\nPlan digest: SHA-256 " + self.code(plan) + "\n";
+        }
+        text
     }
 
     fn code(&self, text: &str) -> Text {

@@ -7,6 +7,7 @@ mod html;
 mod json;
 mod markdown;
 mod review;
+mod saved;
 mod state_machine;
 mod text;
 
@@ -18,5 +19,6 @@ pub use html::html;
 pub use json::{json, json_schema};
 pub use markdown::{Forge, FullDiff, MarkdownForm};
 pub use review::{Counts, DiffReport, EntityReport, Resting, Review, StepReport};
+pub use saved::saved_schema;
 pub use state_machine::state_machine;
 pub use text::TextForm;

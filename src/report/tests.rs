@@ -3,10 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "golden files are read and, on request, written")]
 
 use super::*;
+use crate::core::approval::{
+    SavedEntity, SavedObject, SavedPlan, SavedStep, SavedTarget, Sizes, Source, Standing, States,
+};
 use crate::core::diff::{Change, Note, ObjectDiff, Outcome, diff};
 use crate::core::escape::Paint;
 use crate::core::object::ObjectRef;
 use crate::core::secrecy::Veil;
+use crate::core::strategy::{EntityKey, EntityKind, StepId};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -129,7 +133,7 @@ fn text(review: &Review) -> String {
 
 fn markdown(review: &Review, limit: usize) -> String {
     let full = FullDiff { file: Some("plan.diff".to_owned()), sha256: "0123abcd".to_owned() };
-    let form = MarkdownForm { veil: &Veil::new(), limit, full: &full };
+    let form = MarkdownForm { veil: &Veil::new(), limit, full: &full, plan: None };
     form.comment(review).as_str().to_owned()
 }
 
@@ -318,8 +322,61 @@ fn a_review_counts_and_names_what_changes() {
 }
 
 #[test]
-fn the_schema_in_the_repository_is_the_one_of_the_code() {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "schemas", "plan.json"].iter().collect();
-    let text = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
-    assert_eq!(text, std::fs::read_to_string(path).unwrap(), "`tranche schema --all schemas`");
+fn a_saved_plan_keeps_its_schema() {
+    let live = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata":
+        {"name": "s", "uid": "u"}, "data": {"password": "b2xk", "user": "YQ=="}});
+    let mut last = live.clone();
+    last["data"] = serde_json::json!({"password": "bmV3"});
+    let object = ObjectRef::of(&live).unwrap();
+    let between = [std::sync::Arc::new(serde_json::json!({}))];
+    let states = States { live: Some(&live), last: Some(&last), between: &between, body: None };
+    let mut object = SavedObject::of(&object, states, &[]);
+    object.sources = vec![Source { path: "s.yaml".to_owned(), blob: "1".to_owned() }];
+    object.conflicts = vec!["taken".to_owned()];
+    object.unverified = true;
+    object.diff = vec!["+a".to_owned()];
+    let entity = SavedEntity {
+        entity: EntityKey {
+            kind: EntityKind::Rollout,
+            namespace: "n".to_owned(),
+            name: "w".to_owned(),
+        },
+        state: Standing::Steps,
+        message: Some("m".to_owned()),
+        open: true,
+        sizes: Some(Sizes { from: 0, to: 4 }),
+        steps: vec![SavedStep {
+            id: StepId("a".to_owned()),
+            name: "batch 1".to_owned(),
+            effects: vec!["e".to_owned()],
+        }],
+        objects: vec![object],
+    };
+    let target = SavedTarget {
+        target: "t".to_owned(),
+        cluster: "c".to_owned(),
+        plan: "p".to_owned(),
+        record: Some("r".to_owned()),
+        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        expires: "2026-01-02T00:00:00Z".parse().unwrap(),
+        digest: String::new(),
+        publications: vec!["w-v1".to_owned()],
+        entities: vec![entity],
+    };
+    let (tool, project) = ("tranche".to_owned(), "root".to_owned());
+    let plan = SavedPlan { format: 1, tool, project, digest: String::new(), targets: vec![target] };
+    let value = serde_json::to_value(plan.sealed()).unwrap();
+    fits(&value, &saved_schema(), "");
+    let mut wrong = value;
+    wrong["targets"][0]["entities"][0]["objects"][0]["operation"] = "other".into();
+    assert!(std::panic::catch_unwind(|| fits(&wrong, &saved_schema(), "")).is_err());
+}
+
+#[test]
+fn the_schemas_in_the_repository_are_those_of_the_code() {
+    for (file, schema) in [("plan.json", json_schema()), ("saved-plan.json", saved_schema())] {
+        let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "schemas", file].iter().collect();
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        assert_eq!(text, std::fs::read_to_string(path).unwrap(), "`tranche schema --all schemas`");
+    }
 }

@@ -199,7 +199,9 @@ fn a_planted_value_shows_in_nothing_that_is_printed_written_or_recorded() {
     let digest = Digest::of_bytes(&full).as_str().trim_start_matches("sha256:").to_owned();
     assert!(comment.contains(&format!("SHA-256 <code>{digest}</code>")), "{comment}");
     clean("the full diff", &std::fs::read_to_string(stage.path().join("plan.diff")).unwrap());
-    quiet(stage.run(&["apply", "--wait", "10m", "--summary", "summary.json"])).ends(0);
+    saves_clean(&stage);
+    let apply = ["apply", "--plan", "plan.json", "--wait", "10m", "--summary", "summary.json"];
+    quiet(stage.run(&apply)).ends(0);
     clean("the summary", &std::fs::read_to_string(stage.path().join("summary.json")).unwrap());
     // The secrets reached the cluster as they are.
     let world = stage.world();
@@ -213,9 +215,34 @@ fn a_planted_value_shows_in_nothing_that_is_printed_written_or_recorded() {
     stage.commit(&[("objects.yaml", &changed(&newer)), ("queue.yaml", &changed(&application("")))]);
     read_all(&stage, 0);
     quiet(stage.run(&["plan"])).says("<redacted, changed>");
-    quiet(stage.run(&["apply", "--wait", "10m"])).ends(0);
+    saves_clean(&stage);
+    // Once more another value: what is stale says nothing of either.
+    let newest = changed(&newer).replace(MARK, &format!("3{MARK}"));
+    stage.commit(&[("objects.yaml", &newest)]);
+    quiet(stage.run(&["apply", "--plan", "plan.json"])).ends(6).says("values that are not shown");
+    saves_clean(&stage);
+    quiet(stage.run(&["apply", "--plan", "plan.json", "--wait", "10m"])).ends(0);
     read_all_done(&stage);
     record_is_clean(&stage);
+}
+
+/// A saved plan holds no secret, nor a digest of one: none of a single value, and
+/// none of the values of an object.
+fn saves_clean(stage: &Stage) {
+    quiet(stage.run(&["plan", "--out", "plan.json"])).ends(0).says("redacted");
+    let text = std::fs::read_to_string(stage.path().join("plan.json")).unwrap();
+    clean("the saved plan", &text);
+    assert!(text.contains("<redacted>"), "{text}");
+    for place in ["data", "stringdata", "env", "map", "arg", "appenv"] {
+        for value in [canary(place), encoded(place)] {
+            let json = serde_json::Value::from(value.clone()).to_string();
+            for bytes in [value, json] {
+                let digest = Digest::of_bytes(bytes.as_bytes());
+                let hex = digest.as_str().trim_start_matches("sha256:");
+                assert!(!text.contains(hex.get(..12).unwrap()), "{place}: {text}");
+            }
+        }
+    }
 }
 
 /// What reads the record, once nothing is to be done.

@@ -29,6 +29,7 @@ mod race;
 mod rebuild;
 mod record;
 mod recover;
+mod reviewed;
 mod rounds;
 mod seeds;
 mod sigkill;

@@ -82,6 +82,26 @@ fn more_than_half_goes_only_by_a_word_of_its_own() {
 }
 
 #[test]
+fn what_a_saved_plan_deletes_was_reviewed_with_it() {
+    let stage = four();
+    for file in ["a.yaml", "b.yaml", "c.yaml"] {
+        stage.remove(file);
+    }
+    let plan = stage.path().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    stage.run(&["plan", "--out", plan]).ends(77);
+    assert!(!std::path::Path::new(plan).exists(), "what is refused is not saved");
+    stage.run(&["plan", "--allow-prune", "--out", plan]).ends(0);
+    // Something else has gone from the plan since: that was not reviewed.
+    stage.remove("d.yaml");
+    stage.run(&["apply", "--plan", plan, "--wait", "1m"]).ends(6);
+    assert_eq!(names(&stage).len(), 4);
+    stage.commit(&[("d.yaml", &config("d"))]);
+    stage.run(&["apply", "--plan", plan, "--wait", "1m"]).ends(0);
+    assert_eq!(names(&stage), ["d"]);
+}
+
+#[test]
 fn a_plan_that_renders_nothing_any_more_deletes_nothing_just_so() {
     let stage = four();
     for file in ["a.yaml", "b.yaml", "c.yaml", "d.yaml"] {

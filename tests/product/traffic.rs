@@ -66,7 +66,7 @@ spec:
 }
 
 /// `web-v1` serves with four pods behind the route.
-fn serving() -> Stage {
+pub fn serving() -> Stage {
     let stage = Stage::with(&[
         (APPLICATION, &web("6.7.0", 4, &[])),
         (ROLLOUT, &canary("web-v1", &[])),
@@ -77,7 +77,7 @@ fn serving() -> Stage {
     stage
 }
 
-fn upgrade(stage: &Stage, more: &[&str]) {
+pub fn upgrade(stage: &Stage, more: &[&str]) {
     stage.commit(&[(APPLICATION, &web("6.7.1", 4, &[])), (ROLLOUT, &canary("web-v2", more))]);
 }
 

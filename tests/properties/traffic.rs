@@ -48,6 +48,7 @@ impl Plan {
             drain_seconds: self.drain,
             steps: self.steps.iter().map(step).collect(),
             document: Some(route()),
+            document_file: None,
         };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }

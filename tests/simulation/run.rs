@@ -68,7 +68,7 @@ impl Sim {
                 let options = Options {
                     wait: start.wait.map(Duration::from_secs),
                     accept_rewind: start.accept_rewind,
-                    allow_prune: false,
+                    ..Options::default()
                 };
                 let report = Engine::remembering(&ports, &target, options, memo).apply().await;
                 handle.say(|| format!("ends: {:?}", report.class()));

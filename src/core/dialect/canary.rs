@@ -180,6 +180,7 @@ pub(super) fn translate(
             .unwrap_or(DEFAULT_DRAIN_SECONDS),
         steps: steps.iter().map(step).collect::<Result<_, InputError>>()?,
         document: None,
+        document_file: None,
     };
     if let Some(total) = plan.target_size.filter(|size| u64::from(*size) <= INT32)
         && let Err(error) = translated.pods(total)

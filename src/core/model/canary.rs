@@ -22,6 +22,8 @@ pub struct Canary {
     /// known, and then no longer among the plan's plain objects: an object has
     /// one owner.
     pub document: Option<Value>,
+    /// The file of that document.
+    pub document_file: Option<String>,
 }
 
 /// One step of a canary.
@@ -127,6 +129,7 @@ mod tests {
             drain_seconds: 5,
             steps: steps.iter().map(step).collect(),
             document: None,
+            document_file: None,
         }
     }
 

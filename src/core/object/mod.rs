@@ -8,6 +8,7 @@ mod definition;
 mod extract;
 pub mod fields;
 mod learned;
+mod leaves;
 mod live;
 mod managed;
 mod merge;
@@ -22,6 +23,7 @@ pub use compare::{Change, compare, unchanged, unchanged_except};
 pub use definition::{defines, is_namespaced};
 pub use extract::{extract, holds};
 pub use fields::{FieldSet, Step, fields_beside, fields_of, path_text};
+pub use leaves::{allotted, leaves};
 pub use live::Live;
 pub use managed::{
     ManagedEntry, Operation, managed_of, owned_by, same_managed, same_owners, write_managed,

@@ -36,9 +36,11 @@ pub fn claim(
         }
         let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
         if let Some(at) = at {
-            let mut body = Arc::unwrap_or_clone(plan.objects.remove(at).body);
+            let plain = plan.objects.remove(at);
+            let mut body = Arc::unwrap_or_clone(plain.body);
             body["metadata"]["namespace"] = json!(own);
             canary.document = Some(body);
+            canary.document_file = Some(plain.place.file);
         } else if let Some(why) = missing(&object, &key, rendered) {
             errors.push(format!("{place}: {why}"));
             continue;

@@ -29,4 +29,4 @@ pub use locate::{Location, checkout, default_branch, locate};
 pub use remote::GitRemote;
 pub use store::{GitStore, Identity};
 pub use url::RemoteUrl;
-pub use worktree::worktree_files;
+pub use worktree::{blob_id, worktree_files};

@@ -6,6 +6,7 @@
 use super::path::check_component;
 use crate::core::model::PlanFile;
 use crate::port::RemoteError;
+use git2::{ObjectType, Oid};
 use std::path::Path;
 
 const DEEPEST: usize = 200;
@@ -64,6 +65,12 @@ fn walk(
         files.push(PlanFile { path: shown, bytes });
     }
     Ok(())
+}
+
+/// The id of the blob that bytes would be in a repository.
+#[must_use]
+pub fn blob_id(bytes: &[u8]) -> Option<String> {
+    Oid::hash_object(ObjectType::Blob, bytes).ok().map(|id| id.to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,236 @@
+//! What a saved plan permits, and where the values of its patches come from.
+//! Owns that nothing else is begun under one; what is permitted is decided by
+//! [`approval`](crate::core::approval).
+
+use super::outcome::Halt;
+use super::planned::WORKTREE;
+use super::reading::known;
+use super::{Class, Engine, Reading, RunError};
+use crate::core::approval::{SavedObject, Source, leads_back};
+use crate::core::decide::{Act, application_of};
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::render::ApplicationKey;
+use crate::core::secrecy::redacted;
+use crate::core::strategy::{Effect, EntityKey, EntityKind, StepId};
+use crate::port::{Clock, CommitId, Objects, Ports, Remote};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a person does about a plan that is stale.
+pub(super) const REVIEW_AGAIN: &str =
+    "`tranche plan --out FILE` again, have it reviewed, and apply that file";
+
+/// The part of a saved plan that a run is held to.
+#[derive(Clone, Debug, Default)]
+pub struct Approved {
+    /// The steps that were reviewed.
+    pub steps: BTreeSet<StepId>,
+    /// The plan commit that was compared with what was reviewed.
+    pub plan: String,
+    /// The blobs that the values of each object came from in that commit.
+    pub sources: BTreeMap<ObjectRef, Vec<Source>>,
+}
+
+/// What a saved plan names besides steps and patches.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The project's id.
+    pub project: String,
+    /// The cluster's uid.
+    pub cluster: String,
+    /// The record's tip.
+    pub record: Option<String>,
+    /// The target's time.
+    pub now: Timestamp,
+}
+
+/// Where the objects of an entity come from.
+#[derive(Default)]
+struct Origins {
+    /// What all of them come from.
+    common: BTreeSet<Source>,
+    /// What one comes from, by kind and name.
+    own: BTreeMap<(KindRef, String), Source>,
+}
+
+impl Origins {
+    fn of(&self, object: &ObjectRef) -> Vec<Source> {
+        let own = self.own.get(&(object.kind_ref(), object.name.clone()));
+        self.common.iter().chain(own).cloned().collect()
+    }
+}
+
+impl<P: Ports> Engine<'_, P> {
+    /// The cluster's uid: what tells it from every other.
+    ///
+    /// # Errors
+    /// Fails if it cannot be read.
+    pub async fn cluster(&self) -> Result<String, RunError> {
+        self.cluster_uid().await
+    }
+
+    pub(super) async fn seen(&self, reading: &Reading) -> Result<Seen, RunError> {
+        Ok(Seen {
+            project: reading.project.clone(),
+            cluster: self.cluster_uid().await?,
+            record: reading.tip.as_ref().map(|tip| tip.commit.0.clone()),
+            now: self.ports.clock().now().await?,
+        })
+    }
+
+    /// Refuses what was not reviewed. The way back after a failure or an abort
+    /// needs no review.
+    pub(super) fn was_reviewed(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        act: &Act,
+    ) -> Result<(), Halt> {
+        let Some(approved) = &self.options.approved else { return Ok(()) };
+        if leads_back(act.step.kind, act.record.ending) {
+            return Ok(());
+        }
+        let stale = |message| RunError::new(Class::Stale, message, REVIEW_AGAIN).into();
+        if !approved.steps.contains(act.step.id()) {
+            let id = act.step.id();
+            return Err(stale(format!("{key}: step {id} is not in the plan that was reviewed")));
+        }
+        if reading.plan_commit.0 == approved.plan {
+            return Ok(());
+        }
+        // The plan has moved on since it was compared. Ids cover all that a step
+        // does but for what is not shown.
+        let origins = self.origins(reading, key, act)?;
+        for effect in &act.step.effects {
+            let Effect::Write { object, side, .. } = effect else { continue };
+            let Some((body, _)) = act.table.get(*side, object) else { continue };
+            if redacted(&object.kind, body) == *body {
+                continue;
+            }
+            let known = approved.sources.get(object).map(Vec::as_slice).unwrap_or_default();
+            let other = origins.of(object).into_iter();
+            let mut other = other.filter(|now| known.iter().all(|k| k.blob != now.blob));
+            if let Some(source) = other.next() {
+                return Err(stale(format!(
+                    "{key}: {object} has values that are not shown, and {} has changed while this \
+                     ran",
+                    source.path
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the files that each patch comes from.
+    pub(super) fn name_sources(
+        &self,
+        reading: &Reading,
+        key: &EntityKey,
+        act: &Act,
+        patches: &mut [SavedObject],
+    ) -> Result<(), RunError> {
+        if patches.is_empty() {
+            return Ok(());
+        }
+        let origins = self.origins(reading, key, act)?;
+        for patch in patches {
+            patch.sources = origins.of(&patch.object);
+        }
+        Ok(())
+    }
+
+    fn origins(&self, reading: &Reading, key: &EntityKey, act: &Act) -> Result<Origins, RunError> {
+        let step_plan = CommitId(act.step_plan.clone());
+        let application =
+            |name: &str| ApplicationKey { namespace: key.namespace.clone(), name: name.to_owned() };
+        let mut origins = Origins::default();
+        match key.kind {
+            EntityKind::Objects => self.of_documents(&step_plan, key, &mut origins)?,
+            EntityKind::Application => {
+                self.of_application(&step_plan, &application(&key.name), &mut origins)?;
+            }
+            EntityKind::Rollout => {
+                let snapshot = self.snapshot(reading);
+                for revision in [&act.record.source, &act.record.target].into_iter().flatten() {
+                    let name = application(application_of(&revision.name));
+                    let all = known(reading, &snapshot, &name.namespace, &name.name)?;
+                    let Some(found) = all.iter().find(|r| r.revision == revision.name) else {
+                        continue;
+                    };
+                    let commit = CommitId(found.plan_commit.clone());
+                    self.of_application(&commit, &name, &mut origins)?;
+                }
+                self.of_route(&step_plan, key, &mut origins)?;
+            }
+        }
+        Ok(origins)
+    }
+
+    fn of_documents(
+        &self,
+        commit: &CommitId,
+        key: &EntityKey,
+        origins: &mut Origins,
+    ) -> Result<(), RunError> {
+        let loaded = self.loaded(commit)?;
+        let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
+        let Some(plain) = loaded.plain.get(&key.namespace) else { return Ok(()) };
+        // Many documents share a file.
+        let mut known: BTreeMap<&str, Source> = BTreeMap::new();
+        for object in plain.objects.iter().filter_map(|place| loaded.plan.objects.get(*place)) {
+            let Some(reference) = ObjectRef::of(&object.body) else { continue };
+            let file = object.place.file.as_str();
+            let source = match known.get(file) {
+                Some(source) => source.clone(),
+                None => self.source(commit, file)?,
+            };
+            known.insert(file, source.clone());
+            origins.own.insert((reference.kind_ref(), reference.name), source);
+        }
+        Ok(())
+    }
+
+    fn of_application(
+        &self,
+        commit: &CommitId,
+        key: &ApplicationKey,
+        origins: &mut Origins,
+    ) -> Result<(), RunError> {
+        let loaded = self.loaded(commit)?;
+        let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
+        let index = loaded.applications.get(key).map(|application| application.index);
+        let plan = index.and_then(|index| loaded.plan.applications.get(index));
+        let templates = loaded.plan.templates.iter().map(|template| &template.path);
+        for path in plan.iter().map(|plan| &plan.place.file).chain(templates) {
+            origins.common.insert(self.source(commit, path)?);
+        }
+        Ok(())
+    }
+
+    /// The document of the route that a rollout drives.
+    fn of_route(
+        &self,
+        commit: &CommitId,
+        key: &EntityKey,
+        origins: &mut Origins,
+    ) -> Result<(), RunError> {
+        let loaded = self.loaded(commit)?;
+        let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
+        let canary = self.rollout_in(loaded, key).and_then(|rollout| rollout.canary.as_ref());
+        let Some(canary) = canary else { return Ok(()) };
+        let Some(file) = &canary.document_file else { return Ok(()) };
+        let route = crate::core::traffic::route(&key.namespace, &canary.route);
+        origins.own.insert((route.kind_ref(), route.name), self.source(commit, file)?);
+        Ok(())
+    }
+
+    fn source(&self, commit: &CommitId, path: &str) -> Result<Source, RunError> {
+        let blob = if commit.0 == WORKTREE {
+            let loaded = self.loaded(commit)?;
+            loaded.as_ref().as_ref().ok().and_then(|loaded| loaded.blobs.get(path).cloned())
+        } else {
+            self.ports.remote().objects().entry(commit, path)?
+        };
+        Ok(Source { path: path.to_owned(), blob: blob.unwrap_or_default() })
+    }
+}
