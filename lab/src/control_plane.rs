@@ -153,6 +153,12 @@ impl ControlPlane {
         PathBuf::from(kubeconfig_path(&self.directory, user))
     }
 
+    /// Where the API server keeps its objects: etcd's gateway for HTTP.
+    #[must_use]
+    pub fn etcd(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.etcd)
+    }
+
     /// The admin's bearer token.
     #[must_use]
     pub fn token(&self) -> String {

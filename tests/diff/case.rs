@@ -32,7 +32,8 @@
 //!
 //! A request is `APPLY`, `MERGE`, `STRATEGIC`, `JSON`, `PUT`, `POST` or
 //! `DELETE` of a path: `v1/configmaps/a` is in the case's namespace, one with a
-//! leading slash is as it stands. `{ns}` is the case's namespace, everywhere, and `{large}`
+//! leading slash is as it stands. `STORE` puts the body under a key of etcd, as
+//! an older API server has left it. `{ns}` is the case's namespace, everywhere, and `{large}`
 //! a text of 300,000 bytes.
 
 use serde_json::Value;

@@ -125,12 +125,14 @@ cases! {
         c31b_immutable_job "31b-immutable-job.yaml"
         c31c_immutable_claims "31c-immutable-claims.yaml"
         c33_new_kind "33-new-kind.yaml"
+        c34_no_dry_runs "34-no-dry-runs.yaml"
         c35_webhook_down "35-webhook-down.yaml"
         c36_read_only "36-read-only.yaml"
         c36b_read_only_defaults "36b-read-only-defaults.yaml"
         c37_broken_api "37-broken-api.yaml"
         c39_too_large "39-too-large.yaml"
         c40_finalizer "40-finalizer.yaml"
+        c40b_finalizer_pruned "40b-finalizer-pruned.yaml"
         c47_custom_lists "47-custom-lists.yaml"
     }
 }

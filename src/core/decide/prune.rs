@@ -2,8 +2,9 @@
 //! be deleted for that and what stays; it must never choose an object whose
 //! inventory, label, owner and uid do not agree.
 
+use super::leaving::held;
 use super::open::not_compiled;
-use super::{Act, Decision, Entry, Refusal};
+use super::{Act, Decision, Entry, Idle, Refusal, is_leaving};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, OpenStep, Owned};
 use crate::core::strategy::{
@@ -58,15 +59,19 @@ pub struct Pruning {
     pub act: Option<Box<Act>>,
     /// Why it must not begin.
     pub refusal: Option<Refusal>,
+    /// What is being deleted already, and what holds it.
+    pub held: Vec<String>,
 }
 
 impl Pruning {
     /// As a decision; none if there is nothing to do.
     #[must_use]
     pub fn decision(self) -> Option<Decision> {
-        match self.refusal {
-            Some(refusal) => Some(Decision::Refuse(refusal)),
-            None => self.act.map(Decision::Act),
+        match (self.refusal, self.act) {
+            (Some(refusal), _) => Some(Decision::Refuse(refusal)),
+            (None, Some(act)) => Some(Decision::Act(act)),
+            (None, None) if self.held.is_empty() => None,
+            (None, None) => Some(Decision::Idle(Idle::Waiting { reason: self.held.join("; ") })),
         }
     }
 }
@@ -74,34 +79,33 @@ impl Pruning {
 /// The step that deletes what the plan leaves out.
 #[must_use]
 pub fn decide_prune(view: &PruneView<'_>) -> Pruning {
-    let mut gone = Vec::new();
-    let mut warnings = Vec::new();
+    let (mut gone, mut warnings, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
     for (owned, live) in view.left_out {
+        if is_leaving(live) {
+            leaving.extend(held(&owned.object, live));
+            continue;
+        }
         match keeps(view.key, owned, live) {
             None => gone.push((owned.object.clone(), owned.uid.clone())),
-            Some("") => {}
             Some(why) => warnings.push(format!("{} stays: {why}", owned.object)),
         }
     }
     let refusal = (!view.allowed && gone.len() * 2 > view.owned).then(|| too_many(view, &gone));
     let Some(step) = step(view.project, view.target, view.key, view.record, gone) else {
-        return Pruning::default();
+        return Pruning { held: leaving, ..Pruning::default() };
     };
     let step_plan = view.plan_commit.to_owned();
     let mut act = Act::bare(Entry::Fresh, step, view.record.clone(), step_plan);
     act.warnings = warnings;
-    Pruning { act: Some(Box::new(act)), refusal }
+    Pruning { act: Some(Box::new(act)), refusal, held: leaving }
 }
 
-/// Why an object stays; without words where it is going already.
+/// Why an object stays, if it does.
 fn keeps(key: &EntityKey, owned: &Owned, live: &Value) -> Option<&'static str> {
     let text = |path: &str| at(live, path).and_then(Value::as_str);
     let of = |map: &str, key: &str| at(live, map)?.get(key)?.as_str();
     let word = of("/metadata/annotations", ANNOTATION_PRUNE);
     let kind = owned.object.kind_ref();
-    if at(live, "/metadata/deletionTimestamp").is_some() {
-        return Some("");
-    }
     if text("/metadata/uid") != Some(&owned.uid) {
         return Some("it is not the one that was applied, somebody has created it anew");
     }
