@@ -5,7 +5,7 @@ use super::observe::Record;
 use super::planned::Loaded;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{PruneView, Pruning, decide_prune};
-use crate::core::object::{Live, ObjectRef};
+use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{EntityRecord, Owned, names};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{EntityKey, EntityKind};
@@ -35,16 +35,27 @@ impl<P: Ports> Engine<'_, P> {
         }
         let loaded = reading.loaded()?;
         let inventory = snapshot.inventory(key)?;
-        let left_out: Vec<&Owned> = inventory
+        // The same object may be in the plan by another version of its kind, or by
+        // another group.
+        let twins = |owned: &Owned| -> Vec<&ObjectRef> {
+            wanted.iter().filter(|other| is_twin(other, &owned.object)).copied().collect()
+        };
+        let left_out: Vec<(&Owned, Vec<&ObjectRef>)> = inventory
             .objects
             .iter()
             .filter(|owned| !wanted.contains(&owned.object) && !loaded.has(&owned.object))
+            .map(|owned| (owned, twins(owned)))
             .collect();
         let mut live = Live::default();
-        self.look_at(left_out.iter().map(|owned| &owned.object), &mut live).await?;
+        let looked = left_out
+            .iter()
+            .flat_map(|(owned, twins)| std::iter::once(&owned.object).chain(twins.iter().copied()));
+        self.look_at(looked, &mut live).await?;
+        let uid = |object: &ObjectRef| at(live.get(object)?, "/metadata/uid")?.as_str();
         let left_out: Vec<_> = left_out
             .into_iter()
-            .filter_map(|owned| Some((owned.clone(), live.shared(&owned.object)?)))
+            .filter(|(owned, twins)| !twins.iter().any(|twin| uid(twin) == Some(&owned.uid)))
+            .filter_map(|(owned, _)| Some((owned.clone(), live.shared(&owned.object)?)))
             .collect();
         Ok(decide_prune(&PruneView {
             key,
@@ -85,4 +96,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         Ok(left)
     }
+}
+
+/// Whether two names may be of one object.
+fn is_twin(one: &ObjectRef, other: &ObjectRef) -> bool {
+    (&one.kind, &one.namespace, &one.name) == (&other.kind, &other.namespace, &other.name)
 }

@@ -36,7 +36,14 @@ impl Inventory {
         let before = self.objects.into_iter().map(|owned| (owned.object, Some(owned.uid)));
         let all: BTreeMap<ObjectRef, Option<String>> =
             before.chain(looked_at.iter().cloned()).collect();
-        let objects = all.into_iter().filter_map(|(object, uid)| Some(Owned { object, uid: uid? }));
+        let names: BTreeMap<&String, &ObjectRef> =
+            looked_at.iter().filter_map(|(object, uid)| Some((uid.as_ref()?, object))).collect();
+        let objects = all.iter().filter_map(|(object, uid)| {
+            let uid = uid.as_ref()?;
+            // An object has one name: that of the version it was looked at by last.
+            let named = names.get(uid).is_none_or(|name| *name == object);
+            named.then(|| Owned { object: object.clone(), uid: uid.clone() })
+        });
         Self { format: FORMAT, objects: objects.collect() }
     }
 
@@ -58,4 +65,26 @@ pub fn names<'a>(sorted: impl Iterator<Item = &'a ObjectRef>) -> Digest {
         }
     }
     Digest::of_bytes(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::object::KindRef;
+
+    #[test]
+    fn what_is_gone_leaves_and_what_has_another_version_is_one_object() {
+        let named = |version: &str, name: &str| {
+            ObjectRef::new(&KindRef::new(version, "Widget"), Some("default"), name)
+        };
+        let uid = |uid: &str| Some(uid.to_owned());
+        let first = [(named("x/v1", "a"), uid("1")), (named("x/v1", "b"), uid("2"))];
+        let inventory = Inventory::default().seen(&first);
+        assert_eq!(inventory.objects.len(), 2);
+        let then = [(named("x/v2", "a"), uid("1")), (named("x/v1", "b"), None)];
+        let inventory = inventory.seen(&then);
+        let left: Vec<_> = inventory.objects.iter().map(|owned| &owned.object).collect();
+        assert_eq!(left, [&named("x/v2", "a")]);
+        assert_eq!(inventory.names(), names([named("x/v2", "a")].iter()));
+    }
 }
