@@ -3,14 +3,17 @@
 //! any object; it must never know of rollouts.
 
 mod at;
+mod base64;
 mod compare;
 mod definition;
+pub mod encoding;
 mod extract;
 pub mod fields;
 mod live;
 mod managed;
 mod merge;
 mod proof;
+mod quantity;
 mod reference;
 pub mod schema;
 
@@ -25,4 +28,5 @@ pub use managed::{
 };
 pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of, without};
 pub use proof::proven;
+pub use quantity::billionths;
 pub use reference::{KindRef, ObjectRef};
