@@ -86,6 +86,15 @@ impl ControlPlane {
     ///
     /// A log that cannot be read.
     pub fn requests(&self, user: User) -> Result<Vec<Request>, Error> {
+        self.requests_of(user.name())
+    }
+
+    /// The same of whoever the log calls so, such as a service account.
+    ///
+    /// # Errors
+    ///
+    /// A log that cannot be read.
+    pub fn requests_of(&self, name: &str) -> Result<Vec<Request>, Error> {
         let path = self.audit_log();
         let log = std::fs::read_to_string(&path).map_err(|cause| Error::file(&path, cause))?;
         // The last line may be half written.
@@ -96,7 +105,7 @@ impl ControlPlane {
                 serde_json::from_str(line).map_err(|cause| Error::file(&path, cause))?;
             if line.pointer("/stage").and_then(Value::as_str) == Some("ResponseComplete") {
                 let request = Request::read(&line);
-                if request.user == user.name() {
+                if request.user == name {
                     found.push(request);
                 }
             }

@@ -1,16 +1,19 @@
 //! What the plan leaves out of what was applied as it stands. Owns which reads
 //! that rests on; it must never take a read that failed for an absence.
 
+use super::concurrently::concurrently;
 use super::observe::Record;
 use super::planned::Loaded;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{PruneView, Pruning, decide_prune};
-use crate::core::object::{Live, ObjectRef, at};
+use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Owned, names};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::{EntityKey, EntityKind};
-use crate::port::Ports;
+use crate::port::{Cluster, ClusterError, ClusterProblem, Ports};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 impl<P: Ports> Engine<'_, P> {
     /// What is to be deleted of an entity, by its record as it is once the plan is
@@ -46,17 +49,9 @@ impl<P: Ports> Engine<'_, P> {
             .filter(|owned| !wanted.contains(&owned.object) && !loaded.has(&owned.object))
             .map(|owned| (owned, twins(owned)))
             .collect();
-        let mut live = Live::default();
-        let looked = left_out
-            .iter()
-            .flat_map(|(owned, twins)| std::iter::once(&owned.object).chain(twins.iter().copied()));
-        self.look_at(looked, &mut live).await?;
-        let uid = |object: &ObjectRef| at(live.get(object)?, "/metadata/uid")?.as_str();
-        let left_out: Vec<_> = left_out
-            .into_iter()
-            .filter(|(owned, twins)| !twins.iter().any(|twin| uid(twin) == Some(&owned.uid)))
-            .filter_map(|(owned, _)| Some((owned.clone(), live.shared(&owned.object)?)))
-            .collect();
+        let reads = left_out.iter().map(|(owned, twins)| self.left(owned, twins));
+        let left_out = concurrently(reads).await.into_iter().filter_map(Result::transpose);
+        let left_out = left_out.collect::<Result<Vec<_>, _>>()?;
         Ok(decide_prune(&PruneView {
             key,
             project: &reading.project,
@@ -67,6 +62,27 @@ impl<P: Ports> Engine<'_, P> {
             plan_commit: &reading.plan_commit.0,
             allowed: self.options.allow_prune,
         }))
+    }
+
+    /// An object of an inventory as it is, if it is there and is none of the plan's
+    /// under another name.
+    async fn left(
+        &self,
+        owned: &Owned,
+        twins: &[&ObjectRef],
+    ) -> Result<Option<(Owned, Arc<Value>)>, ClusterError> {
+        for twin in twins {
+            let live = self.read_by_name(twin).await?;
+            let uid = live.as_ref().and_then(|live| at(live, "/metadata/uid")?.as_str());
+            if uid == Some(&owned.uid) {
+                return Ok(None);
+            }
+        }
+        match self.ports.cluster().get(&owned.object).await {
+            // Of a kind that is served no more there is nothing to be seen.
+            Err(error) if matches!(error.problem, ClusterProblem::NoKind(_)) => Ok(None),
+            found => Ok(found?.map(|live| (owned.clone(), live))),
+        }
     }
 
     /// Entities of the record that the plan has no more, and that have objects

@@ -4,10 +4,12 @@
 use super::anchor::exactly_or_taking;
 use super::{Class, Engine, Reading, RunError};
 use crate::core::diff::{Note, Outcome, cleaned};
-use crate::core::object::{Applier, ObjectRef, apply, refilled};
+use crate::core::object::{Applier, ObjectRef, apply, encoding, refilled};
 use crate::core::ownership::{Contested, Write, Yielded, applied_before, clash};
 use crate::core::strategy::{Driven, EntityKey, FIELD_MANAGER, beside_others, epoch_of, unmarked};
-use crate::port::{Access, Cluster, ClusterError, ClusterProblem, CommitId, Ports, WriteMode};
+use crate::port::{
+    Access, Cluster, ClusterError, ClusterProblem, CommitId, FieldConflict, Ports, WriteMode,
+};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -211,8 +213,10 @@ impl Trial {
             }
             problem if self.barred => {
                 notes.push(Note::Unverified { why: reason(problem) });
-                // An apply would meet the webhook too.
-                refusal = refusal.filter(|_| matches!(problem, ClusterProblem::Webhook(_)));
+                // An apply would meet the webhook too, or the others.
+                refusal = refusal
+                    .filter(|_| matches!(problem, ClusterProblem::Webhook(_)))
+                    .or_else(|| self.refused(object));
             }
             ClusterProblem::Forbidden(why) => {
                 notes.push(Note::Invalid { why: why.clone() });
@@ -225,19 +229,38 @@ impl Trial {
         Shown { after: Arc::new(self.merged(object, live)), notes, refusal }
     }
 
-    /// The live object with the desired state merged into it: without defaults
-    /// for what is new, and whoever owns what.
+    /// The live object with the desired state merged into it, in the spelling
+    /// that the server stores: without defaults for what is new, and whoever owns
+    /// what.
     fn merged(&self, object: &ObjectRef, live: Option<&Value>) -> Value {
         let applier = Applier { manager: FIELD_MANAGER, force: true, time: "" };
-        match apply(&object.kind_ref(), live, &self.state, &applier) {
+        let kind = object.kind_ref();
+        let mut merged = match apply(&kind, live, &self.state, &applier) {
             Ok(applied) => match (live, &self.before) {
                 (Some(live), Some(before)) => {
-                    refilled(&object.kind_ref(), live, before, &applied.object, FIELD_MANAGER)
+                    refilled(&kind, live, before, &applied.object, FIELD_MANAGER)
                 }
                 _ => applied.object,
             },
             Err(_) => self.state.clone(),
-        }
+        };
+        encoding::settle(&kind, &mut merged);
+        merged
+    }
+
+    /// Why an apply would be refused, whatever the server says: others own
+    /// fields, and the plan does not say what becomes of them.
+    fn refused(&self, object: &ObjectRef) -> Option<RunError> {
+        let refused = self.contested.iter().filter(|field| field.outcome == Outcome::Refused);
+        let fields: Vec<FieldConflict> = refused
+            .map(|found| FieldConflict {
+                field: found.field.clone(),
+                manager: found.manager.clone(),
+            })
+            .collect();
+        let (subject, refused) = (object.to_string(), !fields.is_empty());
+        let problem = ClusterProblem::Conflict(fields);
+        refused.then(|| ClusterError { subject, problem }.into())
     }
 }
 

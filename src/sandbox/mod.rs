@@ -4,17 +4,14 @@
 //! does not model it refuses with a 501 that says so.
 
 mod api;
-mod base64;
 mod clock;
 mod controllers;
 mod defaults;
 mod direct;
-mod encoding;
 mod fields;
 mod journal;
 mod kinds;
 mod pod_defaults;
-mod quantity;
 mod selector;
 mod status;
 mod store;

@@ -2,8 +2,8 @@
 //! printed only when somebody asks. Owns that laziness; it must never change
 //! what an answer says.
 
-use super::encoding;
 use super::fields::at;
+use crate::core::object::encoding;
 use crate::core::object::{KindRef, ManagedEntry, managed_of, update_of, write_managed};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};

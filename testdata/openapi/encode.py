@@ -5,7 +5,7 @@ Usage, in the repository's root:
 
     api=$(go mod download -json k8s.io/api@v0.36.3 | jq -r .Dir)
     meta=$(go mod download -json k8s.io/apimachinery@v0.36.3 | jq -r .Dir)
-    python3 testdata/openapi/encode.py "$api" "$meta" > src/sandbox/encoding.json
+    python3 testdata/openapi/encode.py "$api" "$meta" > src/core/object/encoding.json
 
 For each type of src/core/object/schema.json, the fields that are not pointers:
 

@@ -20,6 +20,7 @@ mod health;
 mod kills;
 mod late;
 mod race;
+mod reader;
 mod rebuilt;
 mod record;
 mod runs;

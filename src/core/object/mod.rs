@@ -3,8 +3,10 @@
 //! any object; it must never know of rollouts.
 
 mod at;
+mod base64;
 mod compare;
 mod definition;
+pub mod encoding;
 mod extract;
 pub mod fields;
 mod learned;
@@ -13,6 +15,7 @@ mod live;
 mod managed;
 mod merge;
 mod proof;
+mod quantity;
 mod reference;
 mod refill;
 pub mod schema;
@@ -30,6 +33,7 @@ pub use managed::{
 };
 pub use merge::{Applied, Applier, Conflict, apply, apply_to, update, update_of, without};
 pub use proof::proven;
+pub use quantity::billionths;
 pub use reference::{KindRef, ObjectRef};
 pub use refill::refilled;
 pub use twins::{Twins, twins};

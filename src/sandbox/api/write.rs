@@ -3,6 +3,7 @@
 
 use super::Answer;
 use super::route::{Place, Query};
+use crate::core::object::encoding;
 use crate::core::object::{
     self, Applier, Conflict, ManagedEntry, ObjectRef, at, same_owners, schema,
 };
@@ -11,9 +12,7 @@ use crate::sandbox::kinds::{Model, Resource};
 use crate::sandbox::status::Refusal;
 use crate::sandbox::stored::{Stored, drop_managed};
 use crate::sandbox::world::World;
-use crate::sandbox::{defaults, encoding, validate};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::sandbox::{defaults, validate};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,20 +147,8 @@ pub(in crate::sandbox) fn apply(
 
 /// Brings an object into the form that is stored, with its defaults.
 pub(super) fn fill(resource: &Resource, object: &mut Value) {
-    if resource.kind == "Secret" {
-        plain(object);
-    }
     encoding::settle(&resource.kind_ref(), object);
     defaults::fill(resource.kind, object);
-}
-
-/// A Secret's plain data are kept like the others.
-fn plain(secret: &mut Value) {
-    let plain = secret.as_object_mut().and_then(|secret| secret.remove("stringData"));
-    for (name, value) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
-        let value = STANDARD.encode(value.as_str().unwrap_or_default().as_bytes());
-        set(secret, &["data", name], json!(value));
-    }
 }
 
 fn without_status(resource: &Resource, object: &Value) -> Value {

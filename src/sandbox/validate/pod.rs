@@ -2,8 +2,8 @@
 //! people meet; what is left out here the real server may still refuse.
 
 use super::{Causes, amount_between, name, unsupported};
+use crate::core::object::billionths;
 use crate::sandbox::fields::text;
-use crate::sandbox::quantity::billionths;
 use serde_json::Value;
 
 /// Sources of a volume, in the order of the real server's checks.

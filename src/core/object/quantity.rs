@@ -37,7 +37,8 @@ pub(super) fn is_quantity(value: &Value) -> bool {
 }
 
 /// A quantity in billionths; none if it is no quantity, or beyond all bounds.
-pub(super) fn billionths(value: &Value) -> Option<i128> {
+#[must_use]
+pub fn billionths(value: &Value) -> Option<i128> {
     let Value::String(text) = canonical(value) else { return None };
     let (digits, exponent, unit) = parts(&text)?;
     let power = 10_i128.checked_pow(u32::try_from(exponent + 9).ok()?)?;

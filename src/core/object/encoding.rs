@@ -2,9 +2,10 @@
 //! and out again. Owns `encoding.json` (made by `testdata/openapi/encode.py`);
 //! it must never default or refuse anything.
 
-use super::{base64, quantity};
-use crate::core::object::KindRef;
-use crate::core::object::schema::{Node, StructType, shape_of};
+use super::schema::{Node, StructType, shape_of};
+use super::{KindRef, base64, quantity};
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,19 +18,39 @@ static FORMS: LazyLock<HashMap<String, Forms>> = LazyLock::new(|| {
 });
 
 /// Brings a whole object into that form.
-pub(super) fn settle(kind: &KindRef, object: &mut Value) {
+pub fn settle(kind: &KindRef, object: &mut Value) {
+    if *kind == KindRef::new("v1", "Secret") {
+        plain(object);
+    }
     walk(shape_of(kind), object);
 }
 
+/// A Secret's plain data are kept like the others.
+fn plain(secret: &mut Value) {
+    let Some(secret) = secret.as_object_mut() else { return };
+    let Some(Value::Object(plain)) = secret.remove("stringData") else { return };
+    let data = secret.entry("data").or_insert(Value::Null);
+    if data.is_null() {
+        *data = json!({});
+    }
+    let Some(data) = data.as_object_mut() else { return };
+    for (name, value) in plain {
+        let value = STANDARD.encode(value.as_str().unwrap_or_default().as_bytes());
+        data.insert(name, json!(value));
+    }
+}
+
 /// An object of this kind without any content: what a new one is compared to.
-pub(super) fn blank(kind: &KindRef) -> Value {
+#[must_use]
+pub fn blank(kind: &KindRef) -> Value {
     let mut object = json!({});
     settle(kind, &mut object);
     object
 }
 
 /// Why an object that its schema declares cannot be one of Go's all the same.
-pub(super) fn misfit(kind: &KindRef, object: &Value) -> Option<String> {
+#[must_use]
+pub fn misfit(kind: &KindRef, object: &Value) -> Option<String> {
     if *kind == KindRef::new("v1", "Secret") {
         let data = object.get("data").and_then(Value::as_object);
         let broken = data.into_iter().flatten().filter_map(|(_, value)| value.as_str());
@@ -151,6 +172,18 @@ mod tests {
                 assert!(ty.fields.contains_key(field), "{name}.{field}");
             }
         }
+    }
+
+    #[test]
+    fn a_secrets_plain_data_become_data_and_go_before_them() {
+        let kind = KindRef::new("v1", "Secret");
+        let mut object = json!({"data": {"a": "b2xk", "b": "b2xk"}, "stringData": {"a": "new"}});
+        settle(&kind, &mut object);
+        assert_eq!(object["data"], json!({"a": "bmV3", "b": "b2xk"}));
+        assert_eq!(object.get("stringData"), None);
+        let mut object = json!({"data": null, "stringData": {"a": "new"}});
+        settle(&kind, &mut object);
+        assert_eq!(object["data"], json!({"a": "bmV3"}));
     }
 
     #[test]
