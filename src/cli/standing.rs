@@ -4,11 +4,10 @@
 
 use super::exit::Failure;
 use crate::core::decide::{BatchState, RollingState, application_of, plan_gate};
-use crate::core::model::{OnDelete, Rollout, Target};
+use crate::core::model::{OnDelete, Plan, Rollout, Target};
 use crate::core::record::{Decisions, EntityRecord, Phase, inventory_path};
-use crate::core::render::ApplicationKey;
 use crate::core::strategy::EntityKind;
-use crate::engine::{Loaded, Snapshot};
+use crate::engine::Snapshot;
 use crate::port::Objects;
 use jiff::Timestamp;
 use std::rc::Rc;
@@ -46,14 +45,14 @@ pub struct Left {
 }
 
 impl Standing {
-    /// What is said of `record`; `plan` is none if it cannot be loaded, which
+    /// What is said of `record`; `plan` is none if it cannot be read, which
     /// then says nothing here.
     ///
     /// # Errors
     /// Fails on an inventory that is broken or of a newer format.
     pub fn of<O: Objects>(
         snapshot: &Snapshot<'_, O>,
-        plan: Option<&Loaded>,
+        plan: Option<&Plan>,
         target: &Target,
         record: Rc<EntityRecord>,
         decisions: &Decisions,
@@ -86,29 +85,29 @@ impl Standing {
 }
 
 /// The rollout of the plan that a record is of.
-fn rollout<'p>(plan: &'p Loaded, target: &Target, record: &EntityRecord) -> Option<&'p Rollout> {
-    plan.plan.rollouts.iter().find(|rollout| {
+fn rollout<'p>(plan: &'p Plan, target: &Target, record: &EntityRecord) -> Option<&'p Rollout> {
+    plan.rollouts.iter().find(|rollout| {
         let namespace = rollout.namespace.as_ref().unwrap_or(&target.namespace);
         rollout.name == record.entity.name && *namespace == record.entity.namespace
     })
 }
 
 /// Whether the plan still has what a record is of.
-fn planned(plan: &Loaded, target: &Target, record: &EntityRecord) -> bool {
+fn planned(plan: &Plan, target: &Target, record: &EntityRecord) -> bool {
     let key = &record.entity;
     match key.kind {
         EntityKind::Rollout => rollout(plan, target, record).is_some(),
-        EntityKind::Application => plan.applications.contains_key(&ApplicationKey {
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
+        EntityKind::Application => plan.applications.iter().any(|application| {
+            let namespace = application.namespace.as_ref().unwrap_or(&target.namespace);
+            application.name == key.name && *namespace == key.namespace
         }),
         // Which namespace an object without one is in depends on its kind.
-        EntityKind::Objects => !plan.plan.objects.is_empty(),
+        EntityKind::Objects => !plan.objects.is_empty(),
     }
 }
 
 fn frozen(
-    plan: &Loaded,
+    plan: &Plan,
     planned: bool,
     record: &EntityRecord,
     decisions: &Decisions,
@@ -133,17 +132,15 @@ fn frozen(
 }
 
 /// Whether the plan has let go of the application that a rollout moves.
-fn released(plan: &Loaded, record: &EntityRecord) -> bool {
-    record.target.as_ref().is_some_and(|target| {
-        plan.releases(&ApplicationKey {
-            namespace: record.entity.namespace.clone(),
-            name: application_of(&target.name).to_owned(),
-        })
-    })
+fn released(plan: &Plan, record: &EntityRecord) -> bool {
+    record
+        .target
+        .as_ref()
+        .is_some_and(|target| plan.releases(&record.entity.namespace, application_of(&target.name)))
 }
 
 /// Why the plan keeps the next batch back, if it does.
-fn gate(plan: &Loaded, target: &Target, record: &EntityRecord) -> Option<String> {
+fn gate(plan: &Plan, target: &Target, record: &EntityRecord) -> Option<String> {
     let state = record.state();
     let between =
         state.rolling == RollingState::RollingInBatches && state.batch == BatchState::BatchReady;

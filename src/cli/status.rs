@@ -10,7 +10,7 @@ use crate::core::decide::RollingState;
 use crate::core::escape::Paint;
 use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{EntityKind, StepKind};
-use crate::engine::{Snapshot, load_plan};
+use crate::engine::{Snapshot, load_documents};
 use crate::port::Remote;
 use serde_json::{Value, json};
 
@@ -22,8 +22,8 @@ pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure
         let tips = repository.remote.fetch(&target.record_branch).await?;
         let objects = repository.remote.objects();
         let snapshot = Snapshot::new(objects, tips.record);
-        // Gates are in the plan. One that cannot be loaded says nothing here.
-        let plan = load_plan(objects, &tips.plan, &target).ok();
+        // Gates are in the plan. One that cannot be read says nothing here.
+        let plan = load_documents(objects, &tips.plan).ok();
         for (record, decisions) in snapshot.rows()? {
             rows.push(Standing::of(&snapshot, plan.as_ref(), &target, record, &decisions)?);
         }

@@ -61,7 +61,9 @@ pub use assertion::Word;
 pub use command::{Commanded, Order, command};
 pub use memo::Memo;
 pub use outcome::{Class, Rest, RunError};
-pub use planned::{Loaded, RenderedApplication, load_files, load_plan, load_worktree, project};
+pub use planned::{
+    Loaded, RenderedApplication, load_documents, load_files, load_plan, load_worktree, project,
+};
 pub use preview::{Preview, PreviewEntity};
 pub use read_set::ReadSet;
 pub use reading::{Reading, Tip};

@@ -61,10 +61,7 @@ impl Loaded {
     /// Whether the plan has let go of an application that a rollout moves.
     #[must_use]
     pub fn releases(&self, key: &ApplicationKey) -> bool {
-        self.plan.applications.iter().any(|a| {
-            let there = a.namespace.as_deref().is_none_or(|n| n == key.namespace);
-            a.released && a.name == key.name && there
-        })
+        self.plan.releases(&key.namespace, &key.name)
     }
 }
 
@@ -287,6 +284,15 @@ pub fn load_plan<O: Objects>(
     target: &Target,
 ) -> Result<Loaded, RunError> {
     load_files(files(objects, commit)?, target).map_err(|text| invalid(&text))
+}
+
+/// The documents of a plan commit, of which nothing is rendered: enough to know
+/// what is in the plan, and its gates.
+///
+/// # Errors
+/// Fails if it cannot be read or a document is wrong.
+pub fn load_documents<O: Objects>(objects: &O, commit: &CommitId) -> Result<Plan, RunError> {
+    dialect::load(files(objects, commit)?).map_err(|errors| invalid(&errors.to_string()))
 }
 
 /// Loads a plan from files that are not committed; `blob` tells the id of the

@@ -44,6 +44,19 @@ fn what_has_left_the_plan_half_way_is_shown_frozen() {
 }
 
 #[test]
+fn a_plan_that_does_not_render_still_says_its_gates() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 0"]);
+    stage.apply_wait().ends(3);
+    stage.commit(&[(
+        APPLICATION,
+        &web("6.8.0", 4, &[]).replace("type: webservice", "type: webserver"),
+    )]);
+    stage.run(&["lint"]).ends(65);
+    stage.run(&["status"]).ends(0).says("  waiting: batchPartition is 0");
+}
+
+#[test]
 fn what_has_left_the_plan_and_still_runs_is_not_forgotten() {
     let stage = serving();
     stage.remove(ROLLOUT);

@@ -46,6 +46,18 @@ pub struct Plan {
     pub notices: Vec<Notice>,
 }
 
+impl Plan {
+    /// Whether it has let go of an application that a rollout moves. One that
+    /// names no namespace is of the target's.
+    #[must_use]
+    pub fn releases(&self, namespace: &str, application: &str) -> bool {
+        self.applications.iter().any(|a| {
+            let there = a.namespace.as_deref().is_none_or(|named| named == namespace);
+            a.released && a.name == application && there
+        })
+    }
+}
+
 /// A Kubernetes object that is applied as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlainObject {

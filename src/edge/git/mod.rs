@@ -9,6 +9,7 @@ mod cache;
 mod call;
 mod child;
 mod diagnose;
+mod directory;
 mod history;
 mod locate;
 mod maintain;

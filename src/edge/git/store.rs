@@ -1,6 +1,7 @@
 //! The object store behind [`Objects`]. Owns the open repository and how its
 //! failures read; reading, history and writing have files of their own.
 
+use super::directory::Directories;
 use super::{cache, history, read, write};
 use crate::core::model::PlanFile;
 use crate::core::secrecy::Veil;
@@ -36,6 +37,8 @@ pub struct GitStore {
     /// The root trees of commits that were looked at: a commit of the record
     /// may have a long message, and is looked at for each entity.
     pub(super) trees: RefCell<BTreeMap<CommitId, Oid>>,
+    /// What lies in them, and in the directories below.
+    pub(super) directories: Directories,
     /// Learns the secrets of every plan file that is read.
     veil: Veil,
 }
@@ -62,6 +65,7 @@ impl GitStore {
             identity: Identity::default(),
             is_cache: false,
             trees: RefCell::default(),
+            directories: Directories::default(),
             veil: Veil::new(),
         })
     }
