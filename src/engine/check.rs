@@ -15,7 +15,7 @@ use crate::core::strategy::{
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl<P: Ports> Engine<'_, P> {
     /// Asks for the rights that a step needs from an effect on, and dry-runs
@@ -110,7 +110,13 @@ impl<P: Ports> Engine<'_, P> {
         cursor: usize,
         live: &Live,
     ) -> Result<(), Halt> {
-        let mut asked = BTreeMap::new();
+        // Each once, the first that is missing is told.
+        let (mut known, mut asked) = (BTreeSet::new(), Vec::new());
+        let mut ask = |access: Access, what: &dyn ToString| {
+            if known.insert(access.clone()) {
+                asked.push((access, what.to_string()));
+            }
+        };
         for effect in act.step.effects.iter().skip(cursor) {
             let object = effect.object();
             // Nobody has a right to what is not known yet; the write has the word.
@@ -122,7 +128,7 @@ impl<P: Ports> Engine<'_, P> {
             {
                 let what = format!("{kind} of {object}");
                 let access = Access { verb: "list", kind, namespace: object.namespace.clone() };
-                asked.entry(access).or_insert(what);
+                ask(access, &what);
             }
             let verbs: &[&'static str] = match effect {
                 Effect::Await { .. } => &["get"],
@@ -133,7 +139,7 @@ impl<P: Ports> Engine<'_, P> {
             for verb in verbs.iter().copied() {
                 let access =
                     Access { verb, kind: object.kind_ref(), namespace: object.namespace.clone() };
-                asked.entry(access).or_insert_with(|| object.to_string());
+                ask(access, object);
             }
         }
         let answers = asked.into_iter().map(|(access, what)| self.granted(key, access, what));
