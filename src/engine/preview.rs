@@ -7,7 +7,7 @@ use super::sweep::Sweep;
 use super::trial::{Shown, Trial};
 use super::{Class, Engine, Reading, Rest, RunError};
 use crate::core::approval::{SavedObject, States};
-use crate::core::decide::{Act, Decision, Idle};
+use crate::core::decide::{Act, Decision, Idle, Pruning};
 use crate::core::diff::{Change, ObjectDiff, diff};
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
@@ -200,21 +200,23 @@ impl<P: Ports> Engine<'_, P> {
         };
         let snapshot = self.snapshot(reading);
         let decision = self.decide(reading, &snapshot, &key, sweep).await?;
-        // What goes once all else stands is shown with it.
-        let next = match &decision {
-            Decision::Act(act) => Some(&act.record),
-            _ => None,
+        // What goes once all else stands is shown with it, and what is refused as it
+        // would be. Where nothing is due the decision has looked for it already.
+        let pruning = match &decision {
+            Decision::Act(act) if act.step.kind != StepKind::Prune => {
+                self.pruning(reading, &snapshot, &key, Some(&act.record)).await?
+            }
+            Decision::Refuse(_) => self.pruning(reading, &snapshot, &key, None).await?,
+            _ => Pruning::default(),
         };
-        let pruning = self.pruning(reading, &snapshot, &key, next).await?;
         let not_pruned = pruning.refusal.clone().map(RunError::from);
         let act = match (decision, pruning.act) {
-            (Decision::Act(mut act), pruned) if act.step.kind != StepKind::Prune => {
+            (Decision::Act(mut act), pruned) => {
                 let pruned = pruned.map(|pruned| *pruned);
                 act.upcoming.extend(pruned.as_ref().map(|pruned| pruned.step.clone()));
                 act.warnings.extend(pruned.into_iter().flat_map(|pruned| pruned.warnings));
                 act
             }
-            (Decision::Act(act), _) => act,
             (Decision::Refuse(_), Some(act)) if not_pruned.is_some() => act,
             (Decision::Idle(idle), _) => return Ok(empty(resting(idle))),
             (Decision::Amend(_, subject), _) => {

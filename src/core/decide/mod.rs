@@ -18,6 +18,7 @@ mod open;
 mod orphan;
 mod prune;
 mod recognise;
+mod removal;
 mod replay;
 mod rollout;
 mod start;

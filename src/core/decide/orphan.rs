@@ -3,14 +3,12 @@
 //! create lands late. Owns what counts as one and the step that removes them;
 //! it must never choose one that has pods, or that anything wanted is called.
 
-use super::open::not_compiled;
+use super::removal::Removal;
 use super::view::RolloutView;
 use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
-use crate::core::strategy::{
-    Effect, EntityKey, Step, StepContext, StepKind, entity_of, epoch_of, is_twin, workload,
-};
+use crate::core::strategy::{EntityKey, StepKind, entity_of, epoch_of, is_twin, workload};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -65,30 +63,33 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
         let uid = at(live, "/metadata/uid").and_then(Value::as_str)?.to_owned();
         Some((object, uid))
     });
-    let step = step(view.project, view.target, view.key, view.record, orphans.collect())?;
+    let mut orphans: Vec<_> = orphans.collect();
+    orphans.sort();
+    let step = removal(view.project, view.target, view.key, view.record).step(orphans)?;
     let mut record = view.record.clone();
     record.step_plan.get_or_insert_with(|| view.plan_commit.to_owned());
     let step_plan = record.step_plan.clone().unwrap_or_default();
     Some(Decision::Act(Box::new(Act::bare(Entry::Fresh, step, record, step_plan))))
 }
 
-/// An open removal whose run is gone: nothing of it is done again. It is closed
-/// once its objects are fenced, and what is left of them is found anew. What it
-/// removes stands in its intent, so it is compiled again from that.
+/// An open removal whose run is gone.
 pub(super) fn reopened(
     view: &RolloutView<'_>,
     record: &EntityRecord,
     open: &OpenStep,
     entry: Entry,
 ) -> Result<Decision, Refusal> {
-    let named = open.objects.iter();
-    let orphans = named.filter_map(|named| Some((named.object.clone(), named.uid.clone()?)));
-    let begun = step(view.project, view.target, view.key, record, orphans.collect());
-    if begun.is_none_or(|begun| *begun.id() != open.id) {
-        return Err(not_compiled(view.key, open));
-    }
-    let step = Step::named(open.id.clone(), StepKind::Orphans);
-    Ok(Decision::Act(Box::new(Act::bare(entry, step, record.clone(), open.step_plan.clone()))))
+    let removal = removal(view.project, view.target, view.key, record);
+    removal.reopened(open, entry, <[_]>::sort)
+}
+
+fn removal<'a>(
+    project: &'a str,
+    target: &'a str,
+    key: &'a EntityKey,
+    record: &'a EntityRecord,
+) -> Removal<'a> {
+    Removal { project, target, key, record, kind: StepKind::Orphans, round: record.settled }
 }
 
 fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
@@ -108,32 +109,4 @@ pub fn inert(object: &ObjectRef, live: &Value) -> bool {
     let Some(kind) = workload::of(&object.kind_ref()) else { return is_twin(live) };
     let pods = (kind.read)(live);
     pods.wanted == 0 && pods.replicas == 0
-}
-
-fn step(
-    project: &str,
-    target: &str,
-    key: &EntityKey,
-    record: &EntityRecord,
-    mut orphans: Vec<(ObjectRef, String)>,
-) -> Option<Step> {
-    orphans.sort();
-    let revision = record.target.as_ref()?.digest.clone();
-    let effects: Vec<Effect> = orphans
-        .into_iter()
-        .map(|(object, uid)| Effect::Delete { object, uid: Some(uid) })
-        .collect();
-    if effects.is_empty() {
-        return None;
-    }
-    let context = Arc::new(StepContext {
-        project: project.to_owned(),
-        target: target.to_owned(),
-        entity: key.clone(),
-        source: None,
-        revision,
-        attempt: record.attempt,
-        round: record.settled,
-    });
-    Some(context.step(StepKind::Orphans, effects, 0))
 }

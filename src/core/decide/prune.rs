@@ -3,13 +3,12 @@
 //! inventory, label, owner and uid do not agree.
 
 use super::leaving::held;
-use super::open::not_compiled;
+use super::removal::Removal;
 use super::{Act, Decision, Entry, Idle, Refusal, is_leaving};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, OpenStep, Owned};
 use crate::core::strategy::{
-    Effect, EntityKey, LABEL_MANAGED_BY, MANAGED_BY, Rank, Step, StepContext, StepKind, entity_of,
-    epoch_of,
+    EntityKey, LABEL_MANAGED_BY, MANAGED_BY, Rank, StepKind, entity_of, epoch_of,
 };
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -91,7 +90,9 @@ pub fn decide_prune(view: &PruneView<'_>) -> Pruning {
         }
     }
     let refusal = (!view.allowed && gone.len() * 2 > view.owned).then(|| too_many(view, &gone));
-    let Some(step) = step(view.project, view.target, view.key, view.record, gone) else {
+    sort(&mut gone);
+    let of = (view.project, view.target);
+    let Some(step) = removal(of, view.key, view.record).step(gone) else {
         return Pruning { held: leaving, ..Pruning::default() };
     };
     let step_plan = view.plan_commit.to_owned();
@@ -150,49 +151,29 @@ fn too_many(view: &PruneView<'_>, gone: &[(ObjectRef, String)]) -> Refusal {
     )
 }
 
-/// An open pruning whose run is gone, or that waits: nothing of it is done again.
-/// It is closed, and what the newest plan leaves out is found anew: it may have
-/// an object back.
+/// An open pruning whose run is gone, or that waits. It is not gone on with: the
+/// newest plan may have an object back.
 pub(super) fn reopened(
-    (project, target): (&str, &str),
+    of: (&str, &str),
     key: &EntityKey,
     record: &EntityRecord,
     open: &OpenStep,
     entry: Entry,
 ) -> Decision {
-    let named = open.objects.iter();
-    let gone = named.filter_map(|named| Some((named.object.clone(), named.uid.clone()?)));
-    let begun = step(project, target, key, record, gone.collect());
-    if begun.is_none_or(|begun| *begun.id() != open.id) {
-        return Decision::Refuse(not_compiled(key, open));
-    }
-    let step = Step::named(open.id.clone(), StepKind::Prune);
-    Decision::Act(Box::new(Act::bare(entry, step, record.clone(), open.step_plan.clone())))
+    let removal = removal(of, key, record);
+    removal.reopened(open, entry, sort).unwrap_or_else(Decision::Refuse)
 }
 
-/// Deletes in the opposite of the order in which objects are written.
-fn step(
-    project: &str,
-    target: &str,
-    key: &EntityKey,
-    record: &EntityRecord,
-    mut gone: Vec<(ObjectRef, String)>,
-) -> Option<Step> {
-    let revision = record.target.as_ref()?.digest.clone();
+fn removal<'a>(
+    (project, target): (&'a str, &'a str),
+    key: &'a EntityKey,
+    record: &'a EntityRecord,
+) -> Removal<'a> {
+    Removal { project, target, key, record, kind: StepKind::Prune, round: 0 }
+}
+
+/// The opposite of the order in which objects are written.
+fn sort(gone: &mut [(ObjectRef, String)]) {
     gone.sort();
     gone.sort_by_cached_key(|(object, _)| Reverse(Rank::of(&object.kind_ref())));
-    if gone.is_empty() {
-        return None;
-    }
-    let effects = gone.into_iter().map(|(object, uid)| Effect::Delete { object, uid: Some(uid) });
-    let context = Arc::new(StepContext {
-        project: project.to_owned(),
-        target: target.to_owned(),
-        entity: key.clone(),
-        source: None,
-        revision,
-        attempt: record.attempt,
-        round: 0,
-    });
-    Some(context.step(StepKind::Prune, effects.collect(), 0))
 }
