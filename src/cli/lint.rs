@@ -25,12 +25,6 @@ pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure
             counted(rollouts, "rollout"),
             counted(objects, "plain object")
         ));
-        if applications + rollouts + objects == 0 {
-            counts.push(format!(
-                "note: target {target}: the plan is empty: no file that `include` of tranche.yaml \
-                 names holds a document"
-            ));
-        }
     }
     notices.sort_by(|a, b| a.place.cmp(&b.place));
     notices.dedup();

@@ -14,6 +14,7 @@ mod exit;
 mod init;
 mod lint;
 mod log;
+mod outlined;
 mod plan;
 mod rebuild;
 mod render;

@@ -4,7 +4,7 @@
 
 use super::exit::Failure;
 use crate::core::decide::{BatchState, RollingState, application_of, plan_gate};
-use crate::core::model::{OnDelete, Plan, Rollout, Target};
+use crate::core::model::{Hold, OnDelete, Outline, Target};
 use crate::core::record::{Decisions, EntityRecord, Phase, inventory_path};
 use crate::core::strategy::EntityKind;
 use crate::engine::Snapshot;
@@ -52,7 +52,7 @@ impl Standing {
     /// Fails on an inventory that is broken or of a newer format.
     pub fn of<O: Objects>(
         snapshot: &Snapshot<'_, O>,
-        plan: Option<&Plan>,
+        plan: Option<&Outline>,
         target: &Target,
         record: Rc<EntityRecord>,
         decisions: &Decisions,
@@ -84,30 +84,24 @@ impl Standing {
     }
 }
 
-/// The rollout of the plan that a record is of.
-fn rollout<'p>(plan: &'p Plan, target: &Target, record: &EntityRecord) -> Option<&'p Rollout> {
-    plan.rollouts.iter().find(|rollout| {
-        let namespace = rollout.namespace.as_ref().unwrap_or(&target.namespace);
-        rollout.name == record.entity.name && *namespace == record.entity.namespace
-    })
+/// What holds the rollout that a record is of, if the plan has it.
+fn hold<'p>(plan: &'p Outline, target: &Target, record: &EntityRecord) -> Option<&'p Hold> {
+    plan.rollout(&record.entity.namespace, &record.entity.name, &target.namespace)
 }
 
 /// Whether the plan still has what a record is of.
-fn planned(plan: &Plan, target: &Target, record: &EntityRecord) -> bool {
+fn planned(plan: &Outline, target: &Target, record: &EntityRecord) -> bool {
     let key = &record.entity;
     match key.kind {
-        EntityKind::Rollout => rollout(plan, target, record).is_some(),
-        EntityKind::Application => plan.applications.iter().any(|application| {
-            let namespace = application.namespace.as_ref().unwrap_or(&target.namespace);
-            application.name == key.name && *namespace == key.namespace
-        }),
+        EntityKind::Rollout => hold(plan, target, record).is_some(),
+        EntityKind::Application => plan.application(&key.namespace, &key.name, &target.namespace),
         // Which namespace an object without one is in depends on its kind.
-        EntityKind::Objects => !plan.objects.is_empty(),
+        EntityKind::Objects => plan.objects,
     }
 }
 
 fn frozen(
-    plan: &Plan,
+    plan: &Outline,
     planned: bool,
     record: &EntityRecord,
     decisions: &Decisions,
@@ -132,7 +126,7 @@ fn frozen(
 }
 
 /// Whether the plan has let go of the application that a rollout moves.
-fn released(plan: &Plan, record: &EntityRecord) -> bool {
+fn released(plan: &Outline, record: &EntityRecord) -> bool {
     record
         .target
         .as_ref()
@@ -140,14 +134,14 @@ fn released(plan: &Plan, record: &EntityRecord) -> bool {
 }
 
 /// Why the plan keeps the next batch back, if it does.
-fn gate(plan: &Plan, target: &Target, record: &EntityRecord) -> Option<String> {
+fn gate(plan: &Outline, target: &Target, record: &EntityRecord) -> Option<String> {
     let state = record.state();
     let between =
         state.rolling == RollingState::RollingInBatches && state.batch == BatchState::BatchReady;
     if record.entity.kind != EntityKind::Rollout || !between {
         return None;
     }
-    plan_gate(rollout(plan, target, record)?, record.status.current_batch + 1)
+    plan_gate(hold(plan, target, record)?, record.status.current_batch + 1)
 }
 
 fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<String>) -> Option<Waiting> {

@@ -4,13 +4,14 @@
 use super::args::{Common, Output, Status};
 use super::connect::{open, targets};
 use super::exit::Failure;
+use super::outlined::outline;
 use super::standing::{Left, Standing};
 use super::terminal::{Line, out, paint, say, say_json};
 use crate::core::decide::RollingState;
 use crate::core::escape::Paint;
 use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{EntityKind, StepKind};
-use crate::engine::{Snapshot, load_documents};
+use crate::engine::Snapshot;
 use crate::port::Remote;
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure
         let objects = repository.remote.objects();
         let snapshot = Snapshot::new(objects, tips.record);
         // Gates are in the plan. One that cannot be read says nothing here.
-        let plan = load_documents(objects, &tips.plan).ok();
+        let plan = outline(&repository.remote, &tips.plan);
         for (record, decisions) in snapshot.rows()? {
             rows.push(Standing::of(&snapshot, plan.as_ref(), &target, record, &decisions)?);
         }

@@ -146,7 +146,8 @@ impl<P: Ports> Engine<'_, P> {
         Err(crowded())
     }
 
-    fn tell_notices(&self, reading: &Reading) -> Result<(), RunError> {
+    /// What a person should know of the plan though nothing in it is wrong.
+    pub(super) fn tell_notices(&self, reading: &Reading) -> Result<(), RunError> {
         for notice in &reading.loaded()?.plan.notices {
             let text = format!("{}: {}", notice.place, notice.message);
             self.ports.audience().hear(&Progress::Notice(text));

@@ -107,6 +107,7 @@ impl<P: Ports> Engine<'_, P> {
         if let Some(text) = &reading.problem {
             return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan"));
         }
+        self.tell_notices(&reading)?;
         reading.pending = self.pending(&reading)?.into_iter().map(Rc::new).collect();
         let keys = self.entities(&reading)?;
         let sweep = self.sweep(&reading, &keys).await?;

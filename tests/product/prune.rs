@@ -107,12 +107,13 @@ fn a_plan_that_renders_nothing_any_more_deletes_nothing_just_so() {
     for file in ["a.yaml", "b.yaml", "c.yaml", "d.yaml"] {
         stage.remove(file);
     }
+    stage.run(&["plan"]).ends(77).says("note: tranche.yaml:1: the plan is empty");
     let ran = stage.apply_wait().ends(77);
     ran.says("renders none of the 4 objects").says("--allow-prune");
     assert_eq!(names(&stage).len(), 4);
     stage.run(&["apply", "--allow-prune", "--wait", "1m"]).ends(0);
     assert!(names(&stage).is_empty());
-    stage.apply_wait().ends(0);
+    stage.apply_wait().ends(0).says("the plan is empty");
     stage.commit(&[("a.yaml", &config("a"))]);
     stage.apply_wait().ends(0);
     assert_eq!(names(&stage), ["a"], "it comes back with the document");

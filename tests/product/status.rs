@@ -133,3 +133,34 @@ fn a_checkout_that_is_ahead_of_what_is_read_is_noted() {
     let said = run(&["lint", "--worktree"]).ends(0);
     assert!(!said.err.contains("note:"), "{said}");
 }
+
+#[test]
+fn a_plan_that_has_not_changed_is_not_read_again() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 0"]);
+    stage.apply_wait().ends(3);
+    let read = || {
+        let output = stage
+            .command(&["status"])
+            .env("TRANCHE_LOG", "tranche::edge::git=debug")
+            .output()
+            .unwrap();
+        let ran = Ran::of(&output).ends(0);
+        let files = ran.err.lines().filter_map(|line| line.split_once("read the file "));
+        let names: Vec<String> =
+            files.map(|(_, rest)| rest.split(' ').next().unwrap_or(rest).to_owned()).collect();
+        (ran, names)
+    };
+    let plan_files =
+        |names: &[String]| [APPLICATION, ROLLOUT].map(|file| names.iter().any(|name| name == file));
+    let (first, names) = read();
+    first.says("  waiting: batchPartition is 0");
+    assert_eq!(plan_files(&names), [true, true]);
+    let (second, names) = read();
+    second.says("  waiting: batchPartition is 0");
+    assert_eq!(plan_files(&names), [false, false]);
+    stage.commit(&[(ROLLOUT, &rollout("web-v2", &["batchPartition: 0", "paused: true"]))]);
+    let (third, names) = read();
+    third.says("  waiting: paused by the plan");
+    assert_eq!(plan_files(&names), [true, true]);
+}

@@ -7,7 +7,7 @@ use super::start::start;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
-use crate::core::model::{Canary, OnDelete, Rollout};
+use crate::core::model::{Canary, Hold, OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, StepsRef, inventory_path};
 use crate::core::strategy::{Bodies, BodyTable, Compiled, Movement, Step};
 use crate::core::traffic::Weight;
@@ -235,21 +235,21 @@ pub(super) fn gate(view: &RolloutView<'_>, rollout: &Rollout, index: u32) -> Opt
         let why = verdict.reason.as_ref().map_or_else(String::new, |r| format!(" ({r})"));
         format!("paused by {}{why}; `tranche resume {name}` goes on", verdict.by)
     } else {
-        return plan_gate(rollout, index).map(|reason| Idle::Waiting { reason });
+        return plan_gate(&rollout.hold(), index).map(|reason| Idle::Waiting { reason });
     };
     Some(Idle::Waiting { reason })
 }
 
 /// Why the plan keeps the gate before a batch closed, if it does.
 #[must_use]
-pub fn plan_gate(rollout: &Rollout, index: u32) -> Option<String> {
-    if rollout.plan.paused {
-        return Some(format!("paused by the plan ({}); `paused: false` goes on", rollout.place));
+pub fn plan_gate(hold: &Hold, index: u32) -> Option<String> {
+    if hold.paused {
+        return Some(format!("paused by the plan ({}); `paused: false` goes on", hold.place));
     }
-    let partition = rollout.plan.batch_partition.filter(|partition| index > *partition)?;
+    let partition = hold.partition.filter(|partition| index > *partition)?;
     Some(format!(
         "batchPartition is {partition} ({}): a plan with {index} or more lets batch {} run",
-        rollout.place,
+        hold.place,
         index + 1
     ))
 }

@@ -4,7 +4,7 @@ use super::document::Collected;
 use super::select::{PROJECT_FILE, Role, role};
 use super::{duplicates, project};
 use crate::core::model::{
-    InputError, InputErrors, Limits, Plan, PlanFile, Project, TemplateSource,
+    InputError, InputErrors, Limits, Notice, Place, Plan, PlanFile, Project, TemplateSource,
 };
 use crate::core::yaml::{self, Document};
 use std::rc::Rc;
@@ -115,6 +115,12 @@ fn template(file: PlanFile, limits: &Limits) -> Result<TemplateSource, InputErro
 fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) -> Plan {
     let Collected { mut applications, mut rollouts, mut objects, mut notices, .. } = collected;
     applications.sort_by(|a, b| a.place.cmp(&b.place));
+    if applications.is_empty() && rollouts.is_empty() && objects.is_empty() {
+        let message = "the plan is empty: no file that `include` names holds a document, so \
+                       nothing is rendered";
+        let place = Place { file: PROJECT_FILE.to_owned(), line: 1 };
+        notices.push(Notice { place, message: message.to_owned() });
+    }
     rollouts.sort_by(|a, b| a.place.cmp(&b.place));
     objects.sort_by(|a, b| a.place.cmp(&b.place));
     notices.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));

@@ -1,12 +1,13 @@
 //! A whole plan, and where its parts stand in it.
 
 use super::{Application, Project, Rollout};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
 /// A place in the plan repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The path inside the repository.
     pub file: String,

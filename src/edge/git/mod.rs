@@ -11,6 +11,7 @@ mod child;
 mod diagnose;
 mod directory;
 mod history;
+mod kept;
 mod locate;
 mod maintain;
 mod path;
