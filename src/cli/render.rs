@@ -99,6 +99,8 @@ fn objects(loaded: &Loaded) -> Vec<Value> {
             .map(|body| Value::clone(body))
     });
     let rollouts = loaded.plan.rollouts.iter();
-    let routes = rollouts.filter_map(|rollout| rollout.canary.as_ref()?.document.clone());
+    let canaries = rollouts.filter_map(|rollout| rollout.canary.as_ref());
+    let routes = canaries.flat_map(|canary| &canary.traffic.routes);
+    let routes = routes.filter_map(|route| route.document.clone());
     plain.chain(routes).chain(rendered).collect()
 }

@@ -12,7 +12,6 @@ use crate::core::object::{KindRef, ObjectRef, defines, is_namespaced};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::workload::set;
 use crate::core::strategy::{EntityKey, EntityKind};
-use crate::core::traffic::route;
 use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Remote};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +142,7 @@ impl<P: Ports> Engine<'_, P> {
             let loaded = self.loaded(&CommitId(commit))?;
             let Ok(loaded) = loaded.as_ref() else { continue };
             let canary = self.rollout_in(loaded, &key).and_then(|rollout| rollout.canary.as_ref());
-            routes.extend(canary.map(|canary| route(&key.namespace, &canary.route)));
+            routes.extend(canary.into_iter().flat_map(|canary| canary.routes(&key.namespace)));
         }
         Ok(routes)
     }

@@ -23,7 +23,7 @@ impl<P: Ports> Engine<'_, P> {
     /// read the claim is awaited as if there were none.
     pub(super) async fn class_beside(
         &self,
-        condition: Condition,
+        condition: &Condition,
         object: &ObjectRef,
         live: Option<&Arc<Value>>,
     ) -> Vec<Arc<Value>> {

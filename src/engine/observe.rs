@@ -16,7 +16,6 @@ use crate::core::render::ApplicationKey;
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled,
 };
-use crate::core::traffic::route;
 use crate::port::{Clock, Cluster, CommitId, Ports, Remote};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -221,7 +220,7 @@ impl<P: Ports> Engine<'_, P> {
         let canaries = [rollout, step_rollout].into_iter().flatten();
         let canaries = canaries.filter_map(|rollout| rollout.canary.as_ref());
         let routes: Vec<ObjectRef> =
-            canaries.map(|canary| route(&key.namespace, &canary.route)).collect();
+            canaries.flat_map(|canary| canary.routes(&key.namespace)).collect();
         let objects = revisions.values().flat_map(|r| r.bodies.keys());
         self.look_at(objects.chain(&routes), &mut live).await?;
         Ok(decide_rollout(&RolloutView {

@@ -9,7 +9,7 @@ use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{
     EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of, is_twin,
 };
-use crate::core::traffic::{Acceptance, acceptance, backends, route};
+use crate::core::traffic::{Acceptance, acceptance, backends};
 use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,7 +126,7 @@ impl<P: Ports> Engine<'_, P> {
         let plans = [Some(reading.loaded()?), then];
         let rollouts = plans.into_iter().flatten().filter_map(|plan| self.rollout_in(plan, key));
         let canaries = rollouts.filter_map(|rollout| rollout.canary.as_ref());
-        Ok(canaries.map(|canary| route(&key.namespace, &canary.route)).collect())
+        Ok(canaries.flat_map(|canary| canary.routes(&key.namespace)).collect())
     }
 
     /// Every object of a kind in a namespace that is labelled as ours, listed

@@ -260,7 +260,7 @@ impl<P: Ports> Engine<'_, P> {
         let steps = std::iter::once(&act.step).chain(&act.upcoming);
         for effect in steps.flat_map(|step| &step.effects) {
             let state = match effect {
-                Effect::Write { side, driven, .. } => Some((*side, *driven)),
+                Effect::Write { side, driven, .. } => Some((*side, driven.clone())),
                 Effect::Delete { .. } => None,
                 Effect::Await { .. } => continue,
             };

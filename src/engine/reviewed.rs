@@ -218,9 +218,11 @@ impl<P: Ports> Engine<'_, P> {
         let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
         let canary = self.rollout_in(loaded, key).and_then(|rollout| rollout.canary.as_ref());
         let Some(canary) = canary else { return Ok(()) };
-        let Some(file) = &canary.document_file else { return Ok(()) };
-        let route = crate::core::traffic::route(&key.namespace, &canary.route);
-        origins.own.insert((route.kind_ref(), route.name), self.source(commit, file)?);
+        for route in &canary.traffic.routes {
+            let Some(file) = &route.document_file else { continue };
+            let object = route.object(&key.namespace);
+            origins.own.insert((object.kind_ref(), object.name), self.source(commit, file)?);
+        }
         Ok(())
     }
 

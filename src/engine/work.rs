@@ -465,7 +465,7 @@ impl<P: Ports> Engine<'_, P> {
             Some((kind, labels)) => {
                 self.ports.cluster().list(&kind, object.namespace.as_deref(), &labels).await?
             }
-            None => self.class_beside(*condition, object, live.as_ref()).await,
+            None => self.class_beside(condition, object, live.as_ref()).await,
         };
         let now = self.ports.clock().now().await?;
         let rules = match condition {
@@ -480,7 +480,7 @@ impl<P: Ports> Engine<'_, P> {
             now: Some(now),
             waited: now.duration_since(since),
         };
-        Ok(look(*condition, object, &sight))
+        Ok(look(condition, object, &sight))
     }
 
     /// Whether this run may not write any more under its lock.

@@ -14,6 +14,7 @@ use crate::core::strategy::{
     Driven, Effect, EntityKey, Side, Stamp, StepKind, Verb, beside_others, desired, epoch_of,
     mark_of, revision_of, workload,
 };
+use crate::core::traffic::is_made;
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
 use std::cell::Cell;
@@ -130,7 +131,7 @@ impl<P: Ports> Engine<'_, P> {
                     (beside.state, exactly_or_taking(live, beside.takes))
                 }
                 None => {
-                    let Some(inert) = inert(verb, driven) else {
+                    let Some(inert) = inert(verb, driven, body) else {
                         if self.is_gone(object, lock).await? {
                             return Ok(Written::Done);
                         }
@@ -248,14 +249,17 @@ fn uid_of(live: &Value) -> String {
 }
 
 /// How a missing object is created: without pods, to be scaled by a later
-/// write. A scale to nothing of a missing object is done: this very step may
+/// write; what is there only while traffic is shared, without any. A scale to nothing of a missing object is done: this very step may
 /// have deleted it before its run was killed.
-fn inert(verb: Verb, driven: &Driven) -> Option<Driven> {
+fn inert(verb: Verb, driven: &Driven, body: &Value) -> Option<Driven> {
+    let mut inert = driven.clone();
     match (verb, driven.replicas) {
-        (Verb::Scale, Some(0)) => None,
-        (_, Some(0) | None) => Some(*driven),
-        (_, Some(_)) => Some(Driven { replicas: Some(0), ..*driven }),
+        (Verb::Scale, Some(0)) => return None,
+        (_, Some(0) | None) => {}
+        (_, Some(_)) => inert.replicas = Some(0),
     }
+    inert.split = inert.split.map(|split| if is_made(body) { split.nothing() } else { split });
+    Some(inert)
 }
 
 /// Also what drives no size is created without pods: no stamp can fence off the

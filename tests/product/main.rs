@@ -29,6 +29,7 @@ mod race;
 mod rebuild;
 mod record;
 mod recover;
+mod requests;
 mod reviewed;
 mod rounds;
 mod seeds;

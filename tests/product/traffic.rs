@@ -468,9 +468,9 @@ fn what_cannot_be_done_is_refused_by_lint() {
     plan(&steps("{weight: 30, replicas: 1}, {weight: 100}"), "1 of 4 pods: it needs at least 2");
     plan(&steps("{weight: 30, replicas: 20%}, {weight: 100}"), "30% of the traffic to 20% of");
     plan(&steps("{weight: 30}, {weight: 20}, {weight: 100}"), "the new share never falls");
-    plan(&steps("{weight: 30}"), "leaves traffic behind");
+    plan(&steps("{replicas: 1}"), "moves no traffic");
     plan(&steps("{weight: 30, pause: {}}, {weight: 100}"), "`pause`");
-    plan(&steps("{weight: 30, matches: []}, {weight: 100}"), "`matches`");
+    plan(&steps("{weight: 30, matches: []}, {weight: 100}"), "matches is empty");
     let more = |line: &str| canary("web-v1", &[line]);
     plan(&more("rolloutPlan: {numBatches: 2}"), "numBatches stands beside a canary");
     plan(&more("rolloutPlan: {rolloutStrategy: DecreaseFirst}"), "DecreaseFirst takes pods away");

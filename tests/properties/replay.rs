@@ -25,7 +25,7 @@ fn act(cluster: &mut Cluster, effect: &Effect) {
         && driven.replicas.is_some_and(|replicas| replicas > 0)
         && !cluster.workloads.contains_key(object)
     {
-        let driven = Driven { replicas: Some(0), ..*driven };
+        let driven = Driven { replicas: Some(0), ..driven.clone() };
         let (object, side) = (object.clone(), *side);
         cluster.act(&Effect::Write { verb: Verb::Apply, object, side, driven });
     }

@@ -5,22 +5,59 @@ use crate::model::Cluster;
 use crate::plan::{context, counts, revision, rollout};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tranche::core::model::{Amount, Canary, CanaryStep, Place, Rollout, RolloutStrategy};
+use tranche::core::model::{
+    Amount, Canary, CanaryStep, Place, Rollout, RolloutStrategy, RouteProvider, Traffic,
+    TrafficRoute,
+};
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::workload::{Shape, drive};
 use tranche::core::strategy::{
     Bodies, BodyTable, Compiled, Condition, Effect, Movement, RolloutInput, Side, Sizes, Verb,
     compile,
 };
-use tranche::core::traffic::{Split, Weight, confirms, is_route};
+use tranche::core::traffic::{
+    Class, Comparison, HeaderChange, Match, Split, ValueMatch, Weight, confirms, is_route,
+};
 
 #[derive(Clone, Debug)]
 struct Plan {
     sizes: Sizes,
-    steps: Vec<(u32, Option<Amount>)>,
+    steps: Vec<Step>,
     drain: u32,
+    routes: Routes,
+}
+
+/// Weight, pods, and whether some requests are taken whatever the weight.
+type Step = (u32, Option<Amount>, bool);
+
+#[derive(Clone, Copy, Debug)]
+enum Routes {
+    Gateway,
+    Ingress,
+    Both,
+}
+
+fn ingress() -> Value {
+    let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"rules": [{"http": {"paths": [
+            {"path": "/", "pathType": "Prefix", "backend": backend},
+        ]}}]},
+    })
+}
+
+fn by_header() -> Match {
+    let value = ValueMatch {
+        comparison: Comparison::Exact,
+        name: "x-canary".to_owned(),
+        value: "always".to_owned(),
+    };
+    Match { headers: vec![value], ..Match::default() }
 }
 
 fn route() -> Value {
@@ -38,20 +75,44 @@ fn route() -> Value {
 impl Plan {
     fn rollout(&self) -> Rollout {
         let place = Place { file: "rollout.yaml".to_owned(), line: 1 };
-        let step = |(weight, replicas): &(u32, Option<Amount>)| CanaryStep {
+        let step = |(weight, replicas, matches): &Step| CanaryStep {
             weight: Weight::new(*weight).unwrap(),
             replicas: *replicas,
+            matches: if *matches { vec![by_header()] } else { Vec::new() },
+            headers: HeaderChange::default(),
             place: place.clone(),
         };
-        let canary = Canary {
-            route: "web".to_owned(),
-            drain_seconds: self.drain,
-            steps: self.steps.iter().map(step).collect(),
-            document: Some(route()),
+        let route = |document: Value| TrafficRoute {
+            provider: match document["kind"].as_str() {
+                Some("Ingress") => RouteProvider::Ingress(Class::named("nginx").unwrap()),
+                _ => RouteProvider::HttpRoute,
+            },
+            name: "web".to_owned(),
+            document: Some(document),
             document_file: None,
+        };
+        let canary = Canary {
+            traffic: Traffic {
+                routes: self.documents().into_iter().map(route).collect(),
+                drain_seconds: self.drain,
+            },
+            steps: self.steps.iter().map(step).collect(),
         };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }
+    }
+
+    fn documents(&self) -> Vec<Value> {
+        match self.routes {
+            Routes::Gateway => vec![route()],
+            Routes::Ingress => vec![ingress()],
+            Routes::Both => vec![route(), ingress()],
+        }
+    }
+
+    fn at_rest(&self) -> BTreeMap<ObjectRef, Value> {
+        let documents = self.documents().into_iter();
+        documents.map(|route| (ObjectRef::of(&route).unwrap(), route)).collect()
     }
 
     fn compiled(&self) -> Option<(Compiled, Bodies)> {
@@ -76,22 +137,26 @@ impl Plan {
 /// Steps that fit, most of the time: the pods of a step may be anything from
 /// what its weight needs to all.
 fn plans() -> impl Strategy<Value = Plan> {
-    let step = (0_u32..=100, prop_oneof![Just(None), (0_u32..=40).prop_map(Some)]);
+    let step = (0_u32..=100, prop_oneof![Just(None), (0_u32..=40).prop_map(Some)], any::<bool>());
     let steps = proptest::collection::vec(step, 0..6);
-    (0_u32..25, 0_u32..8, steps, 0_u32..3).prop_map(|(original, more, steps, drain)| {
-        let mut weights: Vec<u32> = steps.iter().map(|(weight, _)| *weight).collect();
-        weights.sort_unstable();
-        let extra = steps.into_iter().map(|(_, extra)| extra);
-        let step = |(weight, extra): (u32, Option<u32>)| {
-            (weight, extra.map(|extra| Amount::Percent((weight + extra).min(100))))
-        };
-        let mut steps: Vec<_> = weights.into_iter().zip(extra).map(step).collect();
-        steps.push((100, None));
-        Plan { sizes: Sizes { original, target: original + more }, steps, drain }
-    })
+    let routes = prop_oneof![Just(Routes::Gateway), Just(Routes::Ingress), Just(Routes::Both)];
+    (0_u32..25, 0_u32..8, steps, 0_u32..3, routes).prop_map(
+        |(original, more, steps, drain, routes)| {
+            let mut weights: Vec<u32> = steps.iter().map(|(weight, ..)| *weight).collect();
+            weights.sort_unstable();
+            let rest = steps.into_iter().map(|(_, extra, matches)| (extra, matches));
+            let step = |(weight, (extra, matches)): (u32, (Option<u32>, bool))| {
+                let replicas = extra.map(|extra| Amount::Percent((weight + extra).min(100)));
+                (weight, replicas, matches)
+            };
+            let mut steps: Vec<_> = weights.into_iter().zip(rest).map(step).collect();
+            steps.push((100, None, false));
+            Plan { sizes: Sizes { original, target: original + more }, steps, drain, routes }
+        },
+    )
 }
 
-/// The cluster at its worst, and a data plane that may follow any route since
+/// The cluster at its worst, and data planes that may follow any route since
 /// the last drain.
 struct Stage<'a> {
     cluster: Cluster,
@@ -99,23 +164,37 @@ struct Stage<'a> {
     table: BodyTable,
     sizes: Sizes,
     services: BTreeSet<ObjectRef>,
-    live: Value,
-    followed: Vec<Option<Weight>>,
+    rest: BTreeMap<ObjectRef, Value>,
+    live: BTreeMap<ObjectRef, Value>,
+    /// The routes that were seen accepted since they were written.
+    accepted: BTreeSet<ObjectRef>,
+    /// Of each route, everything that may be followed.
+    followed: BTreeMap<ObjectRef, Vec<Followed>>,
     back: bool,
+}
+
+/// A share that may be followed; none where the route is as rendered.
+type Followed = Option<(Weight, bool)>;
+
+fn followed(split: &Split) -> Followed {
+    split.weight.map(|weight| (weight, !split.matches.is_empty()))
 }
 
 impl<'a> Stage<'a> {
     fn new(plan: &Plan, bodies: &'a Bodies) -> Self {
         let source = bodies.source.as_ref().unwrap();
         let routed = source.routed.as_ref().unwrap();
+        let rest = plan.at_rest();
         Self {
             cluster: Cluster::with(&source.workload, Side::Source, plan.sizes.original),
             bodies,
             table: BodyTable::of(bodies),
             sizes: plan.sizes,
             services: BTreeSet::from([routed.service.clone()]),
-            live: route(),
-            followed: vec![None],
+            live: rest.clone(),
+            accepted: rest.keys().cloned().collect(),
+            followed: rest.keys().map(|route| (route.clone(), vec![None])).collect(),
+            rest,
             back: false,
         }
     }
@@ -125,28 +204,47 @@ impl<'a> Stage<'a> {
         self.cluster.workloads.get(workload).map_or((0, 0), |pods| (pods.wanted, pods.new))
     }
 
+    fn says(&self, object: &ObjectRef, split: &Split, effect: &Effect) {
+        let side = if self.back { Side::Source } else { Side::Target };
+        let rendered = self.table.get(side, object).or(self.table.get(Side::Target, object));
+        let live = self.live.get(object).expect("a route is awaited that is not there");
+        let said = confirms(live, split, rendered.map(|(body, _)| body));
+        assert_eq!(said, Ok(()), "{effect} of a route that says otherwise");
+    }
+
     fn act(&mut self, effect: &Effect) {
-        let says = |live: &Value, split: &Split| {
-            assert_eq!(confirms(live, split), Ok(()), "{effect} of a route that says otherwise");
-        };
         match effect {
-            Effect::Write { verb, object, side, driven } if is_route(object) => {
-                assert_eq!(*verb, Verb::Route);
+            Effect::Write { object, side, driven, .. } if is_route(object) => {
+                let split = driven.split.as_ref();
+                let new = !self.live.contains_key(object);
+                let nothing = followed(split.unwrap()) == Some((Weight::NONE, false));
+                assert!(!new || nothing, "{effect}: created with a share");
                 let mut live = self.table.get(*side, object).unwrap().0.clone();
                 drive(&mut live, None, driven);
-                self.live = live;
-                self.followed.push(driven.split.unwrap().weight);
+                self.live.insert(object.clone(), live);
+                self.accepted.remove(object);
+                self.followed.entry(object.clone()).or_default().push(followed(split.unwrap()));
             }
-            Effect::Await { condition: Condition::RouteAccepted { split }, .. } => {
-                says(&self.live, split);
+            Effect::Delete { object, .. } if is_route(object) => {
+                self.live.remove(object).expect("a route is deleted that is not there");
+                self.followed.remove(object);
+                self.accepted.remove(object);
+            }
+            Effect::Await { object, condition: Condition::RouteAccepted { split }, .. } => {
+                self.says(object, split, effect);
+                self.accepted.insert(object.clone());
                 for name in [split.source_service(), split.target_service()] {
                     let there = self.services.iter().any(|service| service.name == name);
                     assert!(there || split.weight.is_none(), "{name} is missing: {effect}");
                 }
             }
             Effect::Await { condition: Condition::Drained { split, .. }, .. } => {
-                says(&self.live, split);
-                self.followed = vec![split.weight];
+                let routes: Vec<ObjectRef> = self.live.keys().cloned().collect();
+                for route in &routes {
+                    self.says(route, split, effect);
+                    assert!(self.accepted.contains(route), "{route} was not seen accepted");
+                    self.followed.insert(route.clone(), vec![followed(split)]);
+                }
             }
             Effect::Await { object, condition: Condition::Serving { at_least }, .. } => {
                 // A wait for pods that nothing has made sure of never ends.
@@ -169,8 +267,8 @@ impl<'a> Stage<'a> {
     fn holds(&self, effect: &Effect) {
         let (source, target) = (self.pods(Side::Source), self.pods(Side::Target));
         let Sizes { original, target: total } = self.sizes;
-        for weight in &self.followed {
-            let Some(weight) = weight else {
+        for share in self.followed.values().flatten() {
+            let Some((weight, matches)) = share else {
                 assert!(source.1 + target.1 >= original, "{effect}: {source:?} {target:?}");
                 // On the way back old pods may serve as soon as they are there.
                 let mixed = !self.back && source.0.min(target.0) > 0;
@@ -180,6 +278,7 @@ impl<'a> Stage<'a> {
             let (left, reached) = (weight.rest().needs(original), weight.needs(total));
             assert!(source.1 >= left, "{effect}: {weight} leaves {left} to {source:?}");
             assert!(target.1 >= reached, "{effect}: {weight} sends {reached} to {target:?}");
+            assert!(!matches || target.1 > 0, "{effect}: some requests go to {target:?}");
         }
     }
 
@@ -189,7 +288,8 @@ impl<'a> Stage<'a> {
         assert_eq!(self.pods(side), (size, size));
         let service = revision.routed.as_ref().unwrap().service.clone();
         assert_eq!(self.services, BTreeSet::from([service]));
-        assert_eq!((&self.live, self.followed.as_slice()), (&route(), [None].as_slice()));
+        assert_eq!(self.live, self.rest);
+        assert!(self.followed.values().all(|all| *all == [None]));
     }
 }
 
@@ -205,7 +305,7 @@ proptest! {
         for effect in compiled.steps.iter().flat_map(|step| &step.effects) {
             stage.act(effect);
             if let Effect::Write { driven, .. } = effect
-                && let Some(weight) = driven.split.and_then(|split| split.weight)
+                && let Some(weight) = driven.split.as_ref().and_then(|split| split.weight)
             {
                 prop_assert!(weight >= share, "the new share falls from {} to {}", share, weight);
                 share = weight;
@@ -238,26 +338,28 @@ proptest! {
         let Some((compiled, _)) = plan.compiled() else { return Ok(()) };
         let abort = std::iter::once(&compiled.abort);
         for step in compiled.steps.iter().chain(abort) {
-            let mut open = false;
-            let mut sizes = std::collections::BTreeMap::new();
+            let mut open = BTreeSet::new();
+            let mut sizes = BTreeMap::new();
             for effect in &step.effects {
                 match effect {
-                    Effect::Write { object, .. } if is_route(object) => {
-                        prop_assert!(!open, "{}", effect);
-                        open = true;
+                    Effect::Write { verb: Verb::Route, object, .. } => {
+                        prop_assert!(open.insert(object.clone()), "{}", effect);
                     }
-                    Effect::Await { condition: Condition::Drained { .. }, .. } => open = false,
+                    Effect::Delete { object, .. } if is_route(object) => {
+                        open.remove(object);
+                    }
+                    Effect::Await { condition: Condition::Drained { .. }, .. } => open.clear(),
                     Effect::Write { object, driven, .. } => {
                         if let Some(now) = driven.replicas {
                             let before = sizes.insert(object.clone(), now).unwrap_or(now);
-                            prop_assert!(now >= before || !open, "{}", effect);
+                            prop_assert!(now >= before || open.is_empty(), "{}", effect);
                         }
                     }
-                    Effect::Delete { .. } => prop_assert!(!open, "{}", effect),
+                    Effect::Delete { .. } => prop_assert!(open.is_empty(), "{}", effect),
                     Effect::Await { .. } => {}
                 }
             }
-            prop_assert!(!open);
+            prop_assert!(open.is_empty());
         }
     }
 }
@@ -267,8 +369,13 @@ proptest! {
 fn ids_of_canaries_are_golden() {
     let plan = Plan {
         sizes: Sizes { original: 5, target: 5 },
-        steps: vec![(20, Some(Amount::Count(1))), (60, Some(Amount::Percent(60))), (100, None)],
+        steps: vec![
+            (20, Some(Amount::Count(1)), false),
+            (60, Some(Amount::Percent(60)), false),
+            (100, None, false),
+        ],
         drain: 5,
+        routes: Routes::Gateway,
     };
     let (compiled, _) = plan.compiled().unwrap();
     assert_eq!(compiled.goals, [1, 3, 5]);

@@ -7,10 +7,10 @@ use super::start::start;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
-use crate::core::model::{Canary, Hold, OnDelete, Rollout};
+use crate::core::model::{Canary, CanaryStep, Hold, OnDelete, Place, Rollout};
+use crate::core::object::ObjectRef;
 use crate::core::record::{Ending, EntityRecord, StepsRef, inventory_path};
 use crate::core::strategy::{Bodies, BodyTable, Compiled, Movement, Step};
-use crate::core::traffic::Weight;
 
 /// Decides about a rollout.
 #[must_use]
@@ -295,10 +295,14 @@ fn keeps_traffic(
     let kept = match (&began.canary, &rollout.canary) {
         (None, None) => true,
         (Some(began), Some(now)) => {
-            let weights = |canary: &Canary| -> Vec<Weight> {
-                canary.steps.iter().take(record.goals.len()).map(|step| step.weight).collect()
+            let done = |canary: &Canary| -> Vec<CanaryStep> {
+                let steps = canary.steps.iter().take(record.goals.len()).cloned();
+                // How many pods a step has is in the goals.
+                let bare = |step| CanaryStep { place: Place::default(), replicas: None, ..step };
+                steps.map(bare).collect()
             };
-            began.route == now.route && weights(began) == weights(now)
+            let routes = |canary: &Canary| -> Vec<ObjectRef> { canary.routes("").collect() };
+            routes(began) == routes(now) && done(began) == done(now)
         }
         _ => false,
     };

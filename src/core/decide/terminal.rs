@@ -110,10 +110,11 @@ fn mend(
 }
 
 fn same_route(one: &Rollout, other: &Rollout) -> bool {
-    let route = |rollout: &Rollout| {
-        rollout.canary.as_ref().map(|canary| (canary.route.clone(), canary.document.clone()))
+    let routes = |rollout: &Rollout| -> Vec<_> {
+        let routes = rollout.canary.iter().flat_map(|canary| &canary.traffic.routes);
+        routes.map(|route| (route.object(""), route.document.clone())).collect()
     };
-    route(one) == route(other)
+    routes(one) == routes(other)
 }
 
 /// Whether any write of a step would change something, as far as can be told

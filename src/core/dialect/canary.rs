@@ -2,11 +2,13 @@
 //! alone; the original has no such field.
 
 use super::check::Check;
+use super::requests;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
-    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, RolloutPlan,
+    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Place, RolloutPlan,
+    RouteProvider, Traffic, TrafficRoute,
 };
-use crate::core::traffic::Weight;
+use crate::core::traffic::{Class, HeaderChange, Weight};
 use crate::core::yaml::{Node, Source};
 
 /// Longer than an hour is a gate, not a drain.
@@ -43,17 +45,22 @@ static CANARY: Shape = Shape {
 static TRAFFIC: Shape = Shape {
     doc: "What traffic is moved by.",
     fields: &[
-        Field::required(
+        Field::optional(
             "httpRoute",
             Kind::Object(&HTTP_ROUTE),
             "A Gateway API HTTPRoute of this plan that points at the component's Service.",
+        ),
+        Field::optional(
+            "ingress",
+            Kind::Object(&INGRESS),
+            "An Ingress of this plan that points at the component's Service; a second one beside \
+             it takes the new revision's share.",
         ),
         Field::optional(
             "drainSeconds",
             Kind::Count { min: 0, max: LONGEST_DRAIN },
             "How long pods serve on after a shift is confirmed, before they are taken away; 5.",
         ),
-        Field::unsupported("ingress"),
         Field::unsupported("virtualService"),
         Field::unsupported("gracePeriodSeconds"),
     ],
@@ -67,13 +74,26 @@ static HTTP_ROUTE: Shape = Shape {
     ],
 };
 
+static INGRESS: Shape = Shape {
+    doc: "An Ingress whose controller shares traffic by annotations.",
+    fields: &[
+        Field::required("name", Kind::Name, "Its name, in the rollout's namespace."),
+        Field::optional(
+            "classType",
+            Kind::OneOf(&["nginx", "higress", "mse", "aliyun-alb"]),
+            "Which controller's annotations are written; `nginx`.",
+        ),
+    ],
+};
+
 static STEP: Shape = Shape {
     doc: "One step: first the pods, then the traffic, then the old pods.",
     fields: &[
-        Field::required(
+        Field::optional(
             "weight",
             Kind::Count { min: 0, max: 100 },
-            "The new revision's share of the traffic in per cent; it never falls.",
+            "The new revision's share of the traffic in per cent; it never falls. Left out, it \
+             stays what it was before.",
         ),
         Field::optional(
             "replicas",
@@ -81,8 +101,16 @@ static STEP: Shape = Shape {
             "Its pods: a number, or a percentage of all; as many as the weight needs if left out.",
         ),
         Field::unsupported("pause"),
-        Field::unsupported("matches"),
-        Field::unsupported("requestHeaderModifier"),
+        Field::optional(
+            "matches",
+            Kind::SomeOf(&Kind::Object(&requests::MATCH)),
+            "Requests that the new revision takes whatever its weight, by any of these.",
+        ),
+        Field::optional(
+            "requestHeaderModifier",
+            Kind::Object(&requests::HEADERS),
+            "What is changed in the headers of the requests that it takes.",
+        ),
         Field::unsupported("traffic"),
         Field::unsupported("analysis"),
     ],
@@ -117,7 +145,14 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
         let message = "DecreaseFirst takes pods away that the route still sends traffic to";
         check.wrong(node, message.to_owned(), "`IncreaseFirst`, or leave it out");
     }
-    let steps = strategy.get("canary").and_then(|canary| canary.get("steps"));
+    let canary = strategy.get("canary");
+    if let Some(traffic) = canary.and_then(|canary| canary.get("traffic"))
+        && ["httpRoute", "ingress"].iter().all(|field| traffic.get(field).is_none())
+    {
+        let message = "AppRollout.spec.strategy.canary.traffic names nothing to move";
+        check.wrong(traffic, message.to_owned(), "`httpRoute`, `ingress` or both");
+    }
+    let steps = canary.and_then(|canary| canary.get("steps"));
     steps_in_order(check, steps.map(Node::items).unwrap_or_default());
 }
 
@@ -125,6 +160,10 @@ fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
     let mut before = 0;
     for (i, step) in steps.iter().enumerate() {
         let path = format!("AppRollout.spec.strategy.canary.steps[{i}]");
+        if step.get("weight").is_none() && step.get("matches").is_none() {
+            let message = format!("{path} moves no traffic");
+            check.wrong(step, message, "`weight`, `matches` or both");
+        }
         let Some((node, weight)) = step.get("weight").and_then(|n| Some((n, n.count()?))) else {
             continue;
         };
@@ -142,11 +181,6 @@ fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
             check.wrong(replicas, message, &format!("`{weight}%` or more"));
         }
     }
-    let last = steps.last().and_then(|step| step.get("weight"));
-    if let Some(node) = last.filter(|node| node.count().is_some_and(|weight| weight < 100)) {
-        let message = "the last step of AppRollout.spec.strategy.canary leaves traffic behind";
-        check.wrong(node, message.to_owned(), "100");
-    }
 }
 
 fn amount(node: &Node, source: &Source) -> Result<Amount, InputError> {
@@ -162,30 +196,60 @@ pub(super) fn translate(
     let Some(canary) = spec.get("strategy").and_then(|strategy| strategy.get("canary")) else {
         return Ok(None);
     };
-    let traffic = canary.get("traffic");
-    let number =
-        |node: Option<&Node>| node.and_then(Node::count).and_then(|n| u32::try_from(n).ok());
-    let route = traffic.and_then(|t| t.get("httpRoute")?.get("name")?.text());
-    let steps = canary.get("steps").map(Node::items).unwrap_or_default();
-    let step = |node: &Node| {
-        Ok(CanaryStep {
-            weight: number(node.get("weight")).and_then(Weight::new).unwrap_or_default(),
+    let nodes = canary.get("steps").map(Node::items).unwrap_or_default();
+    let mut steps: Vec<CanaryStep> = Vec::with_capacity(nodes.len() + 1);
+    for node in nodes {
+        let before = steps.last().map(|step| step.weight).unwrap_or_default();
+        steps.push(CanaryStep {
+            weight: number(node.get("weight")).and_then(Weight::new).unwrap_or(before),
             replicas: node.get("replicas").map(|node| amount(node, source)).transpose()?,
+            matches: requests::matches(node.get("matches")),
+            headers: requests::headers(node.get("requestHeaderModifier")),
             place: source.place(node.line),
-        })
-    };
-    let translated = Canary {
-        route: route.unwrap_or_default().to_owned(),
-        drain_seconds: number(traffic.and_then(|t| t.get("drainSeconds")))
-            .unwrap_or(DEFAULT_DRAIN_SECONDS),
-        steps: steps.iter().map(step).collect::<Result<_, InputError>>()?,
-        document: None,
-        document_file: None,
-    };
+        });
+    }
+    let whole = |step: &CanaryStep| step.weight == Weight::ALL && step.matches.is_empty();
+    if !steps.last().is_some_and(whole) {
+        steps.push(promotion(source.place(canary.line)));
+    }
+    let translated = Canary { traffic: traffic(canary.get("traffic")), steps };
     if let Some(total) = plan.target_size.filter(|size| u64::from(*size) <= INT32)
         && let Err(error) = translated.pods(total)
     {
         return Err(canary.error(source, error.to_string()));
     }
     Ok(Some(translated))
+}
+
+/// The step that everything ends with, where the plan does not say it itself.
+fn promotion(place: Place) -> CanaryStep {
+    CanaryStep {
+        weight: Weight::ALL,
+        replicas: None,
+        matches: Vec::new(),
+        headers: HeaderChange::default(),
+        place,
+    }
+}
+
+fn number(node: Option<&Node>) -> Option<u32> {
+    node.and_then(Node::count).and_then(|n| u32::try_from(n).ok())
+}
+
+fn traffic(node: Option<&Node>) -> Traffic {
+    let route = |field: &str, provider: RouteProvider| {
+        let name = node?.get(field)?.get("name")?.text()?.to_owned();
+        Some(TrafficRoute { provider, name, document: None, document_file: None })
+    };
+    let class = node.and_then(|node| node.get("ingress")?.get("classType")?.text());
+    let class = Class::named(class.unwrap_or_default());
+    let routes = [
+        route("httpRoute", RouteProvider::HttpRoute),
+        class.and_then(|class| route("ingress", RouteProvider::Ingress(class))),
+    ];
+    let drain = node.and_then(|node| node.get("drainSeconds"));
+    Traffic {
+        routes: routes.into_iter().flatten().collect(),
+        drain_seconds: number(drain).unwrap_or(DEFAULT_DRAIN_SECONDS),
+    }
 }

@@ -18,6 +18,7 @@ mod metadata;
 mod nearest;
 mod plain;
 mod project;
+mod requests;
 mod rollout_plan;
 mod schema;
 mod select;

@@ -1,7 +1,8 @@
 //! Canaries: a rollout whose steps move traffic.
 
 use super::{Amount, Place};
-use crate::core::traffic::Weight;
+use crate::core::object::ObjectRef;
+use crate::core::traffic::{self, Class, HeaderChange, Match, Weight};
 use serde_json::Value;
 
 /// How long old pods serve on after a route was confirmed, unless the plan
@@ -11,12 +12,28 @@ pub const DEFAULT_DRAIN_SECONDS: u32 = 5;
 /// `spec.strategy.canary`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canary {
-    /// The name of the HTTPRoute that is driven, in the rollout's namespace.
-    pub route: String,
-    /// How long a confirmed shift is given before pods are taken away.
-    pub drain_seconds: u32,
+    /// What traffic is moved by.
+    pub traffic: Traffic,
     /// The steps, at least one; the last one is at weight 100.
     pub steps: Vec<CanaryStep>,
+}
+
+/// What traffic is moved by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    /// The routes, at least one; they are moved together.
+    pub routes: Vec<TrafficRoute>,
+    /// How long a confirmed shift is given before pods are taken away.
+    pub drain_seconds: u32,
+}
+
+/// A route that a rollout drives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrafficRoute {
+    /// Whose it is.
+    pub provider: RouteProvider,
+    /// Its name, in the rollout's namespace.
+    pub name: String,
     /// The route as the plan has it, where it is a document of its own; none
     /// where the application renders it. Filled in once the whole plan is
     /// known, and then no longer among the plan's plain objects: an object has
@@ -26,6 +43,36 @@ pub struct Canary {
     pub document_file: Option<String>,
 }
 
+/// Who acts on a route.
+#[derive(Clone, Copy, Debug)]
+pub enum RouteProvider {
+    /// A Gateway, on an HTTPRoute.
+    HttpRoute,
+    /// An Ingress controller that shares traffic by annotations.
+    Ingress(&'static Class),
+}
+
+impl PartialEq for RouteProvider {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::HttpRoute, Self::HttpRoute) => true,
+            (Self::Ingress(one), Self::Ingress(other)) => one.name == other.name,
+            _ => false,
+        }
+    }
+}
+
+impl TrafficRoute {
+    /// Its reference.
+    #[must_use]
+    pub fn object(&self, namespace: &str) -> ObjectRef {
+        match self.provider {
+            RouteProvider::HttpRoute => traffic::route(namespace, &self.name),
+            RouteProvider::Ingress(_) => traffic::ingress(namespace, &self.name),
+        }
+    }
+}
+
 /// One step of a canary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CanaryStep {
@@ -33,6 +80,10 @@ pub struct CanaryStep {
     pub weight: Weight,
     /// Its pods, of all there will be; as many as the weight needs if left out.
     pub replicas: Option<Amount>,
+    /// Requests that it takes whatever its weight.
+    pub matches: Vec<Match>,
+    /// What is changed in the headers of what it takes.
+    pub headers: HeaderChange,
     /// Where it stands in the plan.
     pub place: Place,
 }
@@ -86,6 +137,11 @@ pub enum CapacityError {
 }
 
 impl Canary {
+    /// The routes that are driven.
+    pub fn routes<'c>(&'c self, namespace: &'c str) -> impl Iterator<Item = ObjectRef> + 'c {
+        self.traffic.routes.iter().map(move |route| route.object(namespace))
+    }
+
     /// Pods of the new revision after each step, of `total` in all.
     ///
     /// # Errors
@@ -93,9 +149,11 @@ impl Canary {
     pub fn pods(&self, total: u32) -> Result<Vec<u32>, CapacityError> {
         let mut all = Vec::with_capacity(self.steps.len());
         let mut before = 0;
-        for (i, CanaryStep { weight, replicas, place }) in self.steps.iter().enumerate() {
+        for (i, CanaryStep { weight, replicas, matches, place, .. }) in
+            self.steps.iter().enumerate()
+        {
             let (step, place) = (i + 1, place.clone());
-            let needed = weight.needs(total);
+            let needed = weight.needs(total).max(u32::from(!matches.is_empty()));
             let pods = replicas.map_or(needed.max(before), |amount| amount.of(total));
             if pods < needed {
                 let weight = *weight;
@@ -122,14 +180,13 @@ mod tests {
         let step = |(weight, replicas): &(u32, Option<Amount>)| CanaryStep {
             weight: Weight::new(*weight).unwrap(),
             replicas: *replicas,
+            matches: Vec::new(),
+            headers: HeaderChange::default(),
             place: Place { file: "rollout.yaml".to_owned(), line: 9 },
         };
         Canary {
-            route: "web".to_owned(),
-            drain_seconds: 5,
+            traffic: Traffic { routes: Vec::new(), drain_seconds: 5 },
             steps: steps.iter().map(step).collect(),
-            document: None,
-            document_file: None,
         }
     }
 

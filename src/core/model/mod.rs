@@ -14,7 +14,9 @@ mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
-pub use canary::{Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS};
+pub use canary::{
+    Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS, RouteProvider, Traffic, TrafficRoute,
+};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use outline::{Hold, Outline};
 pub use owners::{Owner, Owners};

@@ -19,7 +19,7 @@ use super::pair::replicas;
 use super::{
     CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Routed, Side, Verb,
 };
-use crate::core::model::Canary;
+use crate::core::model::{Canary, CanaryStep};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::{Split, Weight};
 
@@ -45,7 +45,7 @@ pub(super) fn upgrade(
     for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
         let now = (*goal, shift.kept(step.weight, *goal));
         let mut effects = if i == 0 { shift.prepared() } else { Vec::new() };
-        effects.extend(shift.step(i, step.weight, before, now));
+        effects.extend(shift.step(i, step, before, now));
         if i + 1 == goals.len() {
             effects.extend(shift.finished());
         }
@@ -73,8 +73,8 @@ pub(super) fn standing(
 ) -> Result<Vec<Effect>, CompileError> {
     let shift = Shift::of(input, canary)?;
     let original = input.sizes.original;
-    let step = after.and_then(|(i, goal)| Some((canary.steps.get(i)?.weight, goal)));
-    let old = step.map_or(original, |(weight, goal)| shift.kept(weight, goal));
+    let step = after.and_then(|(i, goal)| Some((canary.steps.get(i)?, goal)));
+    let old = step.map_or(original, |(step, goal)| shift.kept(step.weight, goal));
     let source = &shift.source.workload;
     let mut effects = Vec::new();
     if step.is_some() {
@@ -82,10 +82,13 @@ pub(super) fn standing(
     }
     effects.push(RolloutInput::write(Verb::Apply, source, Side::Source, replicas(old)));
     effects.push(input.wait(source, Condition::Ready { at_least: old }));
-    let Some((weight, goal)) = step else {
+    let Some((step, goal)) = step else {
         effects.extend(shift.serving(&shift.left.service, original));
-        let route = &shift.left.route;
-        effects.push(RolloutInput::write(Verb::Apply, route, Side::Source, Driven::default()));
+        effects.extend(
+            shift.left.routes.iter().map(|route| {
+                RolloutInput::write(Verb::Apply, route, Side::Source, Driven::default())
+            }),
+        );
         return Ok(effects);
     };
     let target = &shift.target.workload;
@@ -93,31 +96,33 @@ pub(super) fn standing(
     effects.push(input.wait(target, Condition::Ready { at_least: goal }));
     effects.extend(shift.serving(&shift.left.twin, old));
     effects.extend(shift.serving(&shift.reached.twin, goal));
-    effects.extend(shift.routed(Side::Target, Some(weight), goal));
+    effects.extend(shift.routed(Side::Target, Some(&shift.split(step)), goal));
     Ok(effects)
 }
 
 /// The write that holds a route at what is rendered, outside any shift.
-pub(super) fn at_rest(input: &RolloutInput<'_>) -> Option<Effect> {
-    let routed = input.bodies.target.routed.as_ref()?;
-    let rendered = Driven::default();
-    Some(RolloutInput::write(Verb::Apply, &routed.route, Side::Target, rendered))
+pub(super) fn at_rest(input: &RolloutInput<'_>) -> Vec<Effect> {
+    let routed = input.bodies.target.routed.as_ref();
+    let routes = routed.map(|routed| routed.routes.as_slice()).unwrap_or_default();
+    let write = |route| RolloutInput::write(Verb::Apply, route, Side::Target, Driven::default());
+    routes.iter().map(write).collect()
 }
 
 /// What lets traffic in at the end of a first deploy: there is nothing to
 /// shift it from.
 pub(super) fn opened(input: &RolloutInput<'_>) -> Vec<Effect> {
-    let (Some(routed), Some(write)) = (&input.bodies.target.routed, at_rest(input)) else {
-        return Vec::new();
-    };
+    let Some(routed) = &input.bodies.target.routed else { return Vec::new() };
     let at_least = input.sizes.target;
-    let split =
-        Split { service: routed.name, source: routed.number, target: routed.number, weight: None };
-    vec![
-        input.wait(&routed.service, Condition::Serving { at_least }),
-        write,
-        input.wait(&routed.route, Condition::RouteAccepted { split }),
-    ]
+    let split = routed.split(routed.number, None);
+    let mut effects = vec![input.wait(&routed.service, Condition::Serving { at_least })];
+    effects.extend(at_rest(input));
+    effects.extend(
+        routed
+            .routes
+            .iter()
+            .map(|route| input.wait(route, Condition::RouteAccepted { split: split.clone() })),
+    );
+    effects
 }
 
 impl<'a> Shift<'a> {
@@ -136,13 +141,17 @@ impl<'a> Shift<'a> {
         Ok(Self { input, canary, source, target, left, reached })
     }
 
-    fn split(&self, weight: Option<Weight>) -> Split {
+    /// Both sides' shares at a step.
+    fn split(&self, step: &CanaryStep) -> Split {
         Split {
-            service: self.reached.name,
-            source: self.left.number,
-            target: self.reached.number,
-            weight,
+            matches: step.matches.clone(),
+            headers: step.headers.clone(),
+            ..self.weighing(step.weight)
         }
+    }
+
+    fn weighing(&self, weight: Weight) -> Split {
+        self.reached.split(self.left.number, Some(weight))
     }
 
     /// Old pods that stay once a step is done: what the weight left to them
@@ -167,11 +176,17 @@ impl<'a> Shift<'a> {
         effects.extend(self.twins());
         let original = self.input.sizes.original;
         effects.extend(self.serving(&self.left.twin, original));
-        effects.extend(self.routed(Side::Target, Some(Weight::NONE), original));
+        effects.extend(self.routed(Side::Target, Some(&self.weighing(Weight::NONE)), original));
         effects
     }
 
-    fn step(&self, i: usize, weight: Weight, before: (u32, u32), now: (u32, u32)) -> Vec<Effect> {
+    fn step(
+        &self,
+        i: usize,
+        step: &CanaryStep,
+        before: (u32, u32),
+        now: (u32, u32),
+    ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let target = &self.target.workload;
         if now.0 != before.0 {
@@ -183,8 +198,8 @@ impl<'a> Shift<'a> {
             effects.push(self.input.wait(target, Condition::Ready { at_least: now.0 }));
             effects.extend(self.serving(&self.reached.twin, now.0));
         }
-        if i > 0 || weight > Weight::NONE {
-            effects.extend(self.routed(Side::Target, Some(weight), now.0));
+        if i > 0 || step.weight > Weight::NONE || !step.matches.is_empty() {
+            effects.extend(self.routed(Side::Target, Some(&self.split(step)), now.0));
         }
         if now.1 != before.1 {
             effects.extend(self.scaled_down(self.source, Side::Source, now.1));
@@ -213,7 +228,8 @@ impl<'a> Shift<'a> {
         effects.extend(self.twins());
         effects.push(self.input.wait(source, Condition::Ready { at_least: original }));
         effects.extend(self.serving(&self.left.twin, original));
-        effects.extend(self.routed(Side::Source, Some(Weight::NONE), original));
+        let nothing = self.weighing(Weight::NONE);
+        effects.extend(self.routed(Side::Source, Some(&nothing), original));
         effects.extend(self.scaled_down(self.target, Side::Target, 0));
         effects.extend(self.serving(&self.left.service, original));
         effects.extend(self.routed(Side::Source, None, original));
@@ -223,6 +239,7 @@ impl<'a> Shift<'a> {
         effects
     }
 
+    /// The Services of both revisions.
     fn twins(&self) -> [Effect; 2] {
         [(self.left, Side::Source), (self.reached, Side::Target)].map(|(routed, side)| {
             RolloutInput::write(Verb::Apply, &routed.twin, side, Driven::default())
@@ -239,23 +256,43 @@ impl<'a> Shift<'a> {
         if at_least == 0 { Vec::new() } else { vec![wait()] }
     }
 
-    /// Moves weight to `at_least` pods, and waits until nothing follows the old
-    /// weights any more.
-    fn routed(&self, side: Side, weight: Option<Weight>, at_least: u32) -> Vec<Effect> {
-        let split = self.split(weight);
-        let route = &self.reached.route;
-        let driven = Driven { split: Some(split), ..Driven::default() };
-        let mut effects = vec![
-            RolloutInput::write(Verb::Route, route, side, driven),
-            self.input.wait(route, Condition::RouteAccepted { split }),
-        ];
-        let seconds = self.canary.drain_seconds;
+    /// Moves traffic to `at_least` pods, all routes together, and waits until
+    /// nothing follows the old shares any more. Without a share all is as
+    /// rendered, and what was made is gone.
+    fn routed(&self, side: Side, split: Option<&Split>, at_least: u32) -> Vec<Effect> {
+        let made = self.reached.made.iter();
+        let made_now = made.clone().filter(|_| split.is_some());
+        let routes: Vec<(&ObjectRef, Side)> = self
+            .reached
+            .routes
+            .iter()
+            .map(|route| (route, side))
+            .chain(made_now.map(|route| (route, Side::Target)))
+            .collect();
+        let split = split.cloned().unwrap_or_else(|| self.reached.split(self.left.number, None));
+        let driven = Driven { split: Some(split.clone()), ..Driven::default() };
+        let write = |(route, side): &(&ObjectRef, Side)| {
+            RolloutInput::write(Verb::Route, route, *side, driven.clone())
+        };
+        let accepted = |(route, _): &(&ObjectRef, Side)| {
+            self.input.wait(route, Condition::RouteAccepted { split: split.clone() })
+        };
+        let mut effects: Vec<Effect> = routes.iter().map(write).collect();
+        effects.extend(routes.iter().map(accepted));
+        if split.weight.is_none() {
+            let delete = |route: &ObjectRef| Effect::Delete { object: route.clone(), uid: None };
+            effects.extend(made.map(delete));
+        }
+        let Some((last, others)) = routes.split_last() else { return effects };
+        let seconds = self.canary.traffic.drain_seconds;
         effects.push(Effect::Await {
-            object: route.clone(),
-            condition: Condition::Drained { split, seconds, at_least },
+            object: last.0.clone(),
+            condition: Condition::Drained { split: split.clone(), seconds, at_least },
             // The drain itself is no reason to fail.
             deadline_seconds: self.input.rollout.deadline_seconds.saturating_add(seconds),
         });
+        // While it lasted only the last one was looked at.
+        effects.extend(others.iter().map(accepted));
         effects
     }
 

@@ -7,7 +7,6 @@ use crate::core::digest::Digest;
 use crate::core::model::{Application, Plan, Rollout};
 use crate::core::object::ObjectRef;
 use crate::core::render::{ApplicationKey, Rendered};
-use crate::core::traffic::route;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,19 +28,26 @@ pub fn claim(
         let application = rollout.application().to_owned();
         let key = ApplicationKey { namespace: own.clone(), name: application };
         let Some(canary) = &mut rollout.canary else { continue };
-        let object = route(&own, &canary.route);
-        if let Some(first) = claimed.insert(object.clone(), place.clone()) {
-            errors.push(format!("{place}: {object} is driven already by the rollout at {first}"));
-            continue;
+        let mut wrong = None;
+        for route in &mut canary.traffic.routes {
+            let object = route.object(&own);
+            if let Some(first) = claimed.insert(object.clone(), place.clone()) {
+                wrong = Some(format!("{object} is driven already by the rollout at {first}"));
+                break;
+            }
+            let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
+            if let Some(at) = at {
+                let plain = plan.objects.remove(at);
+                let mut body = Arc::unwrap_or_clone(plain.body);
+                body["metadata"]["namespace"] = json!(own);
+                route.document = Some(body);
+                route.document_file = Some(plain.place.file);
+            } else if let Some(why) = missing(&object, &key, rendered) {
+                wrong = Some(why);
+                break;
+            }
         }
-        let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
-        if let Some(at) = at {
-            let plain = plan.objects.remove(at);
-            let mut body = Arc::unwrap_or_clone(plain.body);
-            body["metadata"]["namespace"] = json!(own);
-            canary.document = Some(body);
-            canary.document_file = Some(plain.place.file);
-        } else if let Some(why) = missing(&object, &key, rendered) {
+        if let Some(why) = wrong {
             errors.push(format!("{place}: {why}"));
             continue;
         }

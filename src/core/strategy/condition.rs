@@ -96,7 +96,7 @@ impl Condition {
 
 /// Looks at a condition.
 #[must_use]
-pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look {
+pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look {
     let Some(live) = sight.live else {
         // No pods are what a missing workload has.
         let met = matches!(
@@ -107,7 +107,8 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
         );
         let seen = format!("{object} is not there");
         let removed = |written: Written<'_>| health::removed_itself(written.body, sight.waited);
-        if condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed) {
+        if *condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed)
+        {
             let seen = format!("{object} has finished and removed itself");
             return Look { met: true, seen, ..Look::default() };
         }
@@ -115,16 +116,16 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
     };
     match condition {
         Condition::Serving { at_least } => {
-            return serving(at_least, &object.to_string(), sight.beside);
+            return serving(*at_least, &object.to_string(), sight.beside);
         }
-        Condition::RouteAccepted { split } => return accepted(&split, object, live),
+        Condition::RouteAccepted { split } => return accepted(split, object, live, sight),
         Condition::Drained { split, seconds, at_least } => {
-            let look = accepted(&split, object, live);
-            let there = serving(at_least, &format!("Service {}", split.moved_to()), sight.beside);
+            let look = accepted(split, object, live, sight);
+            let there = serving(*at_least, &format!("Service {}", split.moved_to()), sight.beside);
             return if look.met && !there.met {
-                Look { in_doubt: backends(&split, object), ..there }
+                Look { in_doubt: backends(split, object), ..there }
             } else {
-                drained(look, seconds, sight.waited)
+                drained(look, *seconds, sight.waited)
             };
         }
         Condition::Healthy => return healthy(object, live, sight),
@@ -135,7 +136,7 @@ pub fn look(condition: Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look
         return Look { seen, ..Look::default() };
     };
     let pods = (kind.read)(live);
-    let (met, set_back, seen, ready) = match condition {
+    let (met, set_back, seen, ready) = match *condition {
         Condition::Ready { at_least } => (
             pods.ready >= at_least,
             pods.wanted < at_least,
@@ -206,8 +207,9 @@ fn backends(split: &Split, route: &ObjectRef) -> Vec<ObjectRef> {
 /// something else, somebody has written it since: that never comes right by
 /// waiting, and nothing is written to it before all that the step stands on
 /// was seen again.
-fn accepted(split: &Split, object: &ObjectRef, live: &Value) -> Look {
-    if let Err(other) = traffic::confirms(live, split) {
+fn accepted(split: &Split, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
+    let rendered = sight.written.map(|written| written.body);
+    if let Err(other) = traffic::confirms(live, split, rendered) {
         let seen = format!("{object} sends {other}, but {split} was written");
         return Look { set_back: true, seen, ..Look::default() };
     }
@@ -264,7 +266,7 @@ mod tests {
         ObjectRef::new(&KindRef::new("apps/v1", "Deployment"), Some("default"), "web")
     }
 
-    fn looked(condition: Condition, live: Option<&Value>) -> Look {
+    fn looked(condition: &Condition, live: Option<&Value>) -> Look {
         look(condition, &deployment(), &Sight { live, ..Sight::default() })
     }
 
@@ -276,18 +278,18 @@ mod tests {
             "status": {"observedGeneration": 1, "readyReplicas": 3, "replicas": 3},
         });
         let condition = Condition::Ready { at_least: 3 };
-        assert!(!looked(condition, Some(&live)).met);
+        assert!(!looked(&condition, Some(&live)).met);
         live["status"]["observedGeneration"] = json!(2);
-        assert!(looked(condition, Some(&live)).met);
+        assert!(looked(&condition, Some(&live)).met);
     }
 
     #[test]
     fn missing_or_lowered_objects_cannot_come_by_waiting() {
         let condition = Condition::Ready { at_least: 3 };
-        assert!(looked(condition, None).set_back);
+        assert!(looked(&condition, None).set_back);
         let lowered = json!({"spec": {"replicas": 1}, "status": {"observedGeneration": 1}});
-        assert!(looked(condition, Some(&lowered)).set_back);
-        assert!(looked(Condition::ScaledTo { at_most: 0 }, None).met);
+        assert!(looked(&condition, Some(&lowered)).set_back);
+        assert!(looked(&Condition::ScaledTo { at_most: 0 }, None).met);
     }
 
     #[test]
@@ -300,7 +302,7 @@ mod tests {
                 "spec": {"replicas": 5, "updateStrategy": held},
                 "status": {"readyReplicas": 5, "updatedReplicas": 1, "replicas": 5},
             });
-            look(condition, &set, &Sight { live: Some(&live), ..Sight::default() }).set_back
+            look(&condition, &set, &Sight { live: Some(&live), ..Sight::default() }).set_back
         };
         assert!(!set_back(0) && !set_back(2));
         assert!(set_back(3) && set_back(9));
@@ -313,9 +315,12 @@ mod tests {
             source: 1,
             target: 2,
             weight: traffic::Weight::new(20),
+            matches: Vec::new(),
+            headers: traffic::HeaderChange::default(),
         };
         let mut live = json!({
-            "metadata": {"namespace": "default", "generation": 4},
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"name": "web", "namespace": "default", "generation": 4},
             "spec": {
                 "parentRefs": [{"name": "edge"}],
                 "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
@@ -337,12 +342,13 @@ mod tests {
         let drained = |live: &Value, seconds: i64| {
             let waited = SignedDuration::from_secs(seconds);
             let sight = Sight { live: Some(live), waited, beside: &slices, ..Sight::default() };
-            let condition = Condition::Drained { split, seconds: 5, at_least: 1 };
-            let gone = look(condition, &route, &Sight { beside: &[], ..sight });
+            let condition = Condition::Drained { split: split.clone(), seconds: 5, at_least: 1 };
+            let gone = look(&condition, &route, &Sight { beside: &[], ..sight });
             assert!(!gone.met, "those who take the traffic are gone");
-            let accepted = look(Condition::RouteAccepted { split }, &route, &sight).met;
+            let accepted =
+                look(&Condition::RouteAccepted { split: split.clone() }, &route, &sight).met;
             assert_eq!(gone.in_doubt == twins, accepted, "their Service may be");
-            let look = look(condition, &route, &sight);
+            let look = look(&condition, &route, &sight);
             (look.met, look.set_back)
         };
         assert_eq!(drained(&live, 9), (false, true), "not what was written");
@@ -353,7 +359,7 @@ mod tests {
         assert_eq!(drained(&live, 5), (false, false), "nobody has seen the newest change");
         let in_doubt = |live: &Value| {
             let sight = Sight { live: Some(live), ..Sight::default() };
-            look(Condition::RouteAccepted { split }, &route, &sight).in_doubt
+            look(&Condition::RouteAccepted { split: split.clone() }, &route, &sight).in_doubt
         };
         assert!(in_doubt(&live).is_empty(), "nobody has looked for its Services");
         live["metadata"]["generation"] = json!(4);
@@ -372,14 +378,14 @@ mod tests {
         let slices = json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]});
         let slices = [Arc::new(slices)];
         let sight = Sight { live: Some(&live), beside: &slices, ..Sight::default() };
-        assert!(look(condition, &service, &sight).met);
-        assert!(!look(condition, &service, &Sight { beside: &[], ..sight }).met);
-        assert!(look(condition, &service, &Sight { live: None, ..sight }).set_back);
+        assert!(look(&condition, &service, &sight).met);
+        assert!(!look(&condition, &service, &Sight { beside: &[], ..sight }).met);
+        assert!(look(&condition, &service, &Sight { live: None, ..sight }).set_back);
     }
 
     fn health(kind: (&str, &str), sight: &Sight<'_>) -> Look {
         let name = ObjectRef::new(&KindRef::new(kind.0, kind.1), Some("default"), "web");
-        look(Condition::Healthy, &name, sight)
+        look(&Condition::Healthy, &name, sight)
     }
 
     #[test]

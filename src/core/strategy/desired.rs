@@ -8,6 +8,7 @@ use crate::core::diff::Outcome;
 use crate::core::digest::Digest;
 use crate::core::object::{ObjectRef, at, extract, owned_by, proven, unchanged};
 use crate::core::ownership::{Contested, Yielded, yielded};
+use crate::core::traffic;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -108,13 +109,15 @@ fn encoded(body: &Value) -> Value {
 #[must_use]
 pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Driven) -> Yielded {
     let partition = workload::of(&object.kind_ref()).and_then(|kind| kind.partition);
-    let driven = [
+    let pods = [
         driven.replicas.and(Some(["spec", "replicas"].as_slice())),
         driven.partition.and(partition),
-        driven.split.and(Some(["spec", "rules"].as_slice())),
     ];
-    let driven: Vec<&[&str]> = driven.into_iter().flatten().collect();
-    yielded(object, live, state, FIELD_MANAGER, &driven)
+    let mut fields: Vec<&[&str]> = pods.into_iter().flatten().collect();
+    if driven.split.is_some() {
+        fields.extend(traffic::driven_fields(object));
+    }
+    yielded(object, live, state, FIELD_MANAGER, &fields)
 }
 
 /// The short way, for what nothing drives: most of what is looked at is as it

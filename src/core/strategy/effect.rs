@@ -16,7 +16,7 @@ pub enum Side {
 }
 
 /// The fields of an object that the rollout drives; absent ones are rendered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Driven {
     /// `spec.replicas`.
@@ -82,7 +82,7 @@ pub enum Effect {
 }
 
 /// What an [`Effect::Await`] waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Condition {
     /// At least so many ready pods.

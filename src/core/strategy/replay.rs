@@ -144,7 +144,9 @@ fn alone(input: &RolloutInput<'_>, reached: Option<(u32, u32)>) -> Vec<Effect> {
     let mut effects = input.rest(Side::Target);
     effects.push(RolloutInput::write(Verb::Apply, object, Side::Target, driven(input, size)));
     let at_least = size.saturating_sub(tolerance);
-    effects.extend(at_rest(input).filter(|_| input.movement == Movement::Scale));
+    if input.movement == Movement::Scale {
+        effects.extend(at_rest(input));
+    }
     effects.push(input.wait(
         object,
         match input.bodies.target.kind.shape {

@@ -4,17 +4,23 @@
 use super::bodies::LABEL_REVISION;
 use super::workload::{Shape, set};
 use super::{Bodies, RevisionBodies};
-use crate::core::model::{Canary, Rollout};
+use crate::core::model::{
+    Canary, CanaryStep, Place, Rollout, RouteProvider, Traffic, TrafficRoute,
+};
 use crate::core::object::{ObjectRef, at};
-use crate::core::traffic::{self, Label, LabelError, TwinError, fitting_service};
+use crate::core::traffic::{
+    self, HeaderChange, Label, LabelError, Split, TwinError, Weight, fitting_service,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// How traffic reaches one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routed {
-    /// The route.
-    pub route: ObjectRef,
+    /// The routes.
+    pub routes: Vec<ObjectRef>,
+    /// Routes that are there only while traffic is shared.
+    pub made: Vec<ObjectRef>,
     /// The user's Service, which the rendered route points at.
     pub service: ObjectRef,
     /// The revision's own Service, while the route is shared.
@@ -23,6 +29,21 @@ pub struct Routed {
     pub name: Label,
     /// The revision's number.
     pub number: u64,
+}
+
+impl Routed {
+    /// How traffic is shared with the revision of number `source`, by weight
+    /// alone.
+    pub(super) fn split(&self, source: u64, weight: Option<Weight>) -> Split {
+        Split {
+            service: self.name,
+            source,
+            target: self.number,
+            weight,
+            matches: Vec::new(),
+            headers: HeaderChange::default(),
+        }
+    }
 }
 
 /// A rollout whose traffic cannot be moved.
@@ -66,6 +87,28 @@ pub enum RouteError {
         /// Its Service.
         right: String,
     },
+    /// Two routes that reach the component by different Services.
+    #[error("{left} reaches the component by {first}, but {right} by {second}; one is supported")]
+    Routes {
+        /// A route.
+        left: String,
+        /// Its Service.
+        first: String,
+        /// Another route.
+        right: String,
+        /// Its Service.
+        second: String,
+    },
+    /// A step that a provider has no words for.
+    #[error("{place}: {route} {why}")]
+    Inexpressible {
+        /// Where the step stands.
+        place: Place,
+        /// The route.
+        route: String,
+        /// What cannot be said.
+        why: String,
+    },
     /// No Service of one revision can be made.
     #[error(transparent)]
     Twin(#[from] TwinError),
@@ -89,17 +132,18 @@ impl Bodies {
     /// # Errors
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
-        let Some(canary) = &rollout.canary else { return Ok(self) };
-        attach(Arc::make_mut(&mut self.target), canary)?;
+        let Some(Canary { traffic, steps }) = &rollout.canary else { return Ok(self) };
+        attach(Arc::make_mut(&mut self.target), traffic)?;
         if let Some(source) = &mut self.source {
-            attach(Arc::make_mut(source), canary)?;
+            attach(Arc::make_mut(source), traffic)?;
         }
+        self.expressible(traffic, steps)?;
         if let Some(source) = &self.source
             && let (Some(left), Some(right)) = (&source.routed, &self.target.routed)
             && left.name != right.name
         {
             return Err(RouteError::Services {
-                route: right.route.to_string(),
+                route: right.routes.first().map(ToString::to_string).unwrap_or_default(),
                 source_revision: source.revision.clone(),
                 left: left.name.to_string(),
                 target_revision: self.target.revision.clone(),
@@ -107,6 +151,32 @@ impl Bodies {
             });
         }
         Ok(self)
+    }
+}
+
+impl Bodies {
+    /// Whether every step can be written into every route.
+    fn expressible(&self, traffic: &Traffic, steps: &[CanaryStep]) -> Result<(), RouteError> {
+        let Some(routed) = &self.target.routed else { return Ok(()) };
+        for (route, object) in traffic.routes.iter().zip(&routed.routes) {
+            let Some(body) = self.target.bodies.get(object) else { continue };
+            for step in steps {
+                let split = Split {
+                    matches: step.matches.clone(),
+                    headers: step.headers.clone(),
+                    ..routed.split(routed.number, Some(step.weight))
+                };
+                let why = match route.provider {
+                    RouteProvider::HttpRoute => traffic::inexpressible(body, &split),
+                    RouteProvider::Ingress(class) => class.inexpressible(&split),
+                };
+                if let Some(why) = why {
+                    let (place, route) = (step.place.clone(), object.to_string());
+                    return Err(RouteError::Inexpressible { place, route, why });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,20 +194,88 @@ pub fn is_twin(live: &Value) -> bool {
         && number.is_some_and(|number| object.name.ends_with(&format!("-v{number}-traffic")))
 }
 
-fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteError> {
+fn attach(revision: &mut RevisionBodies, traffic: &Traffic) -> Result<(), RouteError> {
     if revision.kind.shape != Shape::Pair {
         return Err(RouteError::InPlace { workload: revision.workload.to_string() });
     }
+    let mut routed: Option<Routed> = None;
+    for route in &traffic.routes {
+        let found = add(revision, route)?;
+        match &mut routed {
+            None => routed = Some(found),
+            Some(first) if first.service != found.service => {
+                return Err(RouteError::Routes {
+                    left: first.routes.first().map(ToString::to_string).unwrap_or_default(),
+                    first: first.service.to_string(),
+                    right: found.routes.first().map(ToString::to_string).unwrap_or_default(),
+                    second: found.service.to_string(),
+                });
+            }
+            Some(first) => {
+                first.routes.extend(found.routes);
+                first.made.extend(found.made);
+            }
+        }
+    }
+    revision.routed = routed;
+    Ok(())
+}
+
+/// Adds one route, and what is made for it, to a revision's objects.
+fn add(revision: &mut RevisionBodies, route: &TrafficRoute) -> Result<Routed, RouteError> {
     let namespace = revision.workload.namespace.clone().unwrap_or_default();
-    let route = traffic::route(&namespace, &canary.route);
-    let rendered = revision.bodies.get(&route);
-    let Some(mut body) =
-        canary.document.clone().or_else(|| rendered.map(|body| Value::clone(body)))
+    let object = route.object(&namespace);
+    let rendered = revision.bodies.get(&object);
+    let Some(mut body) = route.document.clone().or_else(|| rendered.map(|body| Value::clone(body)))
     else {
         let revision = revision.revision.clone();
-        return Err(RouteError::NoRoute { revision, route: route.to_string() });
+        return Err(RouteError::NoRoute { revision, route: object.to_string() });
     };
     set(&mut body, &["metadata", "namespace"], json!(namespace));
+    let service = service_of(revision, &object, &body)?.clone();
+    let name = at(&service, "/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
+    let number = number.unwrap_or(0);
+    let twin = traffic::twin(&service, number, (LABEL_REVISION, &revision.workload.name))?;
+    let second = match route.provider {
+        RouteProvider::HttpRoute => None,
+        RouteProvider::Ingress(class) => Some(traffic::second(&body, class, name)),
+    };
+    let taken = |object: &str| RouteError::Taken {
+        revision: revision.revision.clone(),
+        object: object.to_owned(),
+    };
+    let reference = |body: &Value| ObjectRef::of(body).ok_or_else(|| taken(name));
+    let made = second.as_ref().map(reference).transpose()?;
+    let routed = Routed {
+        routes: vec![object.clone()],
+        made: made.iter().cloned().collect(),
+        service: reference(&service)?,
+        twin: reference(&twin)?,
+        name: Label::new(name)?,
+        number,
+    };
+    for own in routed.made.iter().chain([&routed.twin]) {
+        let known = revision.bodies.get(own);
+        if known.is_some_and(|known| **known != twin) {
+            return Err(taken(&own.to_string()));
+        }
+    }
+    revision.rest.retain(|known| *known != object);
+    revision.bodies.insert(object, Arc::new(body));
+    revision.bodies.insert(routed.twin.clone(), Arc::new(twin));
+    if let Some((made, second)) = made.zip(second) {
+        revision.bodies.insert(made, Arc::new(second));
+    }
+    Ok(routed)
+}
+
+/// The user's Service that a route reaches a revision by.
+fn service_of<'r>(
+    revision: &'r RevisionBodies,
+    route: &ObjectRef,
+    body: &Value,
+) -> Result<&'r Value, RouteError> {
     let labels = revision.bodies.get(&revision.workload);
     let labels = labels.and_then(|workload| at(workload, "/spec/template/metadata/labels"));
     let bodies: Vec<&Value> = revision
@@ -147,29 +285,5 @@ fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteErr
         .map(AsRef::as_ref)
         .collect();
     let unfit = |why| RouteError::Unfit { route: route.to_string(), why };
-    let service = fitting_service(&body, &bodies, labels).map_err(unfit)?.clone();
-    let name = at(&service, "/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
-    let number = number.unwrap_or(0);
-    let twin_body = traffic::twin(&service, number, (LABEL_REVISION, &revision.workload.name))?;
-    let taken = |object: &str| RouteError::Taken {
-        revision: revision.revision.clone(),
-        object: object.to_owned(),
-    };
-    let twin = ObjectRef::of(&twin_body).ok_or_else(|| taken(name))?;
-    if revision.bodies.contains_key(&twin) {
-        return Err(taken(&twin.to_string()));
-    }
-    let routed = Routed {
-        route: route.clone(),
-        service: ObjectRef::of(&service).ok_or_else(|| taken(name))?,
-        twin: twin.clone(),
-        name: Label::new(name)?,
-        number,
-    };
-    revision.rest.retain(|object| *object != route);
-    revision.bodies.insert(route, Arc::new(body));
-    revision.bodies.insert(twin, Arc::new(twin_body));
-    revision.routed = Some(routed);
-    Ok(())
+    fitting_service(body, &bodies, labels).map_err(unfit)
 }

@@ -1,6 +1,6 @@
 //! Which Service a route reaches a component by.
 
-use super::gateway::{backends, unfit};
+use super::provider::{backends, unfit};
 use super::twin::selects;
 use crate::core::object::at;
 use serde_json::Value;
@@ -65,7 +65,8 @@ mod tests {
     fn route(names: &[&str]) -> Value {
         let refs: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
         json!({
-            "metadata": {"namespace": "shop"},
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"name": "web", "namespace": "shop"},
             "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": refs}]},
         })
     }

@@ -8,7 +8,8 @@
 //! owns all of them: a weight that somebody edits by hand takes the rules over,
 //! and the next write of ours is a conflict that names who did it.
 
-use super::Split;
+use super::matched::narrowed;
+use super::{Header, Split, Weight};
 use crate::core::object::{KindRef, ObjectRef, at};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ pub fn route(namespace: &str, name: &str) -> ObjectRef {
 
 /// Whether an object is a route.
 #[must_use]
-pub fn is_route(object: &ObjectRef) -> bool {
+pub(super) fn is_http_route(object: &ObjectRef) -> bool {
     object.api_version == API && object.kind == KIND
 }
 
@@ -59,7 +60,7 @@ fn weight_of(backend: &Value) -> u64 {
 /// The Services of its namespace that a route sends traffic to, in order of
 /// their names.
 #[must_use]
-pub fn backends(route: &Value) -> Vec<&str> {
+pub(super) fn backends(route: &Value) -> Vec<&str> {
     let namespace = namespace_of(route);
     let names: BTreeSet<&str> =
         rules(route).flatten().filter_map(|backend| service_of(backend, namespace)).collect();
@@ -77,43 +78,130 @@ pub(super) fn unfit(route: &Value) -> Option<String> {
         .map(|weight| format!("has a backend of weight {weight}; above {MOST} it cannot be shared"))
 }
 
+/// What keeps a split from being written into a rendered route, in words.
+pub(super) fn inexpressible(route: &Value, split: &Split) -> Option<String> {
+    let namespace = namespace_of(route);
+    let rules = at(route, "/spec/rules").and_then(Value::as_array);
+    let mine = |rule: &&Value| ours(rule, namespace, split).is_some();
+    let told = |why: String| format!("cannot send what has {}: {why}", split.told_matches());
+    let mut anything = false;
+    for rule in rules.into_iter().flatten().filter(mine) {
+        match narrowed(rule, &split.matches) {
+            Ok(matches) => anything |= !matches.is_empty(),
+            Err(why) => return Some(told(why)),
+        }
+    }
+    let lost = !anything && !split.matches.is_empty();
+    lost.then(|| told("no rule of it takes such a request".to_owned()))
+}
+
+/// The backends of a rule, if the component's Service is among them.
+fn ours<'a>(rule: &'a Value, namespace: &str, split: &Split) -> Option<&'a Vec<Value>> {
+    let refs = rule.get("backendRefs")?.as_array()?;
+    refs.iter().any(|backend| is_ours(backend, namespace, split)).then_some(refs)
+}
+
+fn is_ours(backend: &Value, namespace: &str, split: &Split) -> bool {
+    service_of(backend, namespace) == Some(split.service.as_str())
+}
+
 /// Writes a share into a rendered route.
-pub fn share(route: &mut Value, split: &Split) {
+pub(super) fn share(route: &mut Value, split: &Split) {
     let Some(weight) = split.weight else { return };
     let namespace = namespace_of(route).to_owned();
-    let rules = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
-    for rule in rules.into_iter().flatten() {
-        let Some(refs) = rule.get_mut("backendRefs").and_then(Value::as_array_mut) else {
+    let Some(rules) = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut) else {
+        return;
+    };
+    let mut shared = Vec::with_capacity(rules.len());
+    for mut rule in std::mem::take(rules) {
+        let Some(refs) = ours(&rule, &namespace, split) else {
+            shared.push(rule);
             continue;
         };
-        let ours =
-            |backend: &Value| service_of(backend, &namespace) == Some(split.service.as_str());
-        if !refs.iter().any(ours) {
+        shared.extend(for_matches(&rule, refs, &namespace, split));
+        let refs = weighted(refs, &namespace, split, weight);
+        rule["backendRefs"] = Value::Array(refs);
+        shared.push(rule);
+    }
+    *rules = shared;
+}
+
+/// The rule in front of another for the requests that go to the target
+/// whatever its weight.
+fn for_matches(rule: &Value, refs: &[Value], namespace: &str, split: &Split) -> Option<Value> {
+    let matches = narrowed(rule, &split.matches).ok().filter(|matches| !matches.is_empty())?;
+    let mut front = rule.clone();
+    // The name of a rule is its own.
+    front.as_object_mut()?.remove("name");
+    front["matches"] = Value::Array(matches);
+    let all = refs.iter().filter(|backend| is_ours(backend, namespace, split)).cloned();
+    let refs = all.map(|mut backend| {
+        backend["name"] = json!(split.target_service());
+        backend
+    });
+    front["backendRefs"] = Value::Array(refs.collect());
+    change_headers(&mut front, split);
+    Some(front)
+}
+
+/// The backends of a rule, each of ours as two.
+fn weighted(refs: &[Value], namespace: &str, split: &Split, weight: Weight) -> Vec<Value> {
+    // One backend alone is shared in plain per cent.
+    let alone = refs.len() == 1;
+    let mut shared = Vec::with_capacity(refs.len() + 1);
+    for backend in refs {
+        let own = weight_of(backend);
+        let part = |name: Option<String>, percent: u32| {
+            let mut backend = backend.clone();
+            if let Some(name) = name {
+                backend["name"] = json!(name);
+            }
+            let whole = if alone { own.min(1) } else { own };
+            backend["weight"] = json!(whole * u64::from(percent));
+            backend
+        };
+        if is_ours(backend, namespace, split) {
+            shared.push(part(Some(split.source_service()), weight.rest().percent()));
+            let mut reached = part(Some(split.target_service()), weight.percent());
+            change_headers(&mut reached, split);
+            shared.push(reached);
+        } else {
+            shared.push(part(None, 100));
+        }
+    }
+    shared
+}
+
+/// Adds the change of headers to the filters of a rule or a backend, which may
+/// have one such filter at most.
+fn change_headers(of: &mut Value, split: &Split) {
+    if split.headers.is_empty() {
+        return;
+    }
+    const KIND: &str = "RequestHeaderModifier";
+    let mut filters = of.get("filters").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_change = |filter: &Value| filter.get("type").and_then(Value::as_str) == Some(KIND);
+    let at = filters.iter().position(is_change);
+    let mut change = at.map(|at| filters.remove(at)).unwrap_or_else(|| json!({"type": KIND}));
+    let headers = &mut change["requestHeaderModifier"];
+    let list = |list: &[Header]| -> Vec<Value> {
+        list.iter().map(|h| json!({"name": h.name, "value": h.value})).collect()
+    };
+    let remove = split.headers.remove.iter().map(|name| json!(name)).collect();
+    for (field, ours) in
+        [("set", list(&split.headers.set)), ("add", list(&split.headers.add)), ("remove", remove)]
+    {
+        if ours.is_empty() {
             continue;
         }
-        // One backend alone is shared in plain per cent.
-        let alone = refs.len() == 1;
-        let mut shared = Vec::with_capacity(refs.len() + 1);
-        for backend in refs.iter() {
-            let own = weight_of(backend);
-            let part = |name: Option<String>, percent: u32| {
-                let mut backend = backend.clone();
-                if let Some(name) = name {
-                    backend["name"] = json!(name);
-                }
-                let whole = if alone { own.min(1) } else { own };
-                backend["weight"] = json!(whole * u64::from(percent));
-                backend
-            };
-            if ours(backend) {
-                shared.push(part(Some(split.source_service()), weight.rest().percent()));
-                shared.push(part(Some(split.target_service()), weight.percent()));
-            } else {
-                shared.push(part(None, 100));
-            }
-        }
-        *refs = shared;
+        // Lists by name: what is said here takes the place of what the plan says.
+        let name = |value: &Value| value.get("name").unwrap_or(value).clone();
+        let known = headers.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+        let others = known.into_iter().filter(|one| ours.iter().all(|o| name(o) != name(one)));
+        headers[field] = others.chain(ours.iter().cloned()).collect();
     }
+    filters.push(change);
+    of["filters"] = Value::Array(filters);
 }
 
 /// Whether a live route says what a split says, whoever wrote it; else what it
@@ -121,7 +209,7 @@ pub fn share(route: &mut Value, split: &Split) {
 ///
 /// # Errors
 /// The weights that are seen, in words.
-pub fn confirms(route: &Value, split: &Split) -> Result<(), String> {
+pub(super) fn confirms(route: &Value, split: &Split) -> Result<(), String> {
     let namespace = namespace_of(route);
     let (source, target) = (split.source_service(), split.target_service());
     let mut seen = (false, false);
@@ -167,12 +255,19 @@ fn told(refs: &[Value], namespace: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Label, Weight};
+    use super::super::{Comparison, HeaderChange, Label, Match, ValueMatch};
     use super::*;
 
     fn split(percent: Option<u32>) -> Split {
         let weight = percent.map(|percent| Weight::new(percent).unwrap());
-        Split { service: Label::new("web").unwrap(), source: 1, target: 2, weight }
+        Split {
+            service: Label::new("web").unwrap(),
+            source: 1,
+            target: 2,
+            weight,
+            matches: Vec::new(),
+            headers: HeaderChange::default(),
+        }
     }
 
     fn rendered() -> Value {
@@ -244,5 +339,83 @@ mod tests {
         share(&mut route, &split(Some(20)));
         let refs = &route["spec"]["rules"][0]["backendRefs"];
         assert_eq!((&refs[0]["weight"], &refs[1]["weight"]), (&json!(0), &json!(0)));
+    }
+
+    fn by_header() -> Split {
+        let user_agent = ValueMatch {
+            comparison: Comparison::Exact,
+            name: "User-Agent".to_owned(),
+            value: "foo".to_owned(),
+        };
+        let tag = Header { name: "x-tag".to_owned(), value: "gray".to_owned() };
+        Split {
+            matches: vec![Match { headers: vec![user_agent], ..Match::default() }],
+            headers: HeaderChange { set: vec![tag], ..HeaderChange::default() },
+            ..split(Some(20))
+        }
+    }
+
+    #[test]
+    fn what_matches_goes_to_the_target_alone_by_a_rule_in_front() {
+        let mut route = rendered();
+        route["spec"]["rules"][0]["name"] = json!("all");
+        route["spec"]["rules"][0]["timeouts"] = json!({"request": "5s"});
+        share(&mut route, &by_header());
+        let rules = &route["spec"]["rules"];
+        let tagged = json!([{
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {"set": [{"name": "x-tag", "value": "gray"}]},
+        }]);
+        assert_eq!(
+            rules[0],
+            json!({
+                "matches": [
+                    {"headers": [{"type": "Exact", "name": "User-Agent", "value": "foo"}]},
+                ],
+                "backendRefs": [{"name": "web-v2-traffic", "port": 80}],
+                "timeouts": {"request": "5s"},
+                "filters": tagged,
+            })
+        );
+        assert_eq!(
+            rules[1]["backendRefs"],
+            json!([
+                {"name": "web-v1-traffic", "port": 80, "weight": 80},
+                {"name": "web-v2-traffic", "port": 80, "weight": 20, "filters": tagged},
+            ])
+        );
+        assert_eq!(rules[1]["name"], "all");
+        assert_eq!(rules[2]["backendRefs"].as_array().unwrap().len(), 1, "{rules:#}");
+        assert_eq!(rules[4], rendered()["spec"]["rules"][2]);
+    }
+
+    #[test]
+    fn a_header_that_the_plan_sets_already_is_set_once() {
+        let mut route = rendered();
+        route["spec"]["rules"][0]["filters"] = json!([{
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {
+                "set": [{"name": "x-tag", "value": "red"}, {"name": "x-a", "value": "1"}],
+            },
+        }]);
+        share(&mut route, &by_header());
+        let filters = &route["spec"]["rules"][0]["filters"];
+        assert_eq!(
+            filters[0]["requestHeaderModifier"]["set"],
+            json!([{"name": "x-a", "value": "1"}, {"name": "x-tag", "value": "gray"}])
+        );
+        assert_eq!(filters.as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_no_rule_takes_cannot_be_sent() {
+        let mut route = rendered();
+        assert_eq!(inexpressible(&route, &by_header()), None);
+        let other = json!([{"headers": [{"name": "user-agent", "value": "bar"}]}]);
+        for rule in route["spec"]["rules"].as_array_mut().unwrap() {
+            rule["matches"] = other.clone();
+        }
+        let why = inexpressible(&route, &by_header()).unwrap();
+        assert_eq!(why, "cannot send what has User-Agent=foo: no rule of it takes such a request");
     }
 }

@@ -12,16 +12,23 @@
 
 mod fitting;
 mod gateway;
+mod ingress;
 mod label;
+mod matched;
 mod parents;
+mod provider;
+mod request;
 mod slices;
 mod split;
 mod twin;
 
 pub use fitting::fitting_service;
-pub use gateway::{backends, confirms, is_route, route, share};
+pub use gateway::route;
+pub use ingress::{CLASSES, Class, ingress, is_made, second, second_name};
 pub use label::{Label, LabelError};
-pub use parents::{Acceptance, acceptance};
+pub use parents::Acceptance;
+pub use provider::{acceptance, backends, confirms, driven_fields, inexpressible, is_route, share};
+pub use request::{Comparison, Header, HeaderChange, Match, PathComparison, PathMatch, ValueMatch};
 pub use slices::{SERVICE_LABEL, SLICES, ready_addresses};
 pub use split::{Split, Weight};
 pub use twin::{TwinError, selects, twin};

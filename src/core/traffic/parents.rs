@@ -21,7 +21,7 @@ const CONDITIONS: [&str; 2] = ["Accepted", "ResolvedRefs"];
 /// seen the generation that was read, which is at least the one that a write
 /// before it returned.
 #[must_use]
-pub fn acceptance(route: &Value) -> Acceptance {
+pub(super) fn acceptance(route: &Value) -> Acceptance {
     let generation = at(route, "/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
     let list = |pointer: &str| {
         at(route, pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! How a route's traffic is shared between two revisions.
 
-use super::Label;
+use super::{HeaderChange, Label, Match};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -65,7 +65,7 @@ impl fmt::Display for Weight {
 
 /// Two revisions that a route is shared between, and how. The whole of what a
 /// rollout drives on a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Split {
     /// The user's Service, which the rendered route points at.
@@ -77,6 +77,12 @@ pub struct Split {
     /// The target's share; none where the route is as rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<Weight>,
+    /// Requests that go to the target whatever its share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<Match>,
+    /// What is changed in requests that go to the target.
+    #[serde(default, skip_serializing_if = "HeaderChange::is_empty")]
+    pub headers: HeaderChange,
 }
 
 impl Split {
@@ -102,12 +108,25 @@ impl Split {
         }
     }
 
+    /// The same with nothing for the target.
+    #[must_use]
+    pub fn nothing(self) -> Self {
+        let (matches, headers) = (Vec::new(), HeaderChange::default());
+        Self { weight: Some(Weight::NONE), matches, headers, ..self }
+    }
+
+    /// The requests that go to the target whatever its share, in words.
+    pub(super) fn told_matches(&self) -> String {
+        let matches: Vec<String> = self.matches.iter().map(Match::to_string).collect();
+        matches.join(" or ")
+    }
+
     /// The Service that a shift to this split moves traffic to.
     #[must_use]
     pub fn moved_to(&self) -> String {
         match self.weight {
             None => self.service.to_string(),
-            Some(Weight::NONE) => self.source_service(),
+            Some(Weight::NONE) if self.matches.is_empty() => self.source_service(),
             Some(_) => self.target_service(),
         }
     }
@@ -126,7 +145,14 @@ impl fmt::Display for Split {
             None => write!(f, "{} as rendered", self.service),
             Some(weight) => {
                 let (source, target) = (self.source_service(), self.target_service());
-                write!(f, "{source} {}, {target} {weight}", weight.rest())
+                write!(f, "{source} {}, {target} {weight}", weight.rest())?;
+                if !self.matches.is_empty() {
+                    write!(f, " and whatever has {}", self.told_matches())?;
+                }
+                if !self.headers.is_empty() {
+                    write!(f, ", with {}", self.headers)?;
+                }
+                Ok(())
             }
         }
     }
