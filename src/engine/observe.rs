@@ -9,7 +9,7 @@ use crate::core::decide::{
     Decision, DirectView, Entry, Idle, RolloutView, application_of, decide_direct, decide_gone,
     decide_rollout, wanted_revisions,
 };
-use crate::core::model::Rollout;
+use crate::core::model::{Naming, Rollout};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::EntityRecord;
 use crate::core::render::ApplicationKey;
@@ -204,10 +204,12 @@ impl<P: Ports> Engine<'_, P> {
             rollout.and_then(|r| r.source.as_deref()),
             record.as_deref(),
         );
+        let naming = rollout.or(step_rollout).map(|rollout| rollout.naming).unwrap_or_default();
         let mut revisions = BTreeMap::new();
         for name in names {
             let component = component_of(&name, rollout, record.as_deref());
-            if let Some(bodies) = self.revision(reading, snapshot, key, &name, component)? {
+            let driven = (component, naming);
+            if let Some(bodies) = self.revision(reading, snapshot, key, &name, driven)? {
                 revisions.insert(name, bodies);
             }
         }
@@ -252,7 +254,7 @@ impl<P: Ports> Engine<'_, P> {
         snapshot: &Record<'_, P>,
         key: &EntityKey,
         name: &str,
-        component: Option<&str>,
+        (component, naming): (Option<&str>, Naming),
     ) -> Result<Option<Arc<RevisionBodies>>, RunError> {
         let application = ApplicationKey {
             namespace: key.namespace.clone(),
@@ -266,7 +268,8 @@ impl<P: Ports> Engine<'_, P> {
         let Some(plan) = loaded.plan.applications.get(found.index) else { return Ok(None) };
         let rolling = plan.rolling_components.first().map(String::as_str);
         let rolling = rolling.filter(|_| found.rendered.components.len() > 1);
-        let bodies = found.revision(component.or(rolling), name, revision.number);
+        let driven = (component.or(rolling), naming);
+        let bodies = found.revision(driven, name, revision.number);
         bodies.map(Some).map_err(|error| {
             let message = format!("{}: {error}", plan.place);
             RunError::new(super::Class::Invalid, message, "mend the plan")

@@ -4,12 +4,13 @@
 use super::observe::Record;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{Decision, OrphanView, decide_orphans};
+use crate::core::model::Rollout;
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{
     EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of, is_twin,
 };
-use crate::core::traffic::{Acceptance, acceptance, backends};
+use crate::core::traffic::{Acceptance, acceptance, backends, takes_nothing};
 use crate::port::{Cluster, ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +33,14 @@ impl<P: Ports> Engine<'_, P> {
         if key.kind != EntityKind::Rollout || record.removed || record.open.is_some() {
             return Ok(None);
         }
+        let rollouts = self.rollouts_of(reading, &record, key)?;
+        let naming = rollouts.first().map(|rollout| rollout.naming).unwrap_or_default();
         let mut wanted = BTreeSet::new();
         let mut kinds = BTreeSet::new();
         for (reference, stays) in [(&record.target, false), (&record.stable, true)] {
             let Some(reference) = reference else { continue };
-            let component = record.component.as_deref();
-            let found = self.revision(reading, snapshot, key, &reference.name, component)?;
+            let driven = (record.component.as_deref(), naming);
+            let found = self.revision(reading, snapshot, key, &reference.name, driven)?;
             let Some(bodies) = found else { return Ok(None) };
             kinds.insert(bodies.workload.kind_ref());
             let wants = |object: &&ObjectRef| stays || object.kind == "Service";
@@ -85,6 +88,7 @@ impl<P: Ports> Engine<'_, P> {
         if routes.is_empty() || abandoned {
             return Ok(twins);
         }
+        let left = self.left_routes(&routes, key).await?;
         let services = KindRef::new("v1", "Service");
         for object in self.labelled(&services, &key.namespace).await?.iter() {
             if entity_of(object).as_ref() == Some(key)
@@ -109,23 +113,57 @@ impl<P: Ports> Engine<'_, P> {
             let name = |twin: &Value| ObjectRef::of(twin).map(|object| object.name);
             twins.retain(|twin| name(twin).is_some_and(|name| !used.contains(&name.as_str())));
         }
+        twins.extend(left);
         Ok(twins)
     }
 
-    /// The routes that a rollout drives, by the plan in force and by the one
-    /// of its last step.
+    /// Routes that are there only while traffic is shared, and take nothing.
+    async fn left_routes(
+        &self,
+        routes: &BTreeSet<ObjectRef>,
+        key: &EntityKey,
+    ) -> Result<Vec<Arc<Value>>, RunError> {
+        let kinds = routes.iter().map(ObjectRef::kind_ref);
+        let kinds: BTreeSet<KindRef> = kinds.filter(|kind| kind.kind == "Ingress").collect();
+        let mut left = Vec::new();
+        for kind in kinds {
+            for object in self.labelled(&kind, &key.namespace).await?.iter() {
+                if entity_of(object).as_ref() == Some(key)
+                    && takes_nothing(object)
+                    && let Some(reference) = ObjectRef::of(object)
+                    && let Some(live) = self.ports.cluster().get(&reference).await?
+                {
+                    left.push(live);
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// A rollout by the plan in force and by the one of its last step.
+    fn rollouts_of(
+        &self,
+        reading: &Reading,
+        record: &EntityRecord,
+        key: &EntityKey,
+    ) -> Result<Vec<Rollout>, RunError> {
+        let then = record.step_plan.clone().map(|commit| self.loaded(&CommitId(commit)));
+        let then = then.transpose()?;
+        let then = then.as_ref().and_then(|then| then.as_ref().as_ref().ok());
+        let plans = [Some(reading.loaded()?), then];
+        let rollouts = plans.into_iter().flatten().filter_map(|plan| self.rollout_in(plan, key));
+        Ok(rollouts.cloned().collect())
+    }
+
+    /// The routes that a rollout drives, by both plans.
     fn routes_of(
         &self,
         reading: &Reading,
         record: &EntityRecord,
         key: &EntityKey,
     ) -> Result<BTreeSet<ObjectRef>, RunError> {
-        let then = record.step_plan.clone().map(|commit| self.loaded(&CommitId(commit)));
-        let then = then.transpose()?;
-        let then = then.as_ref().and_then(|then| then.as_ref().as_ref().ok());
-        let plans = [Some(reading.loaded()?), then];
-        let rollouts = plans.into_iter().flatten().filter_map(|plan| self.rollout_in(plan, key));
-        let canaries = rollouts.filter_map(|rollout| rollout.canary.as_ref());
+        let rollouts = self.rollouts_of(reading, record, key)?;
+        let canaries = rollouts.iter().filter_map(|rollout| rollout.canary.as_ref());
         Ok(canaries.flat_map(|canary| canary.routes(&key.namespace)).collect())
     }
 

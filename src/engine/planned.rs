@@ -7,7 +7,7 @@ use crate::core::decide::DirectContent;
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::digest::Digest;
 use crate::core::model::{
-    Application, InputError, Limits, Owner, Owners, Plan, PlanFile, Project, Target,
+    Application, InputError, Limits, Naming, Owner, Owners, Plan, PlanFile, Project, Target,
 };
 use crate::core::object::{ObjectRef, at};
 use crate::core::render::{
@@ -94,8 +94,8 @@ pub(super) struct Rendering {
     revisions: Prepared,
 }
 
-/// Component, revision name and number.
-type RevisionKey = (Option<String>, String, u64);
+/// Component, what the workload is called, revision name and number.
+type RevisionKey = (Option<String>, Naming, String, u64);
 
 impl RenderedApplication {
     /// Its objects as those of a revision, prepared once.
@@ -104,15 +104,16 @@ impl RenderedApplication {
     /// See [`RevisionBodies::of`].
     pub(super) fn revision(
         &self,
-        component: Option<&str>,
+        (component, naming): (Option<&str>, Naming),
         name: &str,
         number: u64,
     ) -> Result<Arc<RevisionBodies>, BodyError> {
-        let key = (component.map(str::to_owned), name.to_owned(), number);
+        let key = (component.map(str::to_owned), naming, name.to_owned(), number);
         if let Some(known) = self.revisions.borrow().get(&key) {
             return Ok(Arc::clone(known));
         }
-        let bodies = RevisionBodies::of(&self.rendered, component, name, number, &self.digest)?;
+        let driven = (component, naming);
+        let bodies = RevisionBodies::of(&self.rendered, driven, name, number, &self.digest)?;
         let bodies = Arc::new(bodies);
         self.revisions.borrow_mut().insert(key, Arc::clone(&bodies));
         Ok(bodies)

@@ -220,14 +220,8 @@ impl<P: Ports> Engine<'_, P> {
         let skipped = known.len().saturating_sub(MOST_REVISIONS);
         let mut revisions = Vec::new();
         for revision in known.iter().skip(skipped) {
-            let component = newest.component.as_deref();
-            revisions.extend(self.revision(
-                reading,
-                &snapshot,
-                key,
-                &revision.revision,
-                component,
-            )?);
+            let driven = (newest.component.as_deref(), newest.naming);
+            revisions.extend(self.revision(reading, &snapshot, key, &revision.revision, driven)?);
         }
         Ok(revisions)
     }

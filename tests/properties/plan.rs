@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tranche::core::digest::Digest;
 use tranche::core::health::Rules;
 use tranche::core::model::{
-    Amount, Batch, Batches, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
+    Amount, Batch, Batches, Naming, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy,
+    TargetRevision,
 };
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::{
@@ -62,7 +63,11 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies>
         revision,
         workload,
         kind: workload::of(&kind).unwrap(),
+        naming: Naming::Revision,
+        template: Digest::of_bytes(&number.to_be_bytes()),
         replicas,
+        sized: true,
+        trial: None,
         bodies,
         rest: vec![service, own],
         routed: None,
@@ -83,6 +88,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
             batch_partition: None,
             paused: false,
         },
+        naming: Naming::Revision,
         canary: None,
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,

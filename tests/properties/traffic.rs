@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tranche::core::model::{
-    Amount, Canary, CanaryStep, Place, Rollout, RolloutStrategy, RouteProvider, Traffic,
+    Amount, Canary, CanaryStep, Place, PodPatch, Rollout, RolloutStrategy, RouteProvider, Traffic,
     TrafficRoute,
 };
 use tranche::core::object::ObjectRef;
@@ -22,18 +22,18 @@ use tranche::core::traffic::{
 };
 
 #[derive(Clone, Debug)]
-struct Plan {
-    sizes: Sizes,
-    steps: Vec<Step>,
-    drain: u32,
-    routes: Routes,
+pub struct Plan {
+    pub sizes: Sizes,
+    pub steps: Vec<Step>,
+    pub drain: u32,
+    pub routes: Routes,
 }
 
 /// Weight, pods, and whether some requests are taken whatever the weight.
-type Step = (u32, Option<Amount>, bool);
+pub type Step = (u32, Option<Amount>, bool);
 
 #[derive(Clone, Copy, Debug)]
-enum Routes {
+pub enum Routes {
     Gateway,
     Ingress,
     Both,
@@ -73,7 +73,7 @@ fn route() -> Value {
 }
 
 impl Plan {
-    fn rollout(&self) -> Rollout {
+    pub fn rollout(&self) -> Rollout {
         let place = Place { file: "rollout.yaml".to_owned(), line: 1 };
         let step = |(weight, replicas, matches): &Step| CanaryStep {
             weight: Weight::new(*weight).unwrap(),
@@ -97,6 +97,7 @@ impl Plan {
                 drain_seconds: self.drain,
             },
             steps: self.steps.iter().map(step).collect(),
+            patch: PodPatch::default(),
         };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }
@@ -110,7 +111,7 @@ impl Plan {
         }
     }
 
-    fn at_rest(&self) -> BTreeMap<ObjectRef, Value> {
+    pub fn at_rest(&self) -> BTreeMap<ObjectRef, Value> {
         let documents = self.documents().into_iter();
         documents.map(|route| (ObjectRef::of(&route).unwrap(), route)).collect()
     }
@@ -136,7 +137,7 @@ impl Plan {
 
 /// Steps that fit, most of the time: the pods of a step may be anything from
 /// what its weight needs to all.
-fn plans() -> impl Strategy<Value = Plan> {
+pub fn plans() -> impl Strategy<Value = Plan> {
     let step = (0_u32..=100, prop_oneof![Just(None), (0_u32..=40).prop_map(Some)], any::<bool>());
     let steps = proptest::collection::vec(step, 0..6);
     let routes = prop_oneof![Just(Routes::Gateway), Just(Routes::Ingress), Just(Routes::Both)];

@@ -9,6 +9,7 @@ use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
 use crate::core::strategy::{EntityKey, StepKind, entity_of, epoch_of, is_twin, workload};
+use crate::core::traffic::takes_nothing;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,7 +107,9 @@ fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
 /// No pods, wanted or left; a Service of a single revision has none of its own.
 #[must_use]
 pub fn inert(object: &ObjectRef, live: &Value) -> bool {
-    let Some(kind) = workload::of(&object.kind_ref()) else { return is_twin(live) };
+    let Some(kind) = workload::of(&object.kind_ref()) else {
+        return is_twin(live) || takes_nothing(live);
+    };
     let pods = (kind.read)(live);
     pods.wanted == 0 && pods.replicas == 0
 }

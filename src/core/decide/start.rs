@@ -3,7 +3,7 @@
 use super::rollout::{act, begin_batch, gate};
 use super::view::RolloutView;
 use super::{Decision, Entry, Event, Refusal, State};
-use crate::core::model::Rollout;
+use crate::core::model::{Naming, Rollout};
 use crate::core::record::{EntityRecord, FORMAT, RevisionRef, Status};
 use crate::core::strategy::{
     Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
@@ -133,6 +133,7 @@ fn sizes(
         if source.workload != target.workload {
             not_live(view, rollout, target)?;
         }
+        let wanted = wanted.or_else(|| kept_size(target));
         let sizes = Sizes { original: live, target: wanted.unwrap_or(live) };
         check_size(view, rollout, source, target, live)?;
         return Ok((Movement::Upgrade, sizes));
@@ -143,9 +144,21 @@ fn sizes(
         let sizes = Sizes { original: live, target: wanted.unwrap_or(live) };
         return Ok((Movement::Scale, sizes));
     }
+    if let Some(live) = view.live_size(target).filter(|_| target.naming == Naming::Kept) {
+        // What keeps its name may have run before: it is brought to what the
+        // plan says as it stands, with all its pods.
+        let size = wanted.or_else(|| kept_size(target)).unwrap_or(live);
+        return Ok((Movement::Scale, Sizes { original: size, target: size }));
+    }
     not_live(view, rollout, target)?;
     let sizes = Sizes { original: 0, target: wanted.unwrap_or(target.replicas) };
     Ok((Movement::Deploy, sizes))
+}
+
+/// The size of a workload that keeps its name is its manifest's, where that
+/// says one.
+fn kept_size(target: &RevisionBodies) -> Option<u32> {
+    (target.naming == Naming::Kept && target.sized).then_some(target.replicas)
 }
 
 /// A workload that is to be created without pods must not have any: bringing

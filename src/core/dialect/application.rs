@@ -8,7 +8,7 @@ use super::rollout_plan::{self, ROLLOUT_PLAN};
 use super::shape::{Field, Kind, Shape};
 use crate::core::health::Rules;
 use crate::core::model::{
-    Application, Component, InputError, Notice, Place, Rollout, TargetRevision, Trait,
+    Application, Component, InputError, Naming, Notice, Place, Rollout, TargetRevision, Trait,
 };
 use crate::core::yaml::{Node, Source};
 use serde_json::{Map, Value};
@@ -133,6 +133,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
             source: None,
             component: None,
             plan: rollout_plan::translate(plan, source).map_err(|error| vec![error])?,
+            naming: Naming::Revision,
             canary: None,
             on_delete: on_delete.unwrap_or_default(),
             deadline_seconds,

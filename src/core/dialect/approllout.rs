@@ -8,7 +8,7 @@ use super::rollout_plan::{self, ROLLOUT_PLAN};
 use super::shape::{Field, Kind, Shape};
 use crate::core::health::Rules;
 use crate::core::model::{
-    DEFAULT_DEADLINE_SECONDS, InputError, OnDelete, Place, Rollout, TargetRevision,
+    DEFAULT_DEADLINE_SECONDS, InputError, Naming, OnDelete, Place, Rollout, TargetRevision,
 };
 use crate::core::yaml::{Node, Source};
 use std::sync::Arc;
@@ -100,6 +100,7 @@ pub(super) fn read(
         source: metadata::text(Some(spec), "sourceAppRevisionName").filter(|name| !name.is_empty()),
         component: component.and_then(Node::text).map(str::to_owned),
         plan,
+        naming: Naming::Revision,
         canary,
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,

@@ -5,7 +5,7 @@ use super::check::Check;
 use super::requests;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
-    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Place, RolloutPlan,
+    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Place, PodPatch, RolloutPlan,
     RouteProvider, Traffic, TrafficRoute,
 };
 use crate::core::traffic::{Class, HeaderChange, Weight};
@@ -212,7 +212,8 @@ pub(super) fn translate(
     if !steps.last().is_some_and(whole) {
         steps.push(promotion(source.place(canary.line)));
     }
-    let translated = Canary { traffic: traffic(canary.get("traffic")), steps };
+    let patch = PodPatch::default();
+    let translated = Canary { traffic: traffic(canary.get("traffic")), steps, patch };
     if let Some(total) = plan.target_size.filter(|size| u64::from(*size) <= INT32)
         && let Err(error) = translated.pods(total)
     {

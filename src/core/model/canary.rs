@@ -4,6 +4,7 @@ use super::{Amount, Place};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::{self, Class, HeaderChange, Match, Weight};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// How long old pods serve on after a route was confirmed, unless the plan
 /// says otherwise: what data planes take to follow, with room to spare.
@@ -16,6 +17,18 @@ pub struct Canary {
     pub traffic: Traffic,
     /// The steps, at least one; the last one is at weight 100.
     pub steps: Vec<CanaryStep>,
+    /// What the pods have besides in which a new revision is tried, while the
+    /// workload keeps its name.
+    pub patch: PodPatch,
+}
+
+/// Labels and annotations that only the pods of a trial have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodPatch {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What traffic is moved by.
@@ -187,6 +200,7 @@ mod tests {
         Canary {
             traffic: Traffic { routes: Vec::new(), drain_seconds: 5 },
             steps: steps.iter().map(step).collect(),
+            patch: PodPatch::default(),
         }
     }
 

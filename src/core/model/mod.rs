@@ -15,7 +15,8 @@ mod rollout;
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
 pub use canary::{
-    Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS, RouteProvider, Traffic, TrafficRoute,
+    Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS, PodPatch, RouteProvider, Traffic,
+    TrafficRoute,
 };
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use outline::{Hold, Outline};
@@ -23,6 +24,6 @@ pub use owners::{Owner, Owners};
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
 pub use rollout::{
-    Batch, Batches, DEFAULT_DEADLINE_SECONDS, OnDelete, Rollout, RolloutPlan, RolloutStrategy,
-    TargetRevision,
+    Batch, Batches, DEFAULT_DEADLINE_SECONDS, Naming, OnDelete, Rollout, RolloutPlan,
+    RolloutStrategy, TargetRevision,
 };

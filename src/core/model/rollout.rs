@@ -24,6 +24,8 @@ pub struct Rollout {
     pub component: Option<String>,
     /// The batches and how to go through them.
     pub plan: RolloutPlan,
+    /// What its workload is called.
+    pub naming: Naming,
     /// The traffic that moves with them; its steps then take the place of the
     /// batches wherever one revision follows another.
     pub canary: Option<Canary>,
@@ -37,6 +39,17 @@ pub struct Rollout {
     pub health: Rules,
     /// Where it stands in the plan.
     pub place: Place,
+}
+
+/// What the workload of a rollout is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Naming {
+    /// `<component>-vN`: each revision has one of its own.
+    #[default]
+    Revision,
+    /// As it is rendered, by every revision: a new one is tried in a workload
+    /// beside it, and then the one that keeps its name is updated natively.
+    Kept,
 }
 
 /// Which revision a rollout is to reach.

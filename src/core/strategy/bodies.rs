@@ -5,7 +5,8 @@
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
 use super::{Routed, Side};
 use crate::core::digest::Digest;
-use crate::core::object::ObjectRef;
+use crate::core::model::Naming;
+use crate::core::object::{ObjectRef, at};
 use crate::core::render::Rendered;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +30,17 @@ pub struct RevisionBodies {
     pub workload: ObjectRef,
     /// Its kind.
     pub kind: &'static WorkloadKind,
+    /// What the workload is called.
+    pub naming: Naming,
+    /// A digest over its pod template as rendered.
+    pub template: Digest,
     /// Its replicas as rendered.
     pub replicas: u32,
+    /// Whether the rendering says how many they are.
+    pub sized: bool,
+    /// The workload in which the revision is tried beside one that keeps its
+    /// name.
+    pub trial: Option<ObjectRef>,
     /// Every object by name, the workload included.
     pub bodies: BTreeMap<ObjectRef, Arc<Value>>,
     /// All but the workload, in rendered order; neither the route that a
@@ -134,13 +144,14 @@ pub fn component_of(
 impl RevisionBodies {
     /// Prepares a rendering for a rollout of `component`. The workload of a
     /// pair is renamed to `<component>-v<number>` and gets the revision label
-    /// in selector and pod template; an in-place one stays as rendered.
+    /// in selector and pod template; an in-place one stays as rendered, and so
+    /// does one whose name is kept.
     ///
     /// # Errors
     /// See [`BodyError`].
     pub fn of(
         rendered: &Rendered,
-        component: Option<&str>,
+        (component, naming): (Option<&str>, Naming),
         revision: &str,
         number: u64,
         digest: &Digest,
@@ -155,7 +166,7 @@ impl RevisionBodies {
                     Value::clone(&part.workload),
                     &part.name,
                     revision,
-                    number,
+                    (number, naming),
                 )?);
             } else {
                 keep(&mut bodies, &mut rest, &part.workload, revision)?;
@@ -173,6 +184,9 @@ impl RevisionBodies {
         let component =
             rendered.components.get(index).map_or_else(String::new, |part| part.name.clone());
         let replicas = rendered_replicas(&body);
+        let sized = at(&body, "/spec/replicas").is_some_and(|named| !named.is_null());
+        let template = at(&body, "/spec/template").cloned().unwrap_or_default();
+        let template = Digest::of("tranche-pod-template-v1", &template);
         bodies.insert(workload.clone(), Arc::new(body));
         Ok(Self {
             revision: revision.to_owned(),
@@ -180,7 +194,11 @@ impl RevisionBodies {
             component,
             workload,
             kind,
+            naming,
+            template,
             replicas,
+            sized,
+            trial: None,
             bodies,
             rest,
             routed: None,
@@ -194,7 +212,7 @@ fn rolled_workload(
     mut body: Value,
     component: &str,
     revision: &str,
-    number: u64,
+    (number, naming): (u64, Naming),
 ) -> Result<Rolled, BodyError> {
     let object = reference(&body, revision)?;
     let Some(kind) = workload::of(&object.kind_ref()) else {
@@ -206,7 +224,7 @@ fn rolled_workload(
             known: known.join(", "),
         });
     };
-    if kind.shape == Shape::Pair {
+    if kind.shape == Shape::Pair && naming == Naming::Revision {
         let name = format!("{component}-v{number}");
         set(&mut body, &["metadata", "name"], json!(name));
         set(&mut body, &["spec", "selector", "matchLabels", LABEL_REVISION], json!(name));
@@ -254,6 +272,7 @@ impl BodyTable {
         for side in [Side::Source, Side::Target] {
             let Some(revision) = bodies.side(side) else { continue };
             table.rolled.insert(revision.workload.clone());
+            table.rolled.extend(revision.trial.clone());
             for (object, body) in &revision.bodies {
                 let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);

@@ -24,13 +24,13 @@ use crate::core::object::ObjectRef;
 use crate::core::traffic::{Split, Weight};
 
 /// Everything that the effects of one rollout have in common.
-struct Shift<'a> {
+pub(super) struct Shift<'a> {
     input: &'a RolloutInput<'a>,
     canary: &'a Canary,
     source: &'a RevisionBodies,
     target: &'a RevisionBodies,
-    left: &'a Routed,
-    reached: &'a Routed,
+    pub(super) left: &'a Routed,
+    pub(super) reached: &'a Routed,
 }
 
 pub(super) fn upgrade(
@@ -126,10 +126,13 @@ pub(super) fn opened(input: &RolloutInput<'_>) -> Vec<Effect> {
 }
 
 impl<'a> Shift<'a> {
-    fn of(input: &'a RolloutInput<'a>, canary: &'a Canary) -> Result<Self, CompileError> {
+    pub(super) fn of(
+        input: &'a RolloutInput<'a>,
+        canary: &'a Canary,
+    ) -> Result<Self, CompileError> {
         let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
         let target = &input.bodies.target;
-        if source.workload == target.workload {
+        if source.workload == target.workload && target.trial.is_none() {
             return Err(CompileError::Workloads {
                 left: source.workload.to_string(),
                 right: target.workload.to_string(),
@@ -142,7 +145,7 @@ impl<'a> Shift<'a> {
     }
 
     /// Both sides' shares at a step.
-    fn split(&self, step: &CanaryStep) -> Split {
+    pub(super) fn split(&self, step: &CanaryStep) -> Split {
         Split {
             matches: step.matches.clone(),
             headers: step.headers.clone(),
@@ -150,7 +153,7 @@ impl<'a> Shift<'a> {
         }
     }
 
-    fn weighing(&self, weight: Weight) -> Split {
+    pub(super) fn weighing(&self, weight: Weight) -> Split {
         self.reached.split(self.left.number, Some(weight))
     }
 
@@ -173,10 +176,27 @@ impl<'a> Shift<'a> {
             replicas(0),
         )];
         effects.extend(self.input.rest(Side::Target));
-        effects.extend(self.twins());
+        effects.extend(self.divided());
+        effects
+    }
+
+    /// The routes on the Services of single revisions, everything to the old
+    /// one.
+    pub(super) fn divided(&self) -> Vec<Effect> {
         let original = self.input.sizes.original;
+        let mut effects = self.twins().to_vec();
         effects.extend(self.serving(&self.left.twin, original));
         effects.extend(self.routed(Side::Target, Some(&self.weighing(Weight::NONE)), original));
+        effects
+    }
+
+    /// The routes as rendered, once the user's Service serves `at_least` pods,
+    /// and nothing left of what shared them.
+    pub(super) fn whole(&self, side: Side, at_least: u32) -> Vec<Effect> {
+        let routed = if side == Side::Source { self.left } else { self.reached };
+        let mut effects = self.serving(&routed.service, at_least);
+        effects.extend(self.routed(side, None, at_least));
+        effects.extend(self.without_twins());
         effects
     }
 
@@ -209,10 +229,7 @@ impl<'a> Shift<'a> {
 
     /// After the last step, with no old pods left: everything as rendered.
     fn finished(&self) -> Vec<Effect> {
-        let total = self.input.sizes.target;
-        let mut effects = self.serving(&self.reached.service, total);
-        effects.extend(self.routed(Side::Target, None, total));
-        effects.extend(self.without_twins());
+        let mut effects = self.whole(Side::Target, self.input.sizes.target);
         effects.extend(self.input.leftovers(Side::Source));
         effects.push(Effect::Delete { object: self.source.workload.clone(), uid: None });
         effects
@@ -231,16 +248,14 @@ impl<'a> Shift<'a> {
         let nothing = self.weighing(Weight::NONE);
         effects.extend(self.routed(Side::Source, Some(&nothing), original));
         effects.extend(self.scaled_down(self.target, Side::Target, 0));
-        effects.extend(self.serving(&self.left.service, original));
-        effects.extend(self.routed(Side::Source, None, original));
-        effects.extend(self.without_twins());
+        effects.extend(self.whole(Side::Source, original));
         effects.extend(self.input.leftovers(Side::Target));
         effects.push(Effect::Delete { object: self.target.workload.clone(), uid: None });
         effects
     }
 
     /// The Services of both revisions.
-    fn twins(&self) -> [Effect; 2] {
+    pub(super) fn twins(&self) -> [Effect; 2] {
         [(self.left, Side::Source), (self.reached, Side::Target)].map(|(routed, side)| {
             RolloutInput::write(Verb::Apply, &routed.twin, side, Driven::default())
         })
@@ -251,7 +266,7 @@ impl<'a> Shift<'a> {
             .map(|routed| Effect::Delete { object: routed.twin.clone(), uid: None })
     }
 
-    fn serving(&self, service: &ObjectRef, at_least: u32) -> Vec<Effect> {
+    pub(super) fn serving(&self, service: &ObjectRef, at_least: u32) -> Vec<Effect> {
         let wait = || self.input.wait(service, Condition::Serving { at_least });
         if at_least == 0 { Vec::new() } else { vec![wait()] }
     }
@@ -259,7 +274,7 @@ impl<'a> Shift<'a> {
     /// Moves traffic to `at_least` pods, all routes together, and waits until
     /// nothing follows the old shares any more. Without a share all is as
     /// rendered, and what was made is gone.
-    fn routed(&self, side: Side, split: Option<&Split>, at_least: u32) -> Vec<Effect> {
+    pub(super) fn routed(&self, side: Side, split: Option<&Split>, at_least: u32) -> Vec<Effect> {
         let made = self.reached.made.iter();
         let made_now = made.clone().filter(|_| split.is_some());
         let routes: Vec<(&ObjectRef, Side)> = self

@@ -107,7 +107,8 @@ fn unfit(rollout: &Rollout, application: &Application, rendered: &Rendered) -> O
     let digest = Digest::of_bytes(name.as_bytes());
     // Which component is meant, and whether it can be rolled at all, is told
     // by the decision about the revision itself.
-    let target = RevisionBodies::of(rendered, component, &name, 1, &digest).ok()?;
+    let driven = (component, rollout.naming);
+    let target = RevisionBodies::of(rendered, driven, &name, 1, &digest).ok()?;
     let total = rollout.plan.target_size.unwrap_or(target.replicas);
     let bodies = Bodies { source: None, target: Arc::new(target) };
     if let Err(error) = bodies.routed(rollout) {

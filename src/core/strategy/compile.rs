@@ -3,9 +3,9 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, Side, Step, StepContext, StepKind, Verb,
-    canary, goals, in_place, pair, workload,
+    beside, canary, goals, in_place, pair, workload,
 };
-use crate::core::model::{Batches, Canary, CapacityError, Rollout};
+use crate::core::model::{Batches, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -151,7 +151,16 @@ impl RolloutInput<'_> {
     /// The canary, wherever one revision follows another: else there is no
     /// traffic to shift.
     pub(super) fn canary(&self) -> Option<&Canary> {
-        self.rollout.canary.as_ref().filter(|_| self.movement == Movement::Upgrade)
+        let canary = self.rollout.canary.as_ref();
+        canary.filter(|_| self.movement == Movement::Upgrade && !self.only_around_pods())
+    }
+
+    /// Whether the workload keeps its name and its pods: nothing in their
+    /// template changes.
+    fn only_around_pods(&self) -> bool {
+        let Bodies { source, target } = self.bodies;
+        target.naming == Naming::Kept
+            && source.as_ref().is_some_and(|source| source.template == target.template)
     }
 
     /// The goals of the batches over what moves.
@@ -203,6 +212,9 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
     let Goals { cumulative, warnings } = input.goals()?;
     let goals: Vec<u32> = cumulative.iter().map(|moved| input.size_after(*moved)).collect();
     let parts = match (input.movement, input.bodies.target.kind.shape) {
+        (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
+            beside::upgrade(input, input.canary(), &goals)?
+        }
         (Movement::Upgrade, Shape::Pair) => match input.canary() {
             Some(canary) => canary::upgrade(input, canary, &goals)?,
             None => pair::upgrade(input, &goals)?,

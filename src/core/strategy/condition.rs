@@ -317,6 +317,7 @@ mod tests {
             weight: traffic::Weight::new(20),
             matches: Vec::new(),
             headers: traffic::HeaderChange::default(),
+            mixed: false,
         };
         let mut live = json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",

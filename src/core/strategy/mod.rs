@@ -9,6 +9,7 @@
 //! none depends on what an earlier one left out.
 
 mod batches;
+mod beside;
 mod bodies;
 mod canary;
 mod claim;
@@ -22,6 +23,7 @@ mod pair;
 mod replay;
 mod routed;
 mod step;
+mod trial;
 mod wave;
 pub mod workload;
 

@@ -2,10 +2,11 @@
 //! route, and a Service for the pods of each revision alone.
 
 use super::bodies::LABEL_REVISION;
+use super::trial::LABEL_TEMPLATE;
 use super::workload::{Shape, set};
 use super::{Bodies, RevisionBodies};
 use crate::core::model::{
-    Canary, CanaryStep, Place, Rollout, RouteProvider, Traffic, TrafficRoute,
+    Canary, CanaryStep, Naming, Place, Rollout, RouteProvider, Traffic, TrafficRoute,
 };
 use crate::core::object::{ObjectRef, at};
 use crate::core::traffic::{
@@ -42,6 +43,7 @@ impl Routed {
             weight,
             matches: Vec::new(),
             headers: HeaderChange::default(),
+            mixed: false,
         }
     }
 }
@@ -109,6 +111,17 @@ pub enum RouteError {
         /// What cannot be said.
         why: String,
     },
+    /// No workload can be made to try a revision in.
+    #[error(
+        "{workload} has too long a name: {name}, in which a revision is tried, has more than \
+             63 characters"
+    )]
+    TrialName {
+        /// The user's workload.
+        workload: String,
+        /// The name that the other one would have.
+        name: String,
+    },
     /// No Service of one revision can be made.
     #[error(transparent)]
     Twin(#[from] TwinError),
@@ -132,7 +145,17 @@ impl Bodies {
     /// # Errors
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
-        let Some(Canary { traffic, steps }) = &rollout.canary else { return Ok(self) };
+        let Some(Canary { traffic, steps, patch }) = &rollout.canary else { return Ok(self) };
+        if rollout.naming == Naming::Kept && self.target.kind.shape == Shape::Pair {
+            if !traffic.routes.is_empty() {
+                self.source.iter_mut().for_each(|source| Arc::make_mut(source).label_pods());
+                Arc::make_mut(&mut self.target).label_pods();
+            }
+            Arc::make_mut(&mut self.target).add_trial(patch)?;
+        }
+        if traffic.routes.is_empty() {
+            return Ok(self);
+        }
         attach(Arc::make_mut(&mut self.target), traffic)?;
         if let Some(source) = &mut self.source {
             attach(Arc::make_mut(source), traffic)?;
@@ -189,9 +212,13 @@ pub fn is_twin(live: &Value) -> bool {
     let selector = at(live, "/spec/selector");
     let revision = selector.and_then(|selector| selector.get(LABEL_REVISION)?.as_str());
     let number = revision.and_then(|revision| revision.rsplit_once("-v")).map(|(_, number)| number);
-    object.api_version == "v1"
-        && object.kind == "Service"
-        && number.is_some_and(|number| object.name.ends_with(&format!("-v{number}-traffic")))
+    let named = object.name.strip_suffix("-traffic").and_then(|name| name.rsplit_once("-v"));
+    let fits = match (named, number) {
+        (Some((_, named)), Some(number)) => named == number,
+        (Some(_), None) => selector.is_some_and(|s| s.get(LABEL_TEMPLATE).is_some()),
+        (None, _) => false,
+    };
+    object.api_version == "v1" && object.kind == "Service" && fits
 }
 
 fn attach(revision: &mut RevisionBodies, traffic: &Traffic) -> Result<(), RouteError> {
@@ -236,7 +263,8 @@ fn add(revision: &mut RevisionBodies, route: &TrafficRoute) -> Result<Routed, Ro
     let name = at(&service, "/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
     let number = number.unwrap_or(0);
-    let twin = traffic::twin(&service, number, (LABEL_REVISION, &revision.workload.name))?;
+    let (key, value) = revision.pods_label();
+    let twin = traffic::twin(&service, number, (key, &value))?;
     let second = match route.provider {
         RouteProvider::HttpRoute => None,
         RouteProvider::Ingress(class) => Some(traffic::second(&body, class, name)),

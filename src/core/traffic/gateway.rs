@@ -161,7 +161,7 @@ fn weighted(refs: &[Value], namespace: &str, split: &Split, weight: Weight) -> V
             backend
         };
         if is_ours(backend, namespace, split) {
-            shared.push(part(Some(split.source_service()), weight.rest().percent()));
+            shared.push(part(Some(split.left_service()), weight.rest().percent()));
             let mut reached = part(Some(split.target_service()), weight.percent());
             change_headers(&mut reached, split);
             shared.push(reached);
@@ -267,6 +267,7 @@ mod tests {
             weight,
             matches: Vec::new(),
             headers: HeaderChange::default(),
+            mixed: false,
         }
     }
 

@@ -164,6 +164,20 @@ pub fn is_made(body: &Value) -> bool {
     class_of(body).is_some()
 }
 
+/// Whether a live route is there only while traffic is shared, and takes
+/// nothing of it: as a creation of ours is that landed late.
+#[must_use]
+pub fn takes_nothing(live: &Value) -> bool {
+    class_of(live).is_some_and(|class| {
+        let says = |name: &str| {
+            let annotations = at(live, "/metadata/annotations");
+            annotations.and_then(|all| all.get(class.key(name))?.as_str())
+        };
+        let by_request = ["canary-by-header", "canary-by-cookie", "canary-by-query"];
+        says("canary-weight") == Some("0") && by_request.iter().all(|name| says(name).is_none())
+    })
+}
+
 pub(super) fn is_ingress(object: &ObjectRef) -> bool {
     object.api_version == API && object.kind == KIND
 }
@@ -249,7 +263,7 @@ pub(super) fn share(body: &mut Value, split: &Split) {
     let second = class_of(body);
     let to = match second {
         Some(_) => split.target_service(),
-        None => split.source_service(),
+        None => split.left_service(),
     };
     if let Some(class) = second {
         for (key, value) in class.annotations(split) {

@@ -107,7 +107,7 @@ pub fn acceptance(route: &Value) -> Acceptance {
 /// What is seen, in words.
 pub fn confirms(live: &Value, split: &Split, rendered: Option<&Value>) -> Result<(), String> {
     let object = ObjectRef::of(live);
-    let by_weight = split.matches.is_empty() && split.headers.is_empty();
+    let by_weight = split.matches.is_empty() && split.headers.is_empty() && !split.mixed;
     if by_weight && object.as_ref().is_some_and(gateway::is_http_route) {
         return gateway::confirms(live, split);
     }

@@ -83,6 +83,10 @@ pub struct Split {
     /// What is changed in requests that go to the target.
     #[serde(default, skip_serializing_if = "HeaderChange::is_empty")]
     pub headers: HeaderChange,
+    /// What is left goes to the user's Service, and so to the pods of every
+    /// revision: while the workload that keeps its name is updated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed: bool,
 }
 
 impl Split {
@@ -90,6 +94,12 @@ impl Split {
     #[must_use]
     pub fn source_service(&self) -> String {
         twin_name(self.service.as_str(), self.source)
+    }
+
+    /// The name of the Service that what is left goes to.
+    #[must_use]
+    pub fn left_service(&self) -> String {
+        if self.mixed { self.service.to_string() } else { self.source_service() }
     }
 
     /// The name of the target's own Service.
@@ -104,7 +114,7 @@ impl Split {
     pub fn services(&self) -> Vec<String> {
         match self.weight {
             None => vec![self.service.to_string()],
-            Some(_) => vec![self.source_service(), self.target_service()],
+            Some(_) => vec![self.left_service(), self.target_service()],
         }
     }
 
@@ -126,7 +136,7 @@ impl Split {
     pub fn moved_to(&self) -> String {
         match self.weight {
             None => self.service.to_string(),
-            Some(Weight::NONE) if self.matches.is_empty() => self.source_service(),
+            Some(Weight::NONE) if self.matches.is_empty() => self.left_service(),
             Some(_) => self.target_service(),
         }
     }
@@ -144,7 +154,7 @@ impl fmt::Display for Split {
         match self.weight {
             None => write!(f, "{} as rendered", self.service),
             Some(weight) => {
-                let (source, target) = (self.source_service(), self.target_service());
+                let (source, target) = (self.left_service(), self.target_service());
                 write!(f, "{source} {}, {target} {weight}", weight.rest())?;
                 if !self.matches.is_empty() {
                     write!(f, " and whatever has {}", self.told_matches())?;

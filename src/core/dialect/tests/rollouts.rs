@@ -2,7 +2,7 @@
 
 use super::{errors, place, plan, rollout};
 use crate::core::model::{
-    Amount, Batch, Batches, OnDelete, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
+    Amount, Batch, Batches, Naming, OnDelete, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
 };
 
 #[test]
@@ -51,6 +51,7 @@ spec:
                 batch_partition: None,
                 paused: true,
             },
+            naming: Naming::Revision,
             canary: None,
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,

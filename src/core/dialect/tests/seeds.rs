@@ -3,8 +3,8 @@
 use super::{batches, file, place, plan};
 use crate::core::dialect::load;
 use crate::core::model::{
-    Amount, Application, Batches, Component, DEFAULT_DEADLINE_SECONDS, OnDelete, Plan, Project,
-    Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
+    Amount, Application, Batches, Component, DEFAULT_DEADLINE_SECONDS, Naming, OnDelete, Plan,
+    Project, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
             batch_partition: None,
             paused: false,
         },
+        naming: Naming::Revision,
         canary: None,
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,

@@ -1,0 +1,238 @@
+//! A revision that is tried beside a workload which keeps its name.
+//!
+//! The workload itself is not touched until the last step: a second one, the
+//! trial, is scaled up step by step, and takes requests where a route can send
+//! them. Then the workload is updated natively, by its own update strategy,
+//! while the trial still serves; the routes return to what is rendered, and the
+//! trial is removed, in this order. What the workload cannot serve while it is
+//! updated goes to the trial if that has all the pods, else to the user's
+//! Service, which reaches the pods of both.
+//!
+//! A change that leaves the pod template alone needs no trial: it is applied.
+//! The way back brings the workload back natively first, and is legal from any
+//! effect.
+
+use super::canary::{Shift, at_rest};
+use super::compile::Parts;
+use super::{CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
+use crate::core::model::{Amount, Canary};
+use crate::core::object::{ObjectRef, at};
+use crate::core::traffic::{Split, Weight};
+use serde_json::Value;
+
+struct Trial<'a> {
+    input: &'a RolloutInput<'a>,
+    trial: &'a ObjectRef,
+    shift: Option<Shift<'a>>,
+}
+
+pub(super) fn upgrade(
+    input: &RolloutInput<'_>,
+    canary: Option<&Canary>,
+    goals: &[u32],
+) -> Result<Parts, CompileError> {
+    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
+    let target = &input.bodies.target;
+    if source.workload != target.workload {
+        return Err(CompileError::Workloads {
+            left: source.workload.to_string(),
+            right: target.workload.to_string(),
+        });
+    }
+    let trial = canary.zip(target.trial.as_ref());
+    let (batches, abort) = match trial {
+        None => (plain(input, goals), applied(input, Side::Source)),
+        Some((canary, trial)) => {
+            let shift = match canary.traffic.routes.is_empty() {
+                true => None,
+                false => Some(Shift::of(input, canary)?),
+            };
+            let trial = Trial { input, trial, shift };
+            (trial.batches(canary, goals), trial.back())
+        }
+    };
+    let settle = applied(input, Side::Target);
+    Ok(Parts { batches, abort, settle, floor: floor(input, target) })
+}
+
+/// Fewest pods that are ready while the workload is updated natively.
+fn floor(input: &RolloutInput<'_>, target: &RevisionBodies) -> Option<u32> {
+    let total = input.sizes.target;
+    let body = target.bodies.get(&target.workload)?;
+    let strategy = at(body, "/spec/strategy");
+    let kind = strategy.and_then(|strategy| strategy.get("type")?.as_str());
+    let most = strategy.and_then(|strategy| at(strategy, "/rollingUpdate/maxUnavailable"));
+    let missing = match (kind, most) {
+        (Some("Recreate"), _) => total,
+        // Rounded down, as the controller does.
+        (_, most) => {
+            let amount = most.map_or(Some(Amount::Percent(25)), amount)?;
+            amount.rounded_down(total)
+        }
+    };
+    (missing > 0).then(|| total.saturating_sub(missing))
+}
+
+fn amount(value: &Value) -> Option<Amount> {
+    let count = |number: u64| u32::try_from(number).ok();
+    match value {
+        Value::Number(number) => number.as_u64().and_then(count).map(Amount::Count),
+        Value::String(text) => text.strip_suffix('%')?.parse().ok().map(Amount::Percent),
+        _ => None,
+    }
+}
+
+/// The workload's state on a side: its size is the manifest's where that says
+/// one, and else nobody's of ours.
+fn sized(input: &RolloutInput<'_>, side: Side) -> Driven {
+    let named = input.bodies.side(side).is_some_and(|revision| revision.sized);
+    let size = match side {
+        Side::Source => input.sizes.original,
+        Side::Target => input.sizes.target,
+    };
+    Driven { replicas: named.then_some(size), ..Driven::default() }
+}
+
+/// The workload as one side has it, updated natively.
+fn natively(input: &RolloutInput<'_>, side: Side) -> [Effect; 2] {
+    let object = &input.bodies.target.workload;
+    [
+        RolloutInput::write(Verb::Apply, object, side, sized(input, side)),
+        input.wait(object, Condition::Healthy),
+    ]
+}
+
+/// Everything as one side has it.
+fn applied(input: &RolloutInput<'_>, side: Side) -> Vec<Effect> {
+    let mut effects = input.rest(side);
+    effects.extend(natively(input, side));
+    match side {
+        Side::Target => effects.extend(at_rest(input)),
+        Side::Source => effects.extend(input.leftovers(Side::Target)),
+    }
+    effects
+}
+
+/// A change without a trial: all of it in the first step.
+fn plain(input: &RolloutInput<'_>, goals: &[u32]) -> Vec<Vec<Effect>> {
+    let mut batches = vec![Vec::new(); goals.len().max(1)];
+    if let Some(first) = batches.first_mut() {
+        first.extend(applied(input, Side::Target));
+        first.extend(input.leftovers(Side::Source));
+    }
+    batches
+}
+
+impl Trial<'_> {
+    fn batches(&self, canary: &Canary, goals: &[u32]) -> Vec<Vec<Effect>> {
+        let mut batches = Vec::with_capacity(goals.len());
+        let mut pods = 0;
+        let last = canary.steps.len().saturating_sub(1);
+        let mut before: Option<Split> = None;
+        for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
+            let mut effects = if i == 0 { self.prepared() } else { Vec::new() };
+            if i == last {
+                effects.extend(self.promoted(before.as_ref(), pods));
+            } else {
+                let split = self.shift.as_ref().map(|shift| shift.split(step));
+                let moves = i > 0 || step.weight > Weight::NONE || !step.matches.is_empty();
+                effects.extend(self.grown(pods, *goal, split.as_ref().filter(|_| moves)));
+                pods = *goal;
+                before = split;
+            }
+            batches.push(effects);
+        }
+        batches
+    }
+
+    /// The trial without pods, and the routes on the Services of single
+    /// revisions before it has any: the user's Service would select them.
+    fn prepared(&self) -> Vec<Effect> {
+        let none = Driven { replicas: Some(0), ..Driven::default() };
+        let mut effects = vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, none)];
+        effects.extend(self.input.rest(Side::Target));
+        if let Some(shift) = &self.shift {
+            effects.extend(shift.divided());
+        }
+        effects
+    }
+
+    fn grown(&self, before: u32, now: u32, split: Option<&Split>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if now != before {
+            effects.push(self.scaled(now));
+        }
+        if now > 0 {
+            effects.push(self.input.wait(self.trial, Condition::Ready { at_least: now }));
+        }
+        if let Some(shift) = &self.shift {
+            effects.extend(shift.serving(&shift.reached.twin, now));
+            if split.is_some() {
+                effects.extend(shift.routed(Side::Target, split, now));
+            }
+        }
+        effects
+    }
+
+    fn scaled(&self, to: u32) -> Effect {
+        let driven = Driven { replicas: Some(to), ..Driven::default() };
+        RolloutInput::write(Verb::Scale, self.trial, Side::Target, driven)
+    }
+
+    /// The workload is updated, the traffic restored, and the trial removed.
+    fn promoted(&self, before: Option<&Split>, pods: u32) -> Vec<Effect> {
+        let total = self.input.sizes.target;
+        let mut effects = Vec::new();
+        if pods > 0 {
+            effects.push(self.input.wait(self.trial, Condition::Ready { at_least: pods }));
+        }
+        if let Some(shift) = &self.shift {
+            let all = pods >= total && pods > 0;
+            let split = match before {
+                _ if all => shift.weighing(Weight::ALL),
+                Some(before) => Split { mixed: true, ..before.clone() },
+                None => Split { mixed: true, ..shift.weighing(Weight::NONE) },
+            };
+            let at_least = if all { pods } else { pods.min(1) };
+            effects.extend(shift.routed(Side::Target, Some(&split), at_least));
+        }
+        effects.extend(natively(self.input, Side::Target));
+        if let Some(shift) = &self.shift {
+            effects.extend(shift.whole(Side::Target, total));
+        }
+        effects.extend(self.removed());
+        effects.extend(self.input.leftovers(Side::Source));
+        effects
+    }
+
+    /// The trial is emptied and deleted.
+    fn removed(&self) -> [Effect; 3] {
+        [
+            self.scaled(0),
+            self.input.wait(self.trial, Condition::ScaledTo { at_most: 0 }),
+            Effect::Delete { object: self.trial.clone(), uid: None },
+        ]
+    }
+
+    /// Back to the stable revision: while its workload is brought back, traffic
+    /// stays where it is.
+    fn back(&self) -> Vec<Effect> {
+        let original = self.input.sizes.original;
+        let mut effects = natively(self.input, Side::Source).to_vec();
+        effects.extend(self.input.rest(Side::Source));
+        if let Some(shift) = &self.shift {
+            effects.extend(shift.twins());
+            effects.extend(shift.serving(&shift.left.twin, original));
+            let nothing = shift.weighing(Weight::NONE);
+            effects.extend(shift.routed(Side::Source, Some(&nothing), original));
+        }
+        let [empty, emptied, gone] = self.removed();
+        effects.extend([empty, emptied]);
+        if let Some(shift) = &self.shift {
+            effects.extend(shift.whole(Side::Source, original));
+        }
+        effects.push(gone);
+        effects.extend(self.input.leftovers(Side::Target));
+        effects
+    }
+}
