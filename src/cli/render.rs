@@ -99,6 +99,7 @@ fn objects(loaded: &Loaded) -> Vec<Value> {
             .map(|body| Value::clone(body))
     });
     let rollouts = loaded.plan.rollouts.iter();
-    let routes = rollouts.filter_map(|rollout| rollout.canary.as_ref()?.document.clone());
+    let routes =
+        rollouts.filter_map(|rollout| rollout.canary.as_ref()?.route.as_ref()?.document.clone());
     plain.chain(routes).chain(rendered).collect()
 }

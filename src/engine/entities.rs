@@ -142,8 +142,9 @@ impl<P: Ports> Engine<'_, P> {
             };
             let loaded = self.loaded(&CommitId(commit))?;
             let Ok(loaded) = loaded.as_ref() else { continue };
-            let canary = self.rollout_in(loaded, &key).and_then(|rollout| rollout.canary.as_ref());
-            routes.extend(canary.map(|canary| route(&key.namespace, &canary.route)));
+            let rollout = self.rollout_in(loaded, &key);
+            let driven = rollout.and_then(|rollout| rollout.canary.as_ref()?.route.as_ref());
+            routes.extend(driven.map(|driven| route(&key.namespace, &driven.name)));
         }
         Ok(routes)
     }

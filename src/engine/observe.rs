@@ -219,9 +219,9 @@ impl<P: Ports> Engine<'_, P> {
         let known: Vec<String> = known.iter().map(|r| r.revision.clone()).collect();
         let mut live = Live::default();
         let canaries = [rollout, step_rollout].into_iter().flatten();
-        let canaries = canaries.filter_map(|rollout| rollout.canary.as_ref());
+        let driven = canaries.filter_map(|rollout| rollout.canary.as_ref()?.route.as_ref());
         let routes: Vec<ObjectRef> =
-            canaries.map(|canary| route(&key.namespace, &canary.route)).collect();
+            driven.map(|driven| route(&key.namespace, &driven.name)).collect();
         let objects = revisions.values().flat_map(|r| r.bodies.keys());
         self.look_at(objects.chain(&routes), &mut live).await?;
         Ok(decide_rollout(&RolloutView {

@@ -125,8 +125,8 @@ impl<P: Ports> Engine<'_, P> {
         let then = then.as_ref().and_then(|then| then.as_ref().as_ref().ok());
         let plans = [Some(reading.loaded()?), then];
         let rollouts = plans.into_iter().flatten().filter_map(|plan| self.rollout_in(plan, key));
-        let canaries = rollouts.filter_map(|rollout| rollout.canary.as_ref());
-        Ok(canaries.map(|canary| route(&key.namespace, &canary.route)).collect())
+        let routes = rollouts.filter_map(|rollout| rollout.canary.as_ref()?.route.as_ref());
+        Ok(routes.map(|driven| route(&key.namespace, &driven.name)).collect())
     }
 
     /// Every object of a kind in a namespace that is labelled as ours, listed

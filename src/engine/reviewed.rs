@@ -216,10 +216,11 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(), RunError> {
         let loaded = self.loaded(commit)?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
-        let canary = self.rollout_in(loaded, key).and_then(|rollout| rollout.canary.as_ref());
-        let Some(canary) = canary else { return Ok(()) };
-        let Some(file) = &canary.document_file else { return Ok(()) };
-        let route = crate::core::traffic::route(&key.namespace, &canary.route);
+        let rollout = self.rollout_in(loaded, key);
+        let driven = rollout.and_then(|rollout| rollout.canary.as_ref()?.route.as_ref());
+        let Some(driven) = driven else { return Ok(()) };
+        let Some(file) = &driven.document_file else { return Ok(()) };
+        let route = crate::core::traffic::route(&key.namespace, &driven.name);
         origins.own.insert((route.kind_ref(), route.name), self.source(commit, file)?);
         Ok(())
     }

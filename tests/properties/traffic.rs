@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tranche::core::model::{Amount, Canary, CanaryStep, Place, Rollout, RolloutStrategy};
+use tranche::core::model::{
+    Amount, Canary, CanaryRoute, CanaryStep, Leeway, Place, Rollout, RolloutStrategy,
+};
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::workload::{Shape, drive};
 use tranche::core::strategy::{
@@ -43,12 +45,16 @@ impl Plan {
             replicas: *replicas,
             place: place.clone(),
         };
-        let canary = Canary {
-            route: "web".to_owned(),
+        let route = CanaryRoute {
+            name: "web".to_owned(),
             drain_seconds: self.drain,
-            steps: self.steps.iter().map(step).collect(),
             document: Some(route()),
             document_file: None,
+        };
+        let canary = Canary {
+            route: Some(route),
+            leeway: Leeway::default(),
+            steps: self.steps.iter().map(step).collect(),
         };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }

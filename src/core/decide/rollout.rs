@@ -1,15 +1,17 @@
 //! The decision about a rollout without an open step. Owns which step is next,
 //! and why none is; how a step is written down is `strategy`'s.
 
-use super::open::{decide_open, recompiled};
+use super::open::{decide_open, from_record, recompiled, recorded_bodies};
 use super::replay::replay;
 use super::start::start;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
-use crate::core::model::{Canary, OnDelete, Rollout};
+use crate::core::model::{Amount, Canary, OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, StepsRef, inventory_path};
-use crate::core::strategy::{Bodies, BodyTable, Compiled, Movement, Step};
+use crate::core::strategy::{
+    Bodies, BodyTable, Compiled, Movement, RevisionBodies, Sides, Step, compile_back,
+};
 use crate::core::traffic::Weight;
 
 /// Decides about a rollout.
@@ -174,7 +176,14 @@ pub(super) fn go_back(
     ending: Ending,
 ) -> Result<Decision, Refusal> {
     let rollout = recorded_rollout(view)?;
-    let (compiled, bodies) = recompiled(view, record, rollout)?;
+    let bodies = recorded_bodies(view, record, rollout)?;
+    let (step, from) = from_record(view, record, rollout, &bodies, |input| {
+        let from = stands(view, &bodies);
+        let (step, always) = (compile_back(input, Some(from))?, compile_back(input, None)?);
+        // What makes no difference is not put on the record.
+        let from = (step != always).then_some(from);
+        Ok((step, from))
+    })?;
     let event = match ending {
         Ending::Aborted => Event::Aborted,
         // The failing state was entered with the result that said so.
@@ -186,9 +195,16 @@ pub(super) fn go_back(
     next.set_state(record.state().after(&[event]));
     next.ending = Some(ending);
     next.open = None;
+    next.back_from = from;
     let step_plan = record.step_plan.clone().unwrap_or_else(|| view.plan_commit.to_owned());
-    let step = (compiled.abort, Vec::new());
+    let step = (step, Vec::new());
     Ok(act(Entry::Fresh, step, 0, next, &bodies, step_plan, Vec::new()))
+}
+
+/// The sizes that both workloads have; a missing one has no pods.
+fn stands(view: &RolloutView<'_>, bodies: &Bodies) -> Sides {
+    let size = |revision: &RevisionBodies| view.live_size(revision).unwrap_or(0);
+    Sides { old: bodies.source.as_deref().map_or(0, size), new: size(&bodies.target) }
 }
 
 /// The rollout document that the running attempt was last compiled from.
@@ -295,10 +311,15 @@ fn keeps_traffic(
     let kept = match (&began.canary, &rollout.canary) {
         (None, None) => true,
         (Some(began), Some(now)) => {
-            let weights = |canary: &Canary| -> Vec<Weight> {
-                canary.steps.iter().take(record.goals.len()).map(|step| step.weight).collect()
+            // Without a route the pods that a step names say what the old side
+            // has, too.
+            let weights = |canary: &Canary| -> Vec<(Weight, Option<Amount>)> {
+                let alone = canary.route.is_none();
+                let done = canary.steps.iter().take(record.goals.len());
+                done.map(|step| (step.weight, step.replicas.filter(|_| alone))).collect()
             };
-            began.route == now.route && weights(began) == weights(now)
+            let by = |canary: &Canary| canary.route.as_ref().map(|route| route.name.clone());
+            by(began) == by(now) && began.leeway == now.leeway && weights(began) == weights(now)
         }
         _ => false,
     };
@@ -307,8 +328,8 @@ fn keeps_traffic(
     }
     Err(Refusal::plan(
         format!(
-            "{}: {} is under way, and the plan now moves its traffic by something else, or by \
-             other weights in steps that are done",
+            "{}: {} is under way, and the plan now moves its traffic by something else, within \
+             other bounds, or by other weights in steps that are done",
             rollout.place, view.key
         ),
         "put `spec.strategy` back as it was, and edit later steps only; or abort first",

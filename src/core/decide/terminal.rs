@@ -111,7 +111,8 @@ fn mend(
 
 fn same_route(one: &Rollout, other: &Rollout) -> bool {
     let route = |rollout: &Rollout| {
-        rollout.canary.as_ref().map(|canary| (canary.route.clone(), canary.document.clone()))
+        let route = rollout.canary.as_ref().and_then(|canary| canary.route.as_ref());
+        route.map(|route| (route.name.clone(), route.document.clone()))
     };
     route(one) == route(other)
 }

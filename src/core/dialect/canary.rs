@@ -4,7 +4,7 @@
 use super::check::Check;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
-    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, RolloutPlan,
+    Amount, Canary, CanaryRoute, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Leeway, RolloutPlan,
 };
 use crate::core::traffic::Weight;
 use crate::core::yaml::{Node, Source};
@@ -24,11 +24,27 @@ pub(super) static STRATEGY: Shape = Shape {
 static CANARY: Shape = Shape {
     doc: "Move traffic step by step from the old revision's pods to the new one's.",
     fields: &[
-        Field::required("traffic", Kind::Object(&TRAFFIC), "What traffic is moved by."),
+        Field::optional(
+            "traffic",
+            Kind::Object(&TRAFFIC),
+            "What traffic is moved by; without it the share of traffic is the share of pods.",
+        ),
         Field::required(
             "steps",
             Kind::SomeOf(&Kind::Object(&STEP)),
-            "The steps, in order; each is one batch, and the last one is at weight 100.",
+            "The steps, in order; each is one batch, and the last one is at weight 100. Without \
+             `traffic` that last one may be left out.",
+        ),
+        Field::optional(
+            "maxSurge",
+            Kind::Amount,
+            "Pods that there may be beyond all, rounded up; 25%. Only without `traffic`.",
+        ),
+        Field::optional(
+            "maxUnavailable",
+            Kind::Amount,
+            "Pods that may be missing of all, rounded down; 25%, and 1 where both come to 0. Only \
+             without `traffic`.",
         ),
         Field::unsupported("trafficRoutings"),
         Field::unsupported("trafficRoutingRef"),
@@ -78,7 +94,8 @@ static STEP: Shape = Shape {
         Field::optional(
             "replicas",
             Kind::Amount,
-            "Its pods: a number, or a percentage of all; as many as the weight needs if left out.",
+            "Its pods: a number, or a percentage of all; if left out, as many as the weight needs, \
+             or, without `traffic`, as come nearest to it.",
         ),
         Field::unsupported("pause"),
         Field::unsupported("matches"),
@@ -111,14 +128,32 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
             check.errors.push(node.error(check.source, message).hint(hint));
         }
     }
+    let canary = strategy.get("canary");
+    let routed = canary.is_some_and(|canary| canary.get("traffic").is_some());
     if let Some(node) = plan.and_then(|plan| plan.get("rolloutStrategy"))
         && node.text() == Some("DecreaseFirst")
     {
         let message = "DecreaseFirst takes pods away that the route still sends traffic to";
-        check.wrong(node, message.to_owned(), "`IncreaseFirst`, or leave it out");
+        let (message, expected) = if routed {
+            (message, "`IncreaseFirst`, or leave it out")
+        } else {
+            ("DecreaseFirst stands beside a canary", "`maxSurge: 0` in the canary instead")
+        };
+        check.wrong(node, message.to_owned(), expected);
     }
-    let steps = strategy.get("canary").and_then(|canary| canary.get("steps"));
-    steps_in_order(check, steps.map(Node::items).unwrap_or_default());
+    for field in ["maxSurge", "maxUnavailable"] {
+        if let Some(node) = canary.and_then(|canary| canary.get(field)).filter(|_| routed) {
+            let message =
+                format!("AppRollout.spec.strategy.canary.{field} stands beside `traffic`");
+            let hint = "it says how pods are shared where nothing else moves traffic: leave it out";
+            check.errors.push(node.error(check.source, message).hint(hint));
+        }
+    }
+    let steps = canary.and_then(|canary| canary.get("steps")).map(Node::items).unwrap_or_default();
+    steps_in_order(check, steps);
+    if routed {
+        steps_of_route(check, steps);
+    }
 }
 
 fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
@@ -133,6 +168,15 @@ fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
             check.wrong(node, message, &format!("{before} or more: the new share never falls"));
         }
         before = before.max(weight);
+    }
+}
+
+/// What a route asks of them besides: pods for all that it sends, and that it
+/// ends where everything goes to the new revision.
+fn steps_of_route(check: &mut Check<'_>, steps: &[Node]) {
+    for (i, step) in steps.iter().enumerate() {
+        let path = format!("AppRollout.spec.strategy.canary.steps[{i}]");
+        let Some(weight) = step.get("weight").and_then(Node::count) else { continue };
         if let Some(replicas) = step.get("replicas")
             && let Ok(Amount::Percent(percent)) = amount(replicas, check.source)
             && u64::from(percent) < weight
@@ -162,10 +206,11 @@ pub(super) fn translate(
     let Some(canary) = spec.get("strategy").and_then(|strategy| strategy.get("canary")) else {
         return Ok(None);
     };
-    let traffic = canary.get("traffic");
     let number =
         |node: Option<&Node>| node.and_then(Node::count).and_then(|n| u32::try_from(n).ok());
-    let route = traffic.and_then(|t| t.get("httpRoute")?.get("name")?.text());
+    let limit = |name: &str, default: Amount| {
+        canary.get(name).map_or(Ok(default), |n| super::rollout_plan::amount(n, source, name))
+    };
     let steps = canary.get("steps").map(Node::items).unwrap_or_default();
     let step = |node: &Node| {
         Ok(CanaryStep {
@@ -174,18 +219,42 @@ pub(super) fn translate(
             place: source.place(node.line),
         })
     };
-    let translated = Canary {
-        route: route.unwrap_or_default().to_owned(),
-        drain_seconds: number(traffic.and_then(|t| t.get("drainSeconds")))
-            .unwrap_or(DEFAULT_DRAIN_SECONDS),
+    let default = Leeway::default();
+    let mut translated = Canary {
+        route: canary.get("traffic").map(|traffic| CanaryRoute {
+            name: traffic
+                .get("httpRoute")
+                .and_then(|route| route.get("name")?.text())
+                .unwrap_or_default()
+                .to_owned(),
+            drain_seconds: number(traffic.get("drainSeconds")).unwrap_or(DEFAULT_DRAIN_SECONDS),
+            document: None,
+            document_file: None,
+        }),
+        leeway: Leeway {
+            surge: limit("maxSurge", default.surge)?,
+            unavailable: limit("maxUnavailable", default.unavailable)?,
+        },
         steps: steps.iter().map(step).collect::<Result<_, InputError>>()?,
-        document: None,
-        document_file: None,
     };
+    if translated.route.is_none() {
+        implied_end(&mut translated.steps);
+        // Whether its steps fit is told once its size is known: there is more
+        // to it than the weights.
+        return Ok(Some(translated));
+    }
     if let Some(total) = plan.target_size.filter(|size| u64::from(*size) <= INT32)
         && let Err(error) = translated.pods(total)
     {
         return Err(canary.error(source, error.to_string()));
     }
     Ok(Some(translated))
+}
+
+/// What is left after the last step is a step of its own.
+fn implied_end(steps: &mut Vec<CanaryStep>) {
+    if let Some(last) = steps.last().filter(|last| last.weight < Weight::ALL) {
+        let end = CanaryStep { weight: Weight::ALL, replicas: None, place: last.place.clone() };
+        steps.push(end);
+    }
 }

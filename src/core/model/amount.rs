@@ -26,6 +26,18 @@ impl Amount {
             }
         }
     }
+
+    /// The amount as pods of `total`, where percentages round down.
+    #[must_use]
+    pub fn rounded_down(self, total: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => {
+                let pods = u64::from(total) * u64::from(percent) / 100;
+                u32::try_from(pods).unwrap_or(u32::MAX)
+            }
+        }
+    }
 }
 
 impl fmt::Display for Amount {

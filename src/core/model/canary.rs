@@ -11,12 +11,23 @@ pub const DEFAULT_DRAIN_SECONDS: u32 = 5;
 /// `spec.strategy.canary`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canary {
-    /// The name of the HTTPRoute that is driven, in the rollout's namespace.
-    pub route: String,
-    /// How long a confirmed shift is given before pods are taken away.
-    pub drain_seconds: u32,
+    /// What traffic is moved by; without it, the share of traffic is the share
+    /// of pods.
+    pub route: Option<CanaryRoute>,
+    /// How far the pods may be from their number on the way; counts only where
+    /// nothing else moves traffic.
+    pub leeway: Leeway,
     /// The steps, at least one; the last one is at weight 100.
     pub steps: Vec<CanaryStep>,
+}
+
+/// What a canary's traffic is moved by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CanaryRoute {
+    /// The name of the HTTPRoute that is driven, in the rollout's namespace.
+    pub name: String,
+    /// How long a confirmed shift is given before pods are taken away.
+    pub drain_seconds: u32,
     /// The route as the plan has it, where it is a document of its own; none
     /// where the application renders it. Filled in once the whole plan is
     /// known, and then no longer among the plan's plain objects: an object has
@@ -24,6 +35,37 @@ pub struct Canary {
     pub document: Option<Value>,
     /// The file of that document.
     pub document_file: Option<String>,
+}
+
+/// How many pods there may be beyond their number, and how many below it may
+/// be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leeway {
+    /// Beyond it; percentages round up.
+    pub surge: Amount,
+    /// Below it; percentages round down.
+    pub unavailable: Amount,
+}
+
+impl Default for Leeway {
+    fn default() -> Self {
+        Self { surge: Amount::Percent(25), unavailable: Amount::Percent(25) }
+    }
+}
+
+impl Leeway {
+    /// Pods beyond `total`.
+    #[must_use]
+    pub fn beyond(&self, total: u32) -> u32 {
+        self.surge.of(total)
+    }
+
+    /// Pods below `total`; one where nothing could move otherwise.
+    #[must_use]
+    pub fn below(&self, total: u32) -> u32 {
+        let least = u32::from(self.beyond(total) == 0);
+        self.unavailable.rounded_down(total).max(least)
+    }
 }
 
 /// One step of a canary.
@@ -86,7 +128,8 @@ pub enum CapacityError {
 }
 
 impl Canary {
-    /// Pods of the new revision after each step, of `total` in all.
+    /// Pods of the new revision after each step, of `total` in all, where a
+    /// route moves the weight: as many as it needs.
     ///
     /// # Errors
     /// Fails where they are too few for the weight, too many, or fall.
@@ -124,13 +167,7 @@ mod tests {
             replicas: *replicas,
             place: Place { file: "rollout.yaml".to_owned(), line: 9 },
         };
-        Canary {
-            route: "web".to_owned(),
-            drain_seconds: 5,
-            steps: steps.iter().map(step).collect(),
-            document: None,
-            document_file: None,
-        }
+        Canary { route: None, leeway: Leeway::default(), steps: steps.iter().map(step).collect() }
     }
 
     #[test]
@@ -158,5 +195,15 @@ mod tests {
             says(&[(10, count(4)), (20, count(3)), (100, None)], 5),
             "rollout.yaml:9: step 2 has 3 pods, fewer than the 4 of the step before"
         );
+    }
+
+    #[test]
+    fn surge_rounds_up_and_what_is_missing_rounds_down() {
+        let leeway = Leeway::default();
+        assert_eq!((leeway.beyond(10), leeway.below(10)), (3, 2));
+        assert_eq!((leeway.beyond(3), leeway.below(3)), (1, 0));
+        let none = Leeway { surge: Amount::Count(0), unavailable: Amount::Percent(10) };
+        assert_eq!((none.beyond(20), none.below(20)), (0, 2));
+        assert_eq!((none.beyond(5), none.below(5)), (0, 1), "something has to move");
     }
 }

@@ -13,7 +13,7 @@ mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
-pub use canary::{Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS};
+pub use canary::{Canary, CanaryRoute, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS, Leeway};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use owners::{Owner, Owners};
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};

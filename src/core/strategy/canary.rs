@@ -26,7 +26,7 @@ use crate::core::traffic::{Split, Weight};
 /// Everything that the effects of one rollout have in common.
 struct Shift<'a> {
     input: &'a RolloutInput<'a>,
-    canary: &'a Canary,
+    drain_seconds: u32,
     source: &'a RevisionBodies,
     target: &'a RevisionBodies,
     left: &'a Routed,
@@ -121,7 +121,7 @@ pub(super) fn opened(input: &RolloutInput<'_>) -> Vec<Effect> {
 }
 
 impl<'a> Shift<'a> {
-    fn of(input: &'a RolloutInput<'a>, canary: &'a Canary) -> Result<Self, CompileError> {
+    fn of(input: &'a RolloutInput<'a>, canary: &Canary) -> Result<Self, CompileError> {
         let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
         let target = &input.bodies.target;
         if source.workload == target.workload {
@@ -130,10 +130,13 @@ impl<'a> Shift<'a> {
                 right: target.workload.to_string(),
             });
         }
-        let (Some(left), Some(reached)) = (&source.routed, &target.routed) else {
+        let (Some(route), Some(left), Some(reached)) =
+            (&canary.route, &source.routed, &target.routed)
+        else {
             return Err(CompileError::NoRoute);
         };
-        Ok(Self { input, canary, source, target, left, reached })
+        let drain_seconds = route.drain_seconds;
+        Ok(Self { input, drain_seconds, source, target, left, reached })
     }
 
     fn split(&self, weight: Option<Weight>) -> Split {
@@ -249,7 +252,7 @@ impl<'a> Shift<'a> {
             RolloutInput::write(Verb::Route, route, side, driven),
             self.input.wait(route, Condition::RouteAccepted { split }),
         ];
-        let seconds = self.canary.drain_seconds;
+        let seconds = self.drain_seconds;
         effects.push(Effect::Await {
             object: route.clone(),
             condition: Condition::Drained { split, seconds, at_least },

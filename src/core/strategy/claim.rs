@@ -2,7 +2,7 @@
 //! the rollout that names it, and what cannot be done with it is refused
 //! before anything is published.
 
-use super::{Bodies, RevisionBodies};
+use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{Application, Plan, Rollout};
 use crate::core::object::ObjectRef;
@@ -29,29 +29,35 @@ pub fn claim(
         let application = rollout.application().to_owned();
         let key = ApplicationKey { namespace: own.clone(), name: application };
         let Some(canary) = &mut rollout.canary else { continue };
-        let object = route(&own, &canary.route);
-        if let Some(first) = claimed.insert(object.clone(), place.clone()) {
-            errors.push(format!("{place}: {object} is driven already by the rollout at {first}"));
-            continue;
-        }
-        let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
-        if let Some(at) = at {
-            let plain = plan.objects.remove(at);
-            let mut body = Arc::unwrap_or_clone(plain.body);
-            body["metadata"]["namespace"] = json!(own);
-            canary.document = Some(body);
-            canary.document_file = Some(plain.place.file);
-        } else if let Some(why) = missing(&object, &key, rendered) {
-            errors.push(format!("{place}: {why}"));
-            continue;
+        if let Some(driven) = &mut canary.route {
+            let object = route(&own, &driven.name);
+            if let Some(first) = claimed.insert(object.clone(), place.clone()) {
+                let why = format!("{object} is driven already by the rollout at {first}");
+                errors.push(format!("{place}: {why}"));
+                continue;
+            }
+            let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
+            if let Some(at) = at {
+                let plain = plan.objects.remove(at);
+                let mut body = Arc::unwrap_or_clone(plain.body);
+                body["metadata"]["namespace"] = json!(own);
+                driven.document = Some(body);
+                driven.document_file = Some(plain.place.file);
+            } else if let Some(why) = missing(&object, &key, rendered) {
+                errors.push(format!("{place}: {why}"));
+                continue;
+            }
         }
         let application = plan.applications.iter().find(|a| {
             a.name == key.name && a.namespace.as_deref().unwrap_or(namespace) == key.namespace
         });
-        if let Some((application, rendered)) = application.zip(rendered.get(&key))
-            && let Some(why) = unfit(rollout, application, rendered)
-        {
+        let Some((application, rendered)) = application.zip(rendered.get(&key)) else { continue };
+        let Some(target) = newest(rollout, application, rendered) else { continue };
+        let total = rollout.plan.target_size.unwrap_or(target.replicas);
+        if let Some(why) = unfit(rollout, target, total) {
             errors.push(format!("{place}: {why}"));
+        } else if let Some(canary) = rollout.canary.as_ref().filter(|c| c.route.is_none()) {
+            plan.notices.extend(spread::notices(canary, total));
         }
     }
     errors
@@ -92,20 +98,32 @@ fn missing(
     })
 }
 
-/// What keeps the newest rendering from being rolled out so.
-fn unfit(rollout: &Rollout, application: &Application, rendered: &Rendered) -> Option<String> {
+/// The newest rendering of what is rolled. Which component is meant, and
+/// whether it can be rolled at all, is told by the decision about the revision
+/// itself.
+fn newest(
+    rollout: &Rollout,
+    application: &Application,
+    rendered: &Rendered,
+) -> Option<RevisionBodies> {
     let rolling = application.rolling_components.first().map(String::as_str);
     let rolling = rolling.filter(|_| rendered.components.len() > 1);
     let component = rollout.component.as_deref().or(rolling);
     let name = format!("{}-v1", application.name);
     let digest = Digest::of_bytes(name.as_bytes());
-    // Which component is meant, and whether it can be rolled at all, is told
-    // by the decision about the revision itself.
-    let target = RevisionBodies::of(rendered, component, &name, 1, &digest).ok()?;
-    let total = rollout.plan.target_size.unwrap_or(target.replicas);
+    RevisionBodies::of(rendered, component, &name, 1, &digest).ok()
+}
+
+/// What keeps it from being rolled out so.
+fn unfit(rollout: &Rollout, target: RevisionBodies, total: u32) -> Option<String> {
     let bodies = Bodies { source: None, target: Arc::new(target) };
     if let Err(error) = bodies.routed(rollout) {
         return Some(error.to_string());
     }
-    rollout.canary.as_ref()?.pods(total).err().map(|error| error.to_string())
+    let canary = rollout.canary.as_ref()?;
+    let pods = match &canary.route {
+        Some(_) => canary.pods(total).err(),
+        None => spread::sides(canary, total).err(),
+    };
+    pods.map(|error| error.to_string())
 }

@@ -8,6 +8,7 @@
 //! ([`Side`]), so every write is an apply of one complete desired state and
 //! none depends on what an earlier one left out.
 
+mod back;
 mod batches;
 mod bodies;
 mod canary;
@@ -21,10 +22,12 @@ mod in_place;
 mod pair;
 mod replay;
 mod routed;
+mod spread;
 mod step;
 mod wave;
 pub mod workload;
 
+pub use back::{begins_of_back, compile_back};
 pub use batches::{BatchError, Goals, goals};
 pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
 pub use claim::claim;
@@ -39,5 +42,6 @@ pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
 pub use replay::{Standing, compile_replay};
 pub use routed::{RouteError, Routed, is_twin};
+pub use spread::Sides;
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};
 pub use wave::{Rank, wave};

@@ -4,7 +4,7 @@
 use super::bodies::LABEL_REVISION;
 use super::workload::{Shape, set};
 use super::{Bodies, RevisionBodies};
-use crate::core::model::{Canary, Rollout};
+use crate::core::model::{CanaryRoute, Rollout};
 use crate::core::object::{ObjectRef, at};
 use crate::core::traffic::{self, Label, LabelError, TwinError, fitting_service};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub struct Routed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// The workload is updated in place.
-    #[error("{workload} is updated in place: traffic needs a workload for each revision")]
+    #[error("{workload} is updated in place: a canary needs a workload for each revision")]
     InPlace {
         /// The workload.
         workload: String,
@@ -90,9 +90,13 @@ impl Bodies {
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
         let Some(canary) = &rollout.canary else { return Ok(self) };
-        attach(Arc::make_mut(&mut self.target), canary)?;
+        let Some(route) = &canary.route else {
+            paired(&self.target)?;
+            return Ok(self);
+        };
+        attach(Arc::make_mut(&mut self.target), route)?;
         if let Some(source) = &mut self.source {
-            attach(Arc::make_mut(source), canary)?;
+            attach(Arc::make_mut(source), route)?;
         }
         if let Some(source) = &self.source
             && let (Some(left), Some(right)) = (&source.routed, &self.target.routed)
@@ -124,15 +128,20 @@ pub fn is_twin(live: &Value) -> bool {
         && number.is_some_and(|number| object.name.ends_with(&format!("-v{number}-traffic")))
 }
 
-fn attach(revision: &mut RevisionBodies, canary: &Canary) -> Result<(), RouteError> {
-    if revision.kind.shape != Shape::Pair {
-        return Err(RouteError::InPlace { workload: revision.workload.to_string() });
+fn paired(revision: &RevisionBodies) -> Result<(), RouteError> {
+    if revision.kind.shape == Shape::Pair {
+        return Ok(());
     }
+    Err(RouteError::InPlace { workload: revision.workload.to_string() })
+}
+
+fn attach(revision: &mut RevisionBodies, driven: &CanaryRoute) -> Result<(), RouteError> {
+    paired(revision)?;
     let namespace = revision.workload.namespace.clone().unwrap_or_default();
-    let route = traffic::route(&namespace, &canary.route);
+    let route = traffic::route(&namespace, &driven.name);
     let rendered = revision.bodies.get(&route);
     let Some(mut body) =
-        canary.document.clone().or_else(|| rendered.map(|body| Value::clone(body)))
+        driven.document.clone().or_else(|| rendered.map(|body| Value::clone(body)))
     else {
         let revision = revision.revision.clone();
         return Err(RouteError::NoRoute { revision, route: route.to_string() });
