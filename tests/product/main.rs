@@ -35,6 +35,7 @@ mod rounds;
 mod seeds;
 mod sigkill;
 mod signals;
+mod spread;
 mod stage;
 mod status;
 mod styles;

@@ -15,5 +15,6 @@ mod model;
 mod plan;
 mod replay;
 mod secrecy;
+mod spread;
 mod steps;
 mod traffic;

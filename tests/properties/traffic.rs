@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tranche::core::model::{
-    Amount, Canary, CanaryStep, Place, PodPatch, Rollout, RolloutStrategy, RouteProvider, Traffic,
-    TrafficRoute,
+    Amount, Canary, CanaryStep, Leeway, Place, PodPatch, Rollout, RolloutStrategy, RouteProvider,
+    Traffic, TrafficRoute,
 };
 use tranche::core::object::ObjectRef;
 use tranche::core::strategy::workload::{Shape, drive};
@@ -96,6 +96,7 @@ impl Plan {
                 routes: self.documents().into_iter().map(route).collect(),
                 drain_seconds: self.drain,
             },
+            leeway: Leeway::default(),
             steps: self.steps.iter().map(step).collect(),
             patch: PodPatch::default(),
         };

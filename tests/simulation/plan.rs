@@ -6,7 +6,7 @@ use crate::seed::Random;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
-use tranche::core::model::{Amount, Batch, Batches};
+use tranche::core::model::{Amount, Batch, Batches, Leeway};
 use tranche::port::{Change, CommitId};
 
 /// How the pods of an application get ready.
@@ -30,6 +30,8 @@ pub enum Kind {
     Pair,
     /// The same behind an HTTPRoute, whose weight moves with the pods.
     Canary,
+    /// The same without a route: the share of traffic is that of pods.
+    Spread,
     /// A CloneSet behind a partition.
     CloneSet,
     /// A StatefulSet, which goes from the highest ordinal down.
@@ -117,6 +119,17 @@ const STEPS: [&[(u32, Option<&str>)]; 6] = [
     &[(25, Some("50%")), (50, Some("75%")), (100, Some("100%"))],
 ];
 
+/// How far the pods of canaries without a route may be from their number:
+/// beyond it, and below.
+const LEEWAY: [(Amount, Amount); 6] = [
+    (Amount::Percent(25), Amount::Percent(25)),
+    (Amount::Count(1), Amount::Count(0)),
+    (Amount::Count(0), Amount::Count(1)),
+    (Amount::Count(0), Amount::Percent(50)),
+    (Amount::Count(1), Amount::Count(1)),
+    (Amount::Percent(100), Amount::Count(0)),
+];
+
 /// What happens to a rollout that vanishes.
 const ON_DELETE: [&str; 3] = ["freeze", "abort", "promote"];
 
@@ -128,6 +141,11 @@ impl Roll {
             max_unavailable: Amount::Count(unavailable),
         };
         Batches::Listed(amounts.iter().map(batch).collect())
+    }
+
+    pub fn leeway(&self) -> Leeway {
+        let (surge, unavailable) = LEEWAY[self.batches];
+        Leeway { surge, unavailable }
     }
 
     pub fn unavailable(&self) -> u32 {
@@ -152,7 +170,7 @@ pub fn any_ready(random: &mut Random) -> Ready {
 impl Kind {
     /// A workload for each revision, and a Service.
     pub fn pair(self) -> bool {
-        matches!(self, Self::Pair | Self::Canary)
+        matches!(self, Self::Pair | Self::Canary | Self::Spread)
     }
 }
 
@@ -175,7 +193,7 @@ impl Model {
                 size: random.chance(150).then(|| random.between(2, 5)),
                 drain: *random.pick(&[0, 5, 5, 20]),
             };
-            App {
+            let mut app = App {
                 name,
                 kind,
                 replicas: random.between(2, 5),
@@ -183,7 +201,13 @@ impl Model {
                 now: 0,
                 roll: (kind != Kind::Direct).then_some(roll),
                 accept: *random.pick(&[1, 1, 3, 15]),
+            };
+            // No draw of its own either: to a pair a drain means nothing.
+            let shares = matches!((roll.drain, app.accept), (0, 15) | (20, 3));
+            if kind == Kind::Pair && shares {
+                app.kind = Kind::Spread;
             }
+            app
         });
         let apps: Vec<App> = apps.collect();
         // No draw of its own: seeds stay what they are.
@@ -249,7 +273,7 @@ impl App {
         let kind = match self.kind {
             Kind::CloneSet => "clonesetservice",
             Kind::StatefulSet => "statefulset",
-            Kind::Pair | Kind::Canary | Kind::Direct => "webservice",
+            Kind::Pair | Kind::Canary | Kind::Spread | Kind::Direct => "webservice",
         };
         let _ = writeln!(text, "spec:\n  components:\n    - name: {name}\n      type: {kind}");
         let _ = writeln!(text, "      properties:\n        image: \"{name}:{}\"", content.image);
@@ -290,7 +314,7 @@ impl App {
 
     fn rollout(&self, roll: &Roll) -> String {
         let name = self.name;
-        if self.kind == Kind::Canary {
+        if matches!(self.kind, Kind::Canary | Kind::Spread) {
             return self.canary(roll);
         }
         let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\n");
@@ -346,12 +370,15 @@ impl App {
         if !gates.is_empty() {
             let _ = writeln!(text, "  rolloutPlan: {{{}}}", gates.join(", "));
         }
-        let _ = writeln!(
-            text,
-            "  strategy:\n    canary:\n      traffic: {{httpRoute: {{name: {name}}}, \
-             drainSeconds: {}}}\n      steps:",
-            roll.drain
-        );
+        text.push_str("  strategy:\n    canary:\n");
+        let _ = if self.kind == Kind::Canary {
+            let drain = roll.drain;
+            writeln!(text, "      traffic: {{httpRoute: {{name: {name}}}, drainSeconds: {drain}}}")
+        } else {
+            let Leeway { surge, unavailable } = roll.leeway();
+            writeln!(text, "      maxSurge: {surge}\n      maxUnavailable: {unavailable}")
+        };
+        text.push_str("      steps:\n");
         for (weight, pods) in STEPS[roll.batches] {
             let pods = pods.map(|pods| format!(", replicas: {pods}")).unwrap_or_default();
             let _ = writeln!(text, "        - {{weight: {weight}{pods}}}");

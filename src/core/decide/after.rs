@@ -279,6 +279,7 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
     next.status.upgraded_replicas = 0;
     next.status.upgraded_ready_replicas = 0;
     next.goals.clear();
+    next.back_from = None;
     match ending {
         // A fix that was merged while a failed batch went back may start.
         Ending::DeadlineExceeded => {}
@@ -307,6 +308,7 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
 /// starts by itself.
 fn given_up(next: &mut EntityRecord, end: &Conclusion<'_>) {
     next.ending = None;
+    next.back_from = None;
     next.rebuilt = false;
     next.replays += 1;
     if next.entity.kind == EntityKind::Rollout

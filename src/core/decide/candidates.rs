@@ -6,13 +6,16 @@ use crate::core::digest::Digest;
 use crate::core::model::Rollout;
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{
-    Bodies, Compiled, Driven, Effect, EntityKey, Movement, RevisionBodies, RolloutInput, Sizes,
-    Standing, Step, StepContext, StepId, StepKind, compile, compile_replay,
+    Bodies, Compiled, Driven, Effect, EntityKey, Movement, RevisionBodies, RolloutInput, Sides,
+    Sizes, Standing, Step, StepContext, StepId, StepKind, begins_of_back, compile, compile_back,
+    compile_replay,
 };
 use std::sync::Arc;
 
 /// More attempts than are tried for one rollout.
 const MOST_ATTEMPTS: u64 = 4_000;
+/// A way back that may have begun at more sizes than this is not looked for.
+const MOST_BEGINS: usize = 200;
 /// How often a rollout may have been brought back before.
 const MOST_REPLAYS: u32 = 4;
 
@@ -32,6 +35,8 @@ pub(super) struct Found {
     pub(super) compiled: Compiled,
     pub(super) attempt: u32,
     pub(super) replays: u32,
+    /// Where a way back began, if it depends on that.
+    pub(super) back_from: Option<Sides>,
     pub(super) movement: Movement,
     pub(super) sizes: Sizes,
     pub(super) bodies: Bodies,
@@ -64,13 +69,14 @@ impl Ground<'_> {
             let Ok(bodies) = bodies.routed(rollout) else { continue };
             for (movement, sizes) in movements(rollout, &bodies, originals) {
                 let found = self.among(mark, rollout, &bodies, movement, sizes);
-                if let Some((step, compiled, attempt, replays)) = found {
+                if let Some((step, compiled, attempt, of)) = found {
                     let (bodies, step_plan) = (bodies.clone(), step_plan.clone());
                     return Some(Found {
                         step,
                         compiled,
                         attempt,
-                        replays,
+                        replays: of.round,
+                        back_from: of.back_from,
                         movement,
                         sizes,
                         bodies,
@@ -89,23 +95,24 @@ impl Ground<'_> {
         bodies: &Bodies,
         movement: Movement,
         sizes: Sizes,
-    ) -> Option<(Step, Compiled, u32, u32)> {
+    ) -> Option<(Step, Compiled, u32, Of)> {
         let context = Arc::new(self.context(bodies, 0));
         let input = RolloutInput { rollout, context: &context, movement, sizes, bodies };
         let compiled = compile(&input).ok()?;
         let replays = replays(&input, &compiled, mark);
-        let own = compiled.steps.iter().chain([&compiled.abort]).map(|step| (step, 0));
-        let all = own.chain(replays.iter().map(|(step, round)| (step, *round)));
-        for (step, round) in all.filter(|(step, _)| could_have_left(step, mark)) {
+        let own = compiled.steps.iter().chain([&compiled.abort]);
+        let own = own.map(|step| (step.clone(), Of::default()));
+        let all = own.chain(replays).chain(backs(&input));
+        for (step, of) in all.filter(|(step, _)| could_have_left(step, mark)) {
             for attempt in 1..=self.seq.min(MOST_ATTEMPTS) {
                 let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
                 let mut context = self.context(bodies, attempt);
-                context.round = round;
+                context.round = of.round;
                 let again = Arc::new(context).step(step.kind, step.effects.clone(), step.goal);
                 if *again.id() == mark.step {
                     let context = Arc::new(self.context(bodies, attempt));
                     let input = RolloutInput { context: &context, ..input };
-                    return Some((again, compile(&input).ok()?, attempt, round));
+                    return Some((again, compile(&input).ok()?, attempt, of));
                 }
             }
         }
@@ -143,12 +150,31 @@ fn movements(rollout: &Rollout, bodies: &Bodies, originals: &[u32]) -> Vec<(Move
     std::iter::once(deploy).chain(from(Movement::Scale)).collect()
 }
 
-fn replays(input: &RolloutInput<'_>, compiled: &Compiled, mark: &Mark) -> Vec<(Step, u32)> {
+/// What else decides a step's id.
+#[derive(Clone, Copy, Debug, Default)]
+struct Of {
+    round: u32,
+    back_from: Option<Sides>,
+}
+
+fn replays(input: &RolloutInput<'_>, compiled: &Compiled, mark: &Mark) -> Vec<(Step, Of)> {
     let batches = u32::try_from(compiled.steps.len()).unwrap_or(u32::MAX);
     let standings = (0..=batches).map(Standing::After).chain([Standing::Finished(batches)]);
     let steps = standings.filter_map(|standing| compile_replay(input, standing, 0).ok().flatten());
     let fitting = steps.filter(|step| could_have_left(step, mark));
-    fitting.flat_map(|step| (0..MOST_REPLAYS).map(move |round| (step.clone(), round))).collect()
+    let rounds = |step: Step| {
+        (0..MOST_REPLAYS).map(move |round| (step.clone(), Of { round, back_from: None }))
+    };
+    fitting.flat_map(rounds).collect()
+}
+
+/// The ways back from wherever a step may have stopped.
+fn backs<'a>(input: &'a RolloutInput<'a>) -> impl Iterator<Item = (Step, Of)> + 'a {
+    let begins = std::iter::once_with(|| begins_of_back(input, MOST_BEGINS)).flatten();
+    begins.filter_map(|from| {
+        let step = compile_back(input, Some(from)).ok()?;
+        Some((step, Of { round: 0, back_from: Some(from) }))
+    })
 }
 
 /// Whether a step writes at the marked effect what stands there; a missing

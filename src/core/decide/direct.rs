@@ -260,6 +260,7 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         steps: None,
         open: None,
         ending: None,
+        back_from: None,
         held_at: None,
         on_delete: crate::core::model::OnDelete::Freeze,
         step_plan: Some(view.plan_commit.to_owned()),

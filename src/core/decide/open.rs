@@ -9,6 +9,7 @@ use crate::core::model::{OnDelete, Rollout};
 use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
 use crate::core::strategy::{
     Bodies, CompileError, Compiled, EntityKey, Movement, RolloutInput, Sizes, StepKind, compile,
+    compile_back,
 };
 use std::sync::Arc;
 
@@ -108,7 +109,9 @@ fn reopen(
         StepKind::Batch(index) => {
             usize::try_from(index).ok().and_then(|i| compiled.steps.get(i)).cloned()
         }
-        StepKind::Abort => Some(compiled.abort),
+        StepKind::Abort => Some(from_record(view, record, rollout, &bodies, |input| {
+            compile_back(input, record.back_from)
+        })?),
         StepKind::Settle => Some(compiled.settle),
         StepKind::Orphans | StepKind::Prune => None,
         StepKind::Replay(_) => replayed(view, record, rollout)?.map(|(step, _)| step),

@@ -233,6 +233,7 @@ fn blank(traces: &Traces<'_>) -> EntityRecord {
         steps: None,
         open: None,
         ending: None,
+        back_from: None,
         held_at: None,
         on_delete,
         step_plan,
@@ -338,6 +339,7 @@ fn opened(record: &mut EntityRecord, found: &Found) -> String {
         }
         StepKind::Abort | StepKind::Settle | StepKind::Orphans | StepKind::Prune => {
             record.ending = Some(Ending::Aborted);
+            record.back_from = found.back_from;
             let rolling = RollingState::RolloutFailing;
             record.set_state(State { rolling, batch: BatchState::BatchInitializing });
             format!("the way back from {name}")

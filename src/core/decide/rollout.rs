@@ -1,7 +1,7 @@
 //! The decision about a rollout without an open step. Owns which step is next,
 //! and why none is; how a step is written down is `strategy`'s.
 
-use super::open::{decide_open, recompiled};
+use super::open::{decide_open, from_record, recompiled, recorded_bodies};
 use super::replay::replay;
 use super::start::start;
 use super::terminal::decide_terminal;
@@ -10,7 +10,9 @@ use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState
 use crate::core::model::{Canary, CanaryStep, Hold, OnDelete, Place, Rollout};
 use crate::core::object::ObjectRef;
 use crate::core::record::{Ending, EntityRecord, StepsRef, inventory_path};
-use crate::core::strategy::{Bodies, BodyTable, Compiled, Movement, Step};
+use crate::core::strategy::{
+    Bodies, BodyTable, Compiled, Movement, RevisionBodies, Sides, Step, compile_back,
+};
 
 /// Decides about a rollout.
 #[must_use]
@@ -174,7 +176,14 @@ pub(super) fn go_back(
     ending: Ending,
 ) -> Result<Decision, Refusal> {
     let rollout = recorded_rollout(view)?;
-    let (compiled, bodies) = recompiled(view, record, rollout)?;
+    let bodies = recorded_bodies(view, record, rollout)?;
+    let (step, from) = from_record(view, record, rollout, &bodies, |input| {
+        let from = stands(view, &bodies);
+        let (step, always) = (compile_back(input, Some(from))?, compile_back(input, None)?);
+        // What makes no difference is not put on the record.
+        let from = (step != always).then_some(from);
+        Ok((step, from))
+    })?;
     let event = match ending {
         Ending::Aborted => Event::Aborted,
         // The failing state was entered with the result that said so.
@@ -186,9 +195,16 @@ pub(super) fn go_back(
     next.set_state(record.state().after(&[event]));
     next.ending = Some(ending);
     next.open = None;
+    next.back_from = from;
     let step_plan = record.step_plan.clone().unwrap_or_else(|| view.plan_commit.to_owned());
-    let step = (compiled.abort, Vec::new());
+    let step = (step, Vec::new());
     Ok(act(Entry::Fresh, step, 0, next, &bodies, step_plan, Vec::new()))
+}
+
+/// The sizes that both workloads have; a missing one has no pods.
+fn stands(view: &RolloutView<'_>, bodies: &Bodies) -> Sides {
+    let size = |revision: &RevisionBodies| view.live_size(revision).unwrap_or(0);
+    Sides { old: bodies.source.as_deref().map_or(0, size), new: size(&bodies.target) }
 }
 
 /// The rollout document that the running attempt was last compiled from.
@@ -298,11 +314,18 @@ fn keeps_traffic(
             let done = |canary: &Canary| -> Vec<CanaryStep> {
                 let steps = canary.steps.iter().take(record.goals.len()).cloned();
                 // How many pods a step has is in the goals.
-                let bare = |step| CanaryStep { place: Place::default(), replicas: None, ..step };
+                // Without a route the pods that a step names say what the old
+                // side has, too.
+                let alone = !canary.is_routed();
+                let bare = |step: CanaryStep| CanaryStep {
+                    place: Place::default(),
+                    replicas: step.replicas.filter(|_| alone),
+                    ..step
+                };
                 steps.map(bare).collect()
             };
             let routes = |canary: &Canary| -> Vec<ObjectRef> { canary.routes("").collect() };
-            routes(began) == routes(now) && done(began) == done(now)
+            routes(began) == routes(now) && began.leeway == now.leeway && done(began) == done(now)
         }
         _ => false,
     };
@@ -311,8 +334,8 @@ fn keeps_traffic(
     }
     Err(Refusal::plan(
         format!(
-            "{}: {} is under way, and the plan now moves its traffic by something else, or by \
-             other weights in steps that are done",
+            "{}: {} is under way, and the plan now moves its traffic by something else, within \
+             other bounds, or by other weights in steps that are done",
             rollout.place, view.key
         ),
         "put `spec.strategy` back as it was, and edit later steps only; or abort first",

@@ -272,6 +272,7 @@ fn fresh(
         steps: None,
         open: None,
         ending: None,
+        back_from: None,
         held_at: None,
         on_delete: rollout.on_delete,
         step_plan: None,

@@ -5,10 +5,10 @@ use super::check::Check;
 use super::requests;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
-    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Place, PodPatch, RolloutPlan,
+    Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Leeway, PodPatch, RolloutPlan,
     RouteProvider, Traffic, TrafficRoute,
 };
-use crate::core::traffic::{Class, HeaderChange, Weight};
+use crate::core::traffic::{Class, Weight};
 use crate::core::yaml::{Node, Source};
 
 /// Longer than an hour is a gate, not a drain.
@@ -26,11 +26,27 @@ pub(super) static STRATEGY: Shape = Shape {
 static CANARY: Shape = Shape {
     doc: "Move traffic step by step from the old revision's pods to the new one's.",
     fields: &[
-        Field::required("traffic", Kind::Object(&TRAFFIC), "What traffic is moved by."),
+        Field::optional(
+            "traffic",
+            Kind::Object(&TRAFFIC),
+            "What traffic is moved by; without it the share of traffic is the share of pods.",
+        ),
         Field::required(
             "steps",
             Kind::SomeOf(&Kind::Object(&STEP)),
-            "The steps, in order; each is one batch, and the last one is at weight 100.",
+            "The steps, in order; each is one batch. What is left after the last one is a step of \
+             its own.",
+        ),
+        Field::optional(
+            "maxSurge",
+            Kind::Amount,
+            "Pods that there may be beyond all, rounded up; 25%. Only without `traffic`.",
+        ),
+        Field::optional(
+            "maxUnavailable",
+            Kind::Amount,
+            "Pods that may be missing of all, rounded down; 25%, and 1 where both come to 0. Only \
+             without `traffic`.",
         ),
         Field::unsupported("trafficRoutings"),
         Field::unsupported("trafficRoutingRef"),
@@ -98,7 +114,8 @@ static STEP: Shape = Shape {
         Field::optional(
             "replicas",
             Kind::Amount,
-            "Its pods: a number, or a percentage of all; as many as the weight needs if left out.",
+            "Its pods: a number, or a percentage of all; if left out, as many as the weight needs, \
+             or, without `traffic`, as come nearest to it.",
         ),
         Field::unsupported("pause"),
         Field::optional(
@@ -139,21 +156,56 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
             check.errors.push(node.error(check.source, message).hint(hint));
         }
     }
+    let canary = strategy.get("canary");
+    let traffic = canary.and_then(|canary| canary.get("traffic"));
     if let Some(node) = plan.and_then(|plan| plan.get("rolloutStrategy"))
         && node.text() == Some("DecreaseFirst")
     {
         let message = "DecreaseFirst takes pods away that the route still sends traffic to";
-        check.wrong(node, message.to_owned(), "`IncreaseFirst`, or leave it out");
+        let (message, expected) = if traffic.is_some() {
+            (message, "`IncreaseFirst`, or leave it out")
+        } else {
+            ("DecreaseFirst stands beside a canary", "`maxSurge: 0` in the canary instead")
+        };
+        check.wrong(node, message.to_owned(), expected);
     }
-    let canary = strategy.get("canary");
-    if let Some(traffic) = canary.and_then(|canary| canary.get("traffic"))
+    if let Some(traffic) = traffic
         && ["httpRoute", "ingress"].iter().all(|field| traffic.get(field).is_none())
     {
         let message = "AppRollout.spec.strategy.canary.traffic names nothing to move";
         check.wrong(traffic, message.to_owned(), "`httpRoute`, `ingress` or both");
     }
-    let steps = canary.and_then(|canary| canary.get("steps"));
-    steps_in_order(check, steps.map(Node::items).unwrap_or_default());
+    for field in ["maxSurge", "maxUnavailable"] {
+        if let Some(node) = canary.and_then(|c| c.get(field)).filter(|_| traffic.is_some()) {
+            let message =
+                format!("AppRollout.spec.strategy.canary.{field} stands beside `traffic`");
+            let hint = "it says how pods are shared where nothing else moves traffic: leave it out";
+            check.errors.push(node.error(check.source, message).hint(hint));
+        }
+    }
+    let steps = canary.and_then(|canary| canary.get("steps")).map(Node::items).unwrap_or_default();
+    steps_in_order(check, steps);
+    if traffic.is_some() {
+        steps_of_route(check, steps);
+    } else {
+        steps_of_pods(check, steps);
+    }
+}
+
+/// What only a route can do.
+fn steps_of_pods(check: &mut Check<'_>, steps: &[Node]) {
+    for (i, step) in steps.iter().enumerate() {
+        for field in ["matches", "requestHeaderModifier"] {
+            if let Some(node) = step.get(field) {
+                let message = format!(
+                    "AppRollout.spec.strategy.canary.steps[{i}].{field} needs something that moves \
+                     requests"
+                );
+                let hint = "name it in `traffic`: `httpRoute` or `ingress`";
+                check.errors.push(node.error(check.source, message).hint(hint));
+            }
+        }
+    }
 }
 
 fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
@@ -172,6 +224,14 @@ fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
             check.wrong(node, message, &format!("{before} or more: the new share never falls"));
         }
         before = before.max(weight);
+    }
+}
+
+/// What a route asks of them besides: pods for all that it sends.
+fn steps_of_route(check: &mut Check<'_>, steps: &[Node]) {
+    for (i, step) in steps.iter().enumerate() {
+        let path = format!("AppRollout.spec.strategy.canary.steps[{i}]");
+        let Some(weight) = step.get("weight").and_then(Node::count) else { continue };
         if let Some(replicas) = step.get("replicas")
             && let Ok(Amount::Percent(percent)) = amount(replicas, check.source)
             && u64::from(percent) < weight
@@ -210,27 +270,30 @@ pub(super) fn translate(
     }
     let whole = |step: &CanaryStep| step.weight == Weight::ALL && step.matches.is_empty();
     if !steps.last().is_some_and(whole) {
-        steps.push(promotion(source.place(canary.line)));
+        // The step that everything ends with, where the plan does not say it.
+        steps.push(CanaryStep::weighing(Weight::ALL, None, source.place(canary.line)));
     }
-    let patch = PodPatch::default();
-    let translated = Canary { traffic: traffic(canary.get("traffic")), steps, patch };
+    let limit = |name: &str, default: Amount| {
+        canary.get(name).map_or(Ok(default), |n| super::rollout_plan::amount(n, source, name))
+    };
+    let default = Leeway::default();
+    let leeway = Leeway {
+        surge: limit("maxSurge", default.surge)?,
+        unavailable: limit("maxUnavailable", default.unavailable)?,
+    };
+    let (traffic, patch) = (traffic(canary.get("traffic")), PodPatch::default());
+    let translated = Canary { traffic, leeway, steps, patch };
+    if !translated.is_routed() {
+        // Whether its steps fit is told once its size is known: there is more
+        // to it than the weights.
+        return Ok(Some(translated));
+    }
     if let Some(total) = plan.target_size.filter(|size| u64::from(*size) <= INT32)
         && let Err(error) = translated.pods(total)
     {
         return Err(canary.error(source, error.to_string()));
     }
     Ok(Some(translated))
-}
-
-/// The step that everything ends with, where the plan does not say it itself.
-fn promotion(place: Place) -> CanaryStep {
-    CanaryStep {
-        weight: Weight::ALL,
-        replicas: None,
-        matches: Vec::new(),
-        headers: HeaderChange::default(),
-        place,
-    }
 }
 
 fn number(node: Option<&Node>) -> Option<u32> {

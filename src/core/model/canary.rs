@@ -13,8 +13,12 @@ pub const DEFAULT_DRAIN_SECONDS: u32 = 5;
 /// `spec.strategy.canary`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canary {
-    /// What traffic is moved by.
+    /// What traffic is moved by; without a route, the share of traffic is the
+    /// share of pods.
     pub traffic: Traffic,
+    /// How far the pods may be from their number on the way; counts only where
+    /// nothing else moves traffic.
+    pub leeway: Leeway,
     /// The steps, at least one; the last one is at weight 100.
     pub steps: Vec<CanaryStep>,
     /// What the pods have besides in which a new revision is tried, while the
@@ -32,12 +36,43 @@ pub struct PodPatch {
 }
 
 /// What traffic is moved by.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Traffic {
-    /// The routes, at least one; they are moved together.
+    /// The routes; they are moved together.
     pub routes: Vec<TrafficRoute>,
     /// How long a confirmed shift is given before pods are taken away.
     pub drain_seconds: u32,
+}
+
+/// How many pods there may be beyond their number, and how many below it may
+/// be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leeway {
+    /// Beyond it; percentages round up.
+    pub surge: Amount,
+    /// Below it; percentages round down.
+    pub unavailable: Amount,
+}
+
+impl Default for Leeway {
+    fn default() -> Self {
+        Self { surge: Amount::Percent(25), unavailable: Amount::Percent(25) }
+    }
+}
+
+impl Leeway {
+    /// Pods beyond `total`.
+    #[must_use]
+    pub fn beyond(&self, total: u32) -> u32 {
+        self.surge.of(total)
+    }
+
+    /// Pods below `total`; one where nothing could move otherwise.
+    #[must_use]
+    pub fn below(&self, total: u32) -> u32 {
+        let least = u32::from(self.beyond(total) == 0);
+        self.unavailable.rounded_down(total).max(least)
+    }
 }
 
 /// A route that a rollout drives.
@@ -101,6 +136,15 @@ pub struct CanaryStep {
     pub place: Place,
 }
 
+impl CanaryStep {
+    /// A step by weight alone.
+    #[must_use]
+    pub fn weighing(weight: Weight, replicas: Option<Amount>, place: Place) -> Self {
+        let (matches, headers) = (Vec::new(), HeaderChange::default());
+        Self { weight, replicas, matches, headers, place }
+    }
+}
+
 /// Steps that cannot be done with so many pods.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CapacityError {
@@ -150,12 +194,19 @@ pub enum CapacityError {
 }
 
 impl Canary {
+    /// Whether anything but the number of pods moves traffic.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        !self.traffic.routes.is_empty()
+    }
+
     /// The routes that are driven.
     pub fn routes<'c>(&'c self, namespace: &'c str) -> impl Iterator<Item = ObjectRef> + 'c {
         self.traffic.routes.iter().map(move |route| route.object(namespace))
     }
 
-    /// Pods of the new revision after each step, of `total` in all.
+    /// Pods of the new revision after each step, of `total` in all, where they
+    /// are as many as the weight needs.
     ///
     /// # Errors
     /// Fails where they are too few for the weight, too many, or fall.
@@ -190,15 +241,13 @@ mod tests {
     use super::*;
 
     fn canary(steps: &[(u32, Option<Amount>)]) -> Canary {
-        let step = |(weight, replicas): &(u32, Option<Amount>)| CanaryStep {
-            weight: Weight::new(*weight).unwrap(),
-            replicas: *replicas,
-            matches: Vec::new(),
-            headers: HeaderChange::default(),
-            place: Place { file: "rollout.yaml".to_owned(), line: 9 },
+        let step = |(weight, replicas): &(u32, Option<Amount>)| {
+            let place = Place { file: "rollout.yaml".to_owned(), line: 9 };
+            CanaryStep::weighing(Weight::new(*weight).unwrap(), *replicas, place)
         };
         Canary {
-            traffic: Traffic { routes: Vec::new(), drain_seconds: 5 },
+            traffic: Traffic::default(),
+            leeway: Leeway::default(),
             steps: steps.iter().map(step).collect(),
             patch: PodPatch::default(),
         }
@@ -229,5 +278,15 @@ mod tests {
             says(&[(10, count(4)), (20, count(3)), (100, None)], 5),
             "rollout.yaml:9: step 2 has 3 pods, fewer than the 4 of the step before"
         );
+    }
+
+    #[test]
+    fn surge_rounds_up_and_what_is_missing_rounds_down() {
+        let leeway = Leeway::default();
+        assert_eq!((leeway.beyond(10), leeway.below(10)), (3, 2));
+        assert_eq!((leeway.beyond(3), leeway.below(3)), (1, 0));
+        let none = Leeway { surge: Amount::Count(0), unavailable: Amount::Percent(10) };
+        assert_eq!((none.beyond(20), none.below(20)), (0, 2));
+        assert_eq!((none.beyond(5), none.below(5)), (0, 1), "something has to move");
     }
 }

@@ -41,6 +41,16 @@ pub struct Rollout {
     pub place: Place,
 }
 
+impl Rollout {
+    /// Whether the share of traffic is the share of pods: a canary that nothing
+    /// else moves requests for.
+    #[must_use]
+    pub fn spreads(&self) -> bool {
+        let routed = self.canary.as_ref().is_none_or(Canary::is_routed);
+        !routed && self.naming == Naming::Revision
+    }
+}
+
 /// What the workload of a rollout is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Naming {

@@ -7,7 +7,7 @@ use crate::core::decide::{BatchState, RollingState, State, StepVerdict};
 use crate::core::digest::Digest;
 use crate::core::model::OnDelete;
 use crate::core::object::ObjectRef;
-use crate::core::strategy::{EntityKey, Movement, StepId, StepKind};
+use crate::core::strategy::{EntityKey, Movement, Sides, StepId, StepKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -66,6 +66,10 @@ pub struct EntityRecord {
     /// Why the rollout goes back to stable, while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    /// The pods of both revisions when the way back began, where it depends on
+    /// them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_from: Option<Sides>,
     /// After a failure or an abort: the plan commit that was in force. No
     /// target of that very commit is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -43,9 +43,9 @@ pub(super) fn upgrade(
     let (batches, abort) = match trial {
         None => (plain(input, goals), applied(input, Side::Source)),
         Some((canary, trial)) => {
-            let shift = match canary.traffic.routes.is_empty() {
-                true => None,
-                false => Some(Shift::of(input, canary)?),
+            let shift = match canary.is_routed() {
+                true => Some(Shift::of(input, canary)?),
+                false => None,
             };
             let trial = Trial { input, trial, shift };
             (trial.batches(canary, goals), trial.back())
@@ -53,6 +53,34 @@ pub(super) fn upgrade(
     };
     let settle = applied(input, Side::Target);
     Ok(Parts { batches, abort, settle, floor: floor(input, target) })
+}
+
+/// The workload, the trial and the routes as they stood before the first step,
+/// or after one that reached `goal` pods.
+pub(super) fn standing(
+    input: &RolloutInput<'_>,
+    canary: Option<&Canary>,
+    after: Option<(usize, u32)>,
+) -> Result<Vec<Effect>, CompileError> {
+    let mut effects = natively(input, Side::Source).to_vec();
+    let target = &input.bodies.target;
+    let Some((canary, trial)) = canary.zip(target.trial.as_ref()) else { return Ok(effects) };
+    let shift = match canary.is_routed() {
+        true => Some(Shift::of(input, canary)?),
+        false => None,
+    };
+    let Some((i, goal)) = after else {
+        if let Some(shift) = &shift {
+            effects.extend(shift.rested());
+        }
+        return Ok(effects);
+    };
+    let trial = Trial { input, trial, shift };
+    effects.extend(trial.prepared());
+    let split = canary.steps.get(i).zip(trial.shift.as_ref());
+    let split = split.map(|(step, shift)| shift.split(step));
+    effects.extend(trial.grown(0, goal, split.as_ref()));
+    Ok(effects)
 }
 
 /// Fewest pods that are ready while the workload is updated natively.

@@ -83,12 +83,7 @@ pub(super) fn standing(
     effects.push(RolloutInput::write(Verb::Apply, source, Side::Source, replicas(old)));
     effects.push(input.wait(source, Condition::Ready { at_least: old }));
     let Some((step, goal)) = step else {
-        effects.extend(shift.serving(&shift.left.service, original));
-        effects.extend(
-            shift.left.routes.iter().map(|route| {
-                RolloutInput::write(Verb::Apply, route, Side::Source, Driven::default())
-            }),
-        );
+        effects.extend(shift.rested());
         return Ok(effects);
     };
     let target = &shift.target.workload;
@@ -177,6 +172,17 @@ impl<'a> Shift<'a> {
         )];
         effects.extend(self.input.rest(Side::Target));
         effects.extend(self.divided());
+        effects
+    }
+
+    /// The routes as the old revision has them, once its pods are served.
+    pub(super) fn rested(&self) -> Vec<Effect> {
+        let mut effects = self.serving(&self.left.service, self.input.sizes.original);
+        effects.extend(
+            self.left.routes.iter().map(|route| {
+                RolloutInput::write(Verb::Apply, route, Side::Source, Driven::default())
+            }),
+        );
         effects
     }
 

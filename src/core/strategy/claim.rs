@@ -2,7 +2,7 @@
 //! the rollout that names it, and what cannot be done with it is refused
 //! before anything is published.
 
-use super::{Bodies, RevisionBodies};
+use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{Application, Plan, Rollout};
 use crate::core::object::ObjectRef;
@@ -54,10 +54,13 @@ pub fn claim(
         let application = plan.applications.iter().find(|a| {
             a.name == key.name && a.namespace.as_deref().unwrap_or(namespace) == key.namespace
         });
-        if let Some((application, rendered)) = application.zip(rendered.get(&key))
-            && let Some(why) = unfit(rollout, application, rendered)
-        {
+        let Some((application, rendered)) = application.zip(rendered.get(&key)) else { continue };
+        let Some(target) = newest(rollout, application, rendered) else { continue };
+        let total = rollout.plan.target_size.unwrap_or(target.replicas);
+        if let Some(why) = unfit(rollout, target, total) {
             errors.push(format!("{place}: {why}"));
+        } else if let Some(canary) = rollout.canary.as_ref().filter(|_| rollout.spreads()) {
+            plan.notices.extend(spread::notices(canary, total));
         }
     }
     errors
@@ -98,21 +101,33 @@ fn missing(
     })
 }
 
-/// What keeps the newest rendering from being rolled out so.
-fn unfit(rollout: &Rollout, application: &Application, rendered: &Rendered) -> Option<String> {
+/// The newest rendering of what is rolled. Which component is meant, and
+/// whether it can be rolled at all, is told by the decision about the revision
+/// itself.
+fn newest(
+    rollout: &Rollout,
+    application: &Application,
+    rendered: &Rendered,
+) -> Option<RevisionBodies> {
     let rolling = application.rolling_components.first().map(String::as_str);
     let rolling = rolling.filter(|_| rendered.components.len() > 1);
     let component = rollout.component.as_deref().or(rolling);
     let name = format!("{}-v1", application.name);
     let digest = Digest::of_bytes(name.as_bytes());
-    // Which component is meant, and whether it can be rolled at all, is told
-    // by the decision about the revision itself.
     let driven = (component, rollout.naming);
-    let target = RevisionBodies::of(rendered, driven, &name, 1, &digest).ok()?;
-    let total = rollout.plan.target_size.unwrap_or(target.replicas);
+    RevisionBodies::of(rendered, driven, &name, 1, &digest).ok()
+}
+
+/// What keeps it from being rolled out so.
+fn unfit(rollout: &Rollout, target: RevisionBodies, total: u32) -> Option<String> {
     let bodies = Bodies { source: None, target: Arc::new(target) };
     if let Err(error) = bodies.routed(rollout) {
         return Some(error.to_string());
     }
-    rollout.canary.as_ref()?.pods(total).err().map(|error| error.to_string())
+    let canary = rollout.canary.as_ref()?;
+    let pods = match rollout.spreads() {
+        true => spread::sides(canary, total).err(),
+        false => canary.pods(total).err(),
+    };
+    pods.map(|error| error.to_string())
 }

@@ -3,7 +3,7 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, Side, Step, StepContext, StepKind, Verb,
-    beside, canary, goals, in_place, pair, workload,
+    beside, canary, goals, in_place, pair, spread, workload,
 };
 use crate::core::model::{Batches, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
@@ -82,6 +82,15 @@ pub enum CompileError {
     /// The steps of a canary do not fit the size.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
+    /// More small passes than anybody waits for.
+    #[error(
+        "spec.strategy.canary takes more than {most} passes: with so many pods, raise `maxSurge` \
+         or `maxUnavailable`"
+    )]
+    Passes {
+        /// The most there may be.
+        most: usize,
+    },
     /// A canary whose bodies were compiled without their route.
     #[error("a canary needs the route of both revisions")]
     NoRoute,
@@ -131,11 +140,8 @@ impl RolloutInput<'_> {
     /// Deletes of what only `of` has. What the plan has given to another owner
     /// stays: it may be applied already.
     pub(super) fn leftovers(&self, of: Side) -> Vec<Effect> {
-        let other = match of {
-            Side::Source => Side::Target,
-            Side::Target => Side::Source,
-        };
-        let (Some(mine), Some(theirs)) = (self.bodies.side(of), self.bodies.side(other)) else {
+        let (Some(mine), Some(theirs)) = (self.bodies.side(of), self.bodies.side(of.other()))
+        else {
             return Vec::new();
         };
         let (namespace, application) = (&self.context.entity.namespace, self.rollout.application());
@@ -166,7 +172,11 @@ impl RolloutInput<'_> {
     /// The goals of the batches over what moves.
     pub(super) fn goals(&self) -> Result<Goals, CompileError> {
         if let Some(canary) = self.canary() {
-            let cumulative = canary.pods(self.sizes.target)?;
+            let total = self.sizes.target;
+            let cumulative = match self.rollout.spreads() {
+                true => spread::sides(canary, total)?.iter().map(|sides| sides.new).collect(),
+                false => canary.pods(total)?,
+            };
             return Ok(Goals { cumulative, warnings: Vec::new() });
         }
         let total = match self.movement {
@@ -216,6 +226,7 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
             beside::upgrade(input, input.canary(), &goals)?
         }
         (Movement::Upgrade, Shape::Pair) => match input.canary() {
+            Some(canary) if input.rollout.spreads() => spread::upgrade(input, canary)?,
             Some(canary) => canary::upgrade(input, canary, &goals)?,
             None => pair::upgrade(input, &goals)?,
         },

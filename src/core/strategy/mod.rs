@@ -8,6 +8,7 @@
 //! ([`Side`]), so every write is an apply of one complete desired state and
 //! none depends on what an earlier one left out.
 
+mod back;
 mod batches;
 mod beside;
 mod bodies;
@@ -22,11 +23,13 @@ mod in_place;
 mod pair;
 mod replay;
 mod routed;
+mod spread;
 mod step;
 mod trial;
 mod wave;
 pub mod workload;
 
+pub use back::{begins_of_back, compile_back};
 pub use batches::{BatchError, Goals, goals};
 pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
 pub use claim::claim;
@@ -41,5 +44,6 @@ pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
 pub use replay::{Standing, compile_replay};
 pub use routed::{RouteError, Routed, is_twin};
+pub use spread::Sides;
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};
 pub use wave::{Rank, wave};

@@ -3,15 +3,16 @@
 //! down what stands already, because a person may have been wrong about the
 //! cluster.
 
+use super::beside;
 use super::canary::{self, at_rest};
 use super::in_place::driven;
 use super::pair::{replicas, sides};
 use super::workload::Shape;
 use super::{
-    CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Step, StepContext,
-    StepKind, Verb, compile,
+    CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Sides, Sizes, Step,
+    StepContext, StepKind, Verb, compile, spread,
 };
-use crate::core::model::Canary;
+use crate::core::model::{Canary, Naming};
 use std::sync::Arc;
 
 /// Between which batches a rollout stood.
@@ -49,9 +50,24 @@ fn after(input: &RolloutInput<'_>, done: u32) -> Result<Vec<Effect>, CompileErro
         (input.size_after(moved), input.tolerance(batch))
     });
     match (input.movement, input.bodies.target.kind.shape) {
+        (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
+            let mut effects = rest(input, reached.is_some());
+            let moved = reached.map(|(goal, _)| goal);
+            effects.extend(beside::standing(input, input.canary(), batch.zip(moved))?);
+            Ok(effects)
+        }
         (Movement::Upgrade, Shape::Pair) => match input.canary() {
+            Some(canary) if input.rollout.spreads() => {
+                let stood = spread::stands(input, canary, batch)?;
+                pair(input, stood, reached.map(|(_, tolerance)| tolerance))
+            }
             Some(canary) => routed(input, canary, batch, reached),
-            None => pair(input, reached),
+            None => {
+                let Sizes { original, target } = input.sizes;
+                let (new, old) =
+                    reached.map_or((0, original), |(goal, _)| sides(goal, original, target));
+                pair(input, Sides { old, new }, reached.map(|(_, tolerance)| tolerance))
+            }
         },
         (Movement::Upgrade, Shape::InPlace) => in_place(input, reached),
         (Movement::Deploy, _) if reached.is_none() => Ok(Vec::new()),
@@ -76,16 +92,14 @@ fn rest(input: &RolloutInput<'_>, begun: bool) -> Vec<Effect> {
 /// there already, no pod goes before those that replace it.
 fn pair(
     input: &RolloutInput<'_>,
-    reached: Option<(u32, u32)>,
+    Sides { old, new }: Sides,
+    reached: Option<u32>,
 ) -> Result<Vec<Effect>, CompileError> {
     let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
-    let original = input.sizes.original;
     let mut effects = rest(input, reached.is_some());
-    let (new, old) =
-        reached.map_or((0, original), |(goal, _)| sides(goal, original, input.sizes.target));
     effects.push(RolloutInput::write(Verb::Apply, &source.workload, Side::Source, replicas(old)));
     effects.push(input.wait(&source.workload, Condition::Ready { at_least: old }));
-    if let Some((_, tolerance)) = reached {
+    if let Some(tolerance) = reached {
         let target = &input.bodies.target.workload;
         effects.push(RolloutInput::write(Verb::Apply, target, Side::Target, replicas(new)));
         let at_least = new.saturating_sub(tolerance);

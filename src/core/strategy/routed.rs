@@ -52,7 +52,7 @@ impl Routed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// The workload is updated in place.
-    #[error("{workload} is updated in place: traffic needs a workload for each revision")]
+    #[error("{workload} is updated in place: a canary needs a workload for each revision")]
     InPlace {
         /// The workload.
         workload: String,
@@ -145,8 +145,9 @@ impl Bodies {
     /// # Errors
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
-        let Some(Canary { traffic, steps, patch }) = &rollout.canary else { return Ok(self) };
-        if rollout.naming == Naming::Kept && self.target.kind.shape == Shape::Pair {
+        let Some(Canary { traffic, steps, patch, .. }) = &rollout.canary else { return Ok(self) };
+        paired(&self.target)?;
+        if rollout.naming == Naming::Kept {
             if !traffic.routes.is_empty() {
                 self.source.iter_mut().for_each(|source| Arc::make_mut(source).label_pods());
                 Arc::make_mut(&mut self.target).label_pods();
@@ -221,10 +222,15 @@ pub fn is_twin(live: &Value) -> bool {
     object.api_version == "v1" && object.kind == "Service" && fits
 }
 
-fn attach(revision: &mut RevisionBodies, traffic: &Traffic) -> Result<(), RouteError> {
-    if revision.kind.shape != Shape::Pair {
-        return Err(RouteError::InPlace { workload: revision.workload.to_string() });
+fn paired(revision: &RevisionBodies) -> Result<(), RouteError> {
+    if revision.kind.shape == Shape::Pair {
+        return Ok(());
     }
+    Err(RouteError::InPlace { workload: revision.workload.to_string() })
+}
+
+fn attach(revision: &mut RevisionBodies, traffic: &Traffic) -> Result<(), RouteError> {
+    paired(revision)?;
     let mut routed: Option<Routed> = None;
     for route in &traffic.routes {
         let found = add(revision, route)?;

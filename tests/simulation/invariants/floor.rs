@@ -85,6 +85,11 @@ impl Audit {
             let least = original.min(total);
             return Some(Bounds { least, wanted: least });
         }
+        if app.kind == Kind::Spread {
+            let whole = original.min(total);
+            let least = whole.saturating_sub(roll.leeway().below(whole));
+            return Some(Bounds { least, wanted: least });
+        }
         let goals = goals(&roll.parsed_batches(), total).ok()?.cumulative;
         let mut largest = 0;
         let mut before = 0;
@@ -94,7 +99,7 @@ impl Audit {
         }
         let dip = match app.kind {
             Kind::Pair if roll.decrease => largest,
-            Kind::Pair | Kind::Canary => 0,
+            Kind::Pair | Kind::Canary | Kind::Spread => 0,
             Kind::CloneSet | Kind::StatefulSet | Kind::Direct => largest.max(1),
         };
         let whole = original.min(total);

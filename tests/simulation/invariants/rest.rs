@@ -131,7 +131,7 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     };
     let name = match (kind, revision) {
         (_, None) => return Ok(()),
-        (Some(Kind::Pair | Kind::Canary), Some(revision)) => revision.name.clone(),
+        (Some(Kind::Pair | Kind::Canary | Kind::Spread), Some(revision)) => revision.name.clone(),
         _ => app.to_owned(),
     };
     let fine = match serving.as_slice() {

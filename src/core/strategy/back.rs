@@ -1,0 +1,31 @@
+//! The way back to the stable revision, where it depends on what stands when it
+//! begins. Owns which strategies those are, so that nobody else needs to know;
+//! it must never look at a cluster itself.
+
+use super::{CompileError, RolloutInput, Sides, Step, StepKind, compile, spread};
+use crate::core::model::Canary;
+
+/// The step back to the stable revision, from the sizes that stand as it
+/// begins. Without them, and for strategies that have one way back from
+/// everywhere, it is that of the compiled list.
+///
+/// # Errors
+/// See [`CompileError`]; each is a fault of the plan.
+pub fn compile_back(input: &RolloutInput<'_>, from: Option<Sides>) -> Result<Step, CompileError> {
+    let compiled = compile(input)?;
+    let Some((canary, from)) = alone(input).zip(from) else { return Ok(compiled.abort) };
+    let effects = spread::back(input, canary, from)?;
+    Ok(input.context.step(StepKind::Abort, effects, 0))
+}
+
+/// Sizes that a way back may have begun at, if that makes a difference. A list
+/// of more than `most` is none.
+#[must_use]
+pub fn begins_of_back(input: &RolloutInput<'_>, most: usize) -> Vec<Sides> {
+    let begins = alone(input).map(|canary| spread::begins(input, canary)).unwrap_or_default();
+    if begins.len() > most { Vec::new() } else { begins }
+}
+
+fn alone<'a>(input: &'a RolloutInput<'_>) -> Option<&'a Canary> {
+    input.canary().filter(|_| input.rollout.spreads())
+}
