@@ -130,7 +130,8 @@ impl<P: Ports> Engine<'_, P> {
                     (beside.state, exactly_or_taking(live, beside.takes))
                 }
                 None => {
-                    let Some(inert) = inert(verb, driven) else {
+                    let leaves = leaves(act, index, object);
+                    let Some(inert) = inert(verb, driven, leaves) else {
                         if self.is_gone(object, lock).await? {
                             return Ok(Written::Done);
                         }
@@ -248,14 +249,21 @@ fn uid_of(live: &Value) -> String {
 }
 
 /// How a missing object is created: without pods, to be scaled by a later
-/// write. A scale to nothing of a missing object is done: this very step may
-/// have deleted it before its run was killed.
-fn inert(verb: Verb, driven: &Driven) -> Option<Driven> {
+/// write. A scale to nothing of a missing object is done, and so is any scale of
+/// one that this very step goes on to delete: it may have done so before its run
+/// was killed, and then its pods would come again.
+fn inert(verb: Verb, driven: &Driven, leaves: bool) -> Option<Driven> {
     match (verb, driven.replicas) {
-        (Verb::Scale, Some(0)) => None,
+        (Verb::Scale, Some(replicas)) if replicas == 0 || leaves => None,
         (_, Some(0) | None) => Some(*driven),
         (_, Some(_)) => Some(Driven { replicas: Some(0), ..*driven }),
     }
+}
+
+/// Whether the step goes on to delete an object.
+fn leaves(act: &Act, index: usize, object: &ObjectRef) -> bool {
+    let after = act.step.effects.iter().skip(index);
+    after.into_iter().any(|e| matches!(e, Effect::Delete { object: gone, .. } if gone == object))
 }
 
 /// Also what drives no size is created without pods: no stamp can fence off the
