@@ -131,7 +131,8 @@ impl<P: Ports> Engine<'_, P> {
                     (beside.state, exactly_or_taking(live, beside.takes))
                 }
                 None => {
-                    let Some(inert) = inert(verb, driven, body) else {
+                    let leaves = leaves(act, index, object);
+                    let Some(inert) = inert(verb, driven, body, leaves) else {
                         if self.is_gone(object, lock).await? {
                             return Ok(Written::Done);
                         }
@@ -249,17 +250,25 @@ fn uid_of(live: &Value) -> String {
 }
 
 /// How a missing object is created: without pods, to be scaled by a later
-/// write; what is there only while traffic is shared, without any. A scale to nothing of a missing object is done: this very step may
-/// have deleted it before its run was killed.
-fn inert(verb: Verb, driven: &Driven, body: &Value) -> Option<Driven> {
+/// write; what is there only while traffic is shared, without any. A scale to
+/// nothing of a missing object is done, and so is any scale of one that this
+/// very step goes on to delete: it may have done so before its run was killed,
+/// and then its pods would come again.
+fn inert(verb: Verb, driven: &Driven, body: &Value, leaves: bool) -> Option<Driven> {
     let mut inert = driven.clone();
     match (verb, driven.replicas) {
-        (Verb::Scale, Some(0)) => return None,
+        (Verb::Scale, Some(replicas)) if replicas == 0 || leaves => return None,
         (_, Some(0) | None) => {}
         (_, Some(_)) => inert.replicas = Some(0),
     }
     inert.split = inert.split.map(|split| if is_made(body) { split.nothing() } else { split });
     Some(inert)
+}
+
+/// Whether the step goes on to delete an object.
+fn leaves(act: &Act, index: usize, object: &ObjectRef) -> bool {
+    let after = act.step.effects.iter().skip(index);
+    after.into_iter().any(|e| matches!(e, Effect::Delete { object: gone, .. } if gone == object))
 }
 
 /// Also what drives no size is created without pods: no stamp can fence off the

@@ -98,6 +98,33 @@ pub static CANARY: Scenario = Scenario {
     end: ("web-v2", 4, "podinfo:2"),
 };
 
+/// Shared by the numbers of pods, one more of them at a time.
+const SPREAD_V2: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: web}
+spec:
+  targetAppRevisionName: web-v2
+  strategy:
+    canary:
+      maxSurge: 1
+      maxUnavailable: 0
+      steps: [{weight: 25}, {weight: 50}]
+";
+
+/// The same without a route: several passes a step, and old pods go to fewer
+/// more than once before their workload is deleted.
+pub static SPREAD: Scenario = Scenario {
+    name: "a canary without a route",
+    before: &[&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]],
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", SPREAD_V2)]],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 10,
+    floor: 4,
+    end: ("web-v2", 4, "podinfo:2"),
+};
+
 impl Scenario {
     /// The rollout is done, and nothing shows that a run was killed but the
     /// names of the runs.

@@ -251,6 +251,27 @@ proptest! {
         goes_back(&plan, cluster);
     }
 
+    /// What a step deletes may be gone when it is done again: nothing else of
+    /// the step needs it then.
+    #[test]
+    fn no_step_needs_what_it_deletes(plan in plans(), old in 0_u32..25, new in 0_u32..25) {
+        let Some(compiled) = plan.compiled() else { return Ok(()) };
+        let back = plan.back(Sides { old, new });
+        for step in compiled.steps.iter().chain([&back]) {
+            let deletes = |object: &ObjectRef| {
+                step.effects.iter().any(|e| matches!(e, Effect::Delete { object: gone, .. } if gone == object))
+            };
+            for effect in step.effects.iter().filter(|effect| deletes(effect.object())) {
+                let free = match effect {
+                    Effect::Write { verb, .. } => *verb == Verb::Scale,
+                    Effect::Await { condition, .. } => matches!(condition, Condition::ScaledTo { .. }),
+                    Effect::Delete { .. } => true,
+                };
+                prop_assert!(free, "{}", effect);
+            }
+        }
+    }
+
     /// What a run takes down rests on readiness that it has seen itself: that of
     /// the other side is what every step looks at right before.
     #[test]
