@@ -15,6 +15,7 @@ mod contested;
 mod dice;
 mod direct;
 mod edits;
+mod gates;
 mod health;
 mod hold;
 mod idle;

@@ -9,6 +9,7 @@
 )]
 
 mod decide;
+mod gates;
 mod machine;
 mod model;
 mod plan;

@@ -84,6 +84,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
             paused: false,
         },
         canary: None,
+        pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,
         owners: Arc::default(),

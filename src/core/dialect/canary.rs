@@ -2,6 +2,7 @@
 //! alone; the original has no such field.
 
 use super::check::Check;
+use super::pause::PAUSE;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
     Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, RolloutPlan,
@@ -80,7 +81,11 @@ static STEP: Shape = Shape {
             Kind::Amount,
             "Its pods: a number, or a percentage of all; as many as the weight needs if left out.",
         ),
-        Field::unsupported("pause"),
+        Field::optional(
+            "pause",
+            Kind::Object(&PAUSE),
+            "What is waited for after it, before the next one.",
+        ),
         Field::unsupported("matches"),
         Field::unsupported("requestHeaderModifier"),
         Field::unsupported("traffic"),

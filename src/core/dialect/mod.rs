@@ -16,6 +16,7 @@ mod health;
 mod load;
 mod metadata;
 mod nearest;
+mod pause;
 mod plain;
 mod project;
 mod rollout_plan;

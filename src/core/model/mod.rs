@@ -7,6 +7,7 @@ mod application;
 mod canary;
 mod input_error;
 mod owners;
+mod pause;
 mod plan;
 mod project;
 mod rollout;
@@ -16,6 +17,7 @@ pub use application::{Application, Component, Trait};
 pub use canary::{Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use owners::{Owner, Owners};
+pub use pause::Pause;
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
 pub use rollout::{

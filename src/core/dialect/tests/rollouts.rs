@@ -52,6 +52,7 @@ spec:
                 paused: true,
             },
             canary: None,
+            pauses: Vec::new(),
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,
             owners: std::sync::Arc::default(),

@@ -52,6 +52,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
             paused: false,
         },
         canary: None,
+        pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,
         owners: std::sync::Arc::default(),
