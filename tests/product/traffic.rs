@@ -469,7 +469,7 @@ fn what_cannot_be_done_is_refused_by_lint() {
     plan(&steps("{weight: 30, replicas: 20%}, {weight: 100}"), "30% of the traffic to 20% of");
     plan(&steps("{weight: 30}, {weight: 20}, {weight: 100}"), "the new share never falls");
     plan(&steps("{weight: 30}"), "leaves traffic behind");
-    plan(&steps("{weight: 30, pause: {}}, {weight: 100}"), "`pause`");
+    plan(&steps("{weight: 30}, {weight: 100, pause: {}}"), "stands after the last step");
     plan(&steps("{weight: 30, matches: []}, {weight: 100}"), "`matches`");
     let more = |line: &str| canary("web-v1", &[line]);
     plan(&more("rolloutPlan: {numBatches: 2}"), "numBatches stands beside a canary");
