@@ -57,7 +57,6 @@ pub const RARE: &[&str] = &[
     "forged: another kind",
     "gate: a hold was over",
     "gate: a person approved",
-    "gate: the plan approved",
     "intent: sets a step back",
     "intent: replaces a waiting step",
     "order recorded: approve",
@@ -96,6 +95,7 @@ pub const RARE: &[&str] = &[
 /// a thousand of them each.
 pub const RAREST: &[&str] = &[
     "answer: missing",
+    "gate: the plan approved",
     "people: deleted a broken pod",
     "people: took a size out as advised",
     "result: failed, recovered",
