@@ -91,6 +91,11 @@ pub enum Command {
     /// Take the hold away
     #[command(after_help = "Example:\n  tranche resume web")]
     Resume(Decision),
+    /// Let the batch begin that a gate of the plan holds back
+    #[command(
+        after_help = "It opens the gate that the rollout stands at now, and no other.\n\nExample:\n  tranche approve web --reason 'numbers look good'"
+    )]
+    Approve(Decision),
     /// Bring a rollout back to its stable revision
     #[command(
         after_help = "Example:\n  tranche abort web --reason 'checkout is broken' && tranche apply --wait 10m"
@@ -275,7 +280,7 @@ pub struct Demo {
     pub dir: Option<PathBuf>,
 }
 
-/// Options of `pause`, `resume`, `abort` and `retry`.
+/// Options of `pause`, `resume`, `approve`, `abort` and `retry`.
 #[derive(Args, Debug)]
 pub struct Decision {
     /// The rollout: NAME or NAMESPACE/NAME

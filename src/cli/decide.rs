@@ -1,4 +1,4 @@
-//! `pause`, `resume`, `abort`, `retry`: a person's decision, as a commit on the
+//! `pause`, `resume`, `approve`, `abort`, `retry`: a person's decision, as a commit on the
 //! record branch. Owns finding the rollout by its name, and trying again after
 //! a lost push; what a command does in a state is `core::decide::Command`'s.
 
@@ -61,6 +61,7 @@ fn what_follows(wanted: Wanted) -> &'static str {
     match wanted {
         Wanted::Pause => "no further batch begins until `tranche resume`",
         Wanted::Resume => "the next `tranche apply` goes on",
+        Wanted::Approve => "the next `tranche apply` begins it, unless something else holds it",
         Wanted::Abort => "this moves nothing by itself: the next `tranche apply` goes back",
         Wanted::Retry => "the next `tranche apply` begins another attempt",
     }

@@ -28,7 +28,10 @@ fn show(branch: &str, rebuilt: &Rebuilt) {
     for (key, words) in &rebuilt.rollouts {
         line(format!("  {key}: {words}"));
     }
-    line("what people decided (pause, abort, retry) is in no cluster: say it again".to_owned());
+    line(
+        "what people decided (pause, approve, abort, retry) is in no cluster: say it again"
+            .to_owned(),
+    );
     match rebuilt.written {
         Some(seq) => line(format!("written as {seq}; `tranche apply` proves it and goes on")),
         None => line("nothing was written; `tranche record rebuild --write` pushes it".to_owned()),

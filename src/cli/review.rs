@@ -1,6 +1,7 @@
 //! From a preview to what reviewers are shown of it. Owns the words for steps
 //! and movements; how they are laid out is `report`'s.
 
+use crate::core::model::Pause;
 use crate::core::record::RevisionRef;
 use crate::core::strategy::{Movement, Step, StepKind};
 use crate::engine::{Class, Preview, PreviewEntity};
@@ -17,7 +18,11 @@ pub(super) fn review(target: &str, preview: Preview) -> DiffReport {
 }
 
 fn entity(entity: PreviewEntity) -> EntityReport {
-    let steps: Vec<StepReport> = entity.steps.iter().map(step).collect();
+    let mut steps: Vec<StepReport> = entity.steps.iter().map(step).collect();
+    // What is before the first of them is open.
+    for (report, step) in steps.iter_mut().zip(&entity.steps).skip(1) {
+        report.gate = gate(&entity, step);
+    }
     EntityReport {
         headline: if steps.is_empty() { String::new() } else { headline(&entity) },
         rest: resting(&entity),
@@ -56,7 +61,15 @@ pub(super) fn step(step: &Step) -> StepReport {
         StepKind::Replay(done) => format!("bring back batch {done}"),
     };
     let effects = step.effects.iter().map(ToString::to_string).collect();
-    StepReport { name, id: step.id().to_string(), effects }
+    StepReport { name, gate: None, id: step.id().to_string(), effects }
+}
+
+/// What is waited for before a step.
+fn gate(entity: &PreviewEntity, step: &Step) -> Option<String> {
+    let StepKind::Batch(index) = step.kind else { return None };
+    let pause = Pause::after(&entity.pauses, index.checked_sub(1)?)?;
+    let target = entity.record.as_ref().and_then(|record| record.target.as_ref());
+    Some(pause.told(target.map_or("", |target| target.name.as_str())))
 }
 
 fn headline(entity: &PreviewEntity) -> String {

@@ -3,7 +3,7 @@
 //! the record and the plan, and must never print.
 
 use super::exit::Failure;
-use crate::core::decide::{BatchState, RollingState, application_of, plan_gate};
+use crate::core::decide::{Closed, RollingState, application_of, plan_gate, stands_after};
 use crate::core::model::{Hold, OnDelete, Outline, Target};
 use crate::core::record::{Decisions, EntityRecord, Phase, inventory_path};
 use crate::core::strategy::EntityKind;
@@ -69,7 +69,7 @@ impl Standing {
             Some(plan) if left.is_none() => frozen(plan, planned, &record, decisions),
             _ => None,
         };
-        let gate = plan.and_then(|plan| gate(plan, target, &record));
+        let gate = plan.and_then(|plan| gate(plan, target, &record, decisions));
         let waiting = waiting(&record, decisions, gate).filter(|_| frozen.is_none());
         Ok(Self { target: target.name.clone(), record, waiting, frozen, left })
     }
@@ -134,18 +134,23 @@ fn released(plan: &Outline, record: &EntityRecord) -> bool {
 }
 
 /// Why the plan keeps the next batch back, if it does.
-fn gate(plan: &Outline, target: &Target, record: &EntityRecord) -> Option<String> {
-    let state = record.state();
-    let between =
-        state.rolling == RollingState::RollingInBatches && state.batch == BatchState::BatchReady;
-    if record.entity.kind != EntityKind::Rollout || !between {
-        return None;
+fn gate(
+    plan: &Outline,
+    target: &Target,
+    record: &EntityRecord,
+    decisions: &Decisions,
+) -> Option<Waiting> {
+    let after = stands_after(record).filter(|_| record.entity.kind == EntityKind::Rollout)?;
+    let hold = hold(plan, target, record)?;
+    if let Some(reason) = plan_gate(hold, after + 1) {
+        return Some(Waiting { reason, since: None, until: None });
     }
-    plan_gate(hold(plan, target, record)?, record.status.current_batch + 1)
+    let closed = Closed::gate(&hold.pauses, record, decisions, after)?;
+    let reason = closed.reason(Some(&hold.place));
+    Some(Waiting { reason, since: closed.since, until: closed.until })
 }
 
-fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<String>) -> Option<Waiting> {
-    let plain = |reason| Waiting { reason, since: None, until: None };
+fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<Waiting>) -> Option<Waiting> {
     match &record.open {
         Some(open) if open.phase == Phase::Waiting && !decisions.turn_back(record) => {
             Some(Waiting {
@@ -167,7 +172,7 @@ fn waiting(record: &EntityRecord, decisions: &Decisions, gate: Option<String>) -
         _ if record.status.rolling_state.terminal() => None,
         _ => match decisions.standing(record.attempt) {
             Some((reason, since)) => Some(Waiting { reason, since: Some(since), until: None }),
-            None => gate.map(plain),
+            None => gate,
         },
     }
 }

@@ -107,7 +107,8 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// With `--wait`: looks again and again, a round each, at every entity
-    /// that waits for something that comes by itself.
+    /// that waits for something that comes by itself, and sleeps while that is
+    /// nothing but time.
     async fn keep_waiting(
         &self,
         reading: &mut Reading,
@@ -115,15 +116,24 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(), RunError> {
         let Some(until) = self.until.get() else { return Ok(()) };
         loop {
-            if self.ports.process().stopping() || self.ports.clock().now().await? >= until {
+            let now = self.ports.clock().now().await?;
+            if self.ports.process().stopping() || now >= until {
                 return Ok(());
             }
             let mut awake = false;
             for course in &mut *courses {
-                awake |= course.wake();
+                awake |= course.wake(now);
             }
             if !awake {
-                return Ok(());
+                let slept = self.slept(reading, courses, until).await?;
+                if !slept || self.ports.process().stopping() {
+                    return Ok(());
+                }
+                // What was decided meanwhile counts: an edit, an approval, an
+                // abort.
+                self.tally.begin();
+                *reading = self.published_reading().await?;
+                courses.iter_mut().for_each(Course::rouse);
             }
             self.tally.begin();
             self.rounds(reading, courses).await?;

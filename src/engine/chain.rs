@@ -10,7 +10,7 @@ use crate::core::record::{
     self, CommitPhase, EntityRecord, Inventory, NamedObject, Trailers, dashboard, entity_path,
     inventory_path,
 };
-use crate::core::strategy::{EntityKey, EntityKind, StepId};
+use crate::core::strategy::{EntityKey, EntityKind, StepId, StepKind};
 use crate::port::{Change, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -144,6 +144,7 @@ impl<P: Ports> Engine<'_, P> {
         trailers.step_plan = record.step_plan.clone();
         trailers.plan_digest = record.steps.as_ref().map(|steps| steps.digest.to_string());
         trailers.run = Some(self.ports.process().holder().run.clone());
+        trailers.approved_by = approved_by(chain, entry);
         trailers
     }
 
@@ -175,4 +176,14 @@ impl<P: Ports> Engine<'_, P> {
         let newer = theirs != *ours && self.ports.remote().objects().contains(&theirs, ours)?;
         Ok(if newer { theirs.0 } else { ours.0.clone() })
     }
+}
+
+/// Who let a batch begin that a gate was before.
+fn approved_by(chain: &Chain, entry: &Entry) -> Option<String> {
+    let record = &entry.record;
+    let open = record.open.as_ref().filter(|_| entry.phase == CommitPhase::Intent)?;
+    let StepKind::Batch(index) = open.kind else { return None };
+    let (_, decisions) = chain.rows.get(&record.entity)?;
+    let approval = decisions.approval(record.attempt, index.checked_sub(1)?)?;
+    Some(approval.by.clone())
 }

@@ -2,13 +2,15 @@
 //! before it and how it is written; who is asked, and how often after a lost
 //! push, is the caller's.
 
+use super::approve::{Stand, stand};
 use super::forged::credible;
 use super::snapshot::Row;
 use super::{Class, Memo, RunError, Snapshot};
-use crate::core::decide::{Answer, Command};
+use crate::core::decide::{Answer, Command, Stance};
 use crate::core::model::Target;
 use crate::core::record::{
-    self, CommitPhase, Decisions, EntityRecord, Trailers, Verdict, dashboard, decisions_path,
+    self, Approval, CommitPhase, Decisions, EntityRecord, Trailers, Verdict, dashboard,
+    decisions_path,
 };
 use crate::core::strategy::EntityKey;
 use crate::port::{Change, CommitId, Objects, PushOutcome, Remote};
@@ -66,17 +68,28 @@ pub async fn command<R: Remote>(
     let Some(entity) = snapshot.entity(key)?.filter(|entity| held || !entity.removed) else {
         return Ok(Commanded::Unknown);
     };
-    if let Some(why) = already(&entity, &decisions, order.wanted)? {
+    let previous = objects.info(tip)?;
+    let stand = match order.wanted {
+        Command::Approve => {
+            Some(stand(remote, target, &previous.message, &entity, &decisions).await?)
+        }
+        _ => None,
+    };
+    if let Some(why) = already(&entity, &decisions, order.wanted, stand.as_ref())? {
         return Ok(Commanded::Already(why));
     }
-    let previous = objects.info(tip)?;
     // The target's clock may run ahead of a person's: the log must not run
     // back.
     let at = order.at.max(previous.time);
     let verdict =
         Verdict { attempt: entity.attempt, by: order.by.clone(), at, reason: order.reason.clone() };
-    let next = decided(Decisions::clone(&decisions), order.wanted, verdict);
-    let subject = format!("{}: {}, in {}", key.name, order.wanted, entity.state());
+    let after = stand.map_or(0, |stand| stand.after);
+    let next = decided(Decisions::clone(&decisions), order.wanted, verdict, after);
+    let what = match order.wanted {
+        Command::Approve => format!("approve batch {}", after + 2),
+        wanted => wanted.to_string(),
+    };
+    let subject = format!("{}: {what}, in {}", key.name, entity.state());
     let changes = changes(target, &snapshot.rows()?, key, &next)?;
     let message = message(&previous.message, key, &subject, order);
     let commit = objects.commit(Some(tip), &changes, &message, at)?;
@@ -103,6 +116,7 @@ fn already(
     entity: &EntityRecord,
     decisions: &Decisions,
     wanted: Command,
+    stand: Option<&Stand>,
 ) -> Result<Option<String>, RunError> {
     let name = format!("{}/{}", entity.entity.namespace, entity.entity.name);
     // What was decided but not done yet counts as done; once the attempt is
@@ -114,12 +128,18 @@ fn already(
     if wanted == Command::Retry && decisions.retries(entity.attempt) {
         return Ok(Some(format!("{name}: it is being tried again already")));
     }
-    match wanted.answer(entity.state(), decisions.paused.is_some()) {
+    let gate = stand.map(|stand| stand.gate).unwrap_or_default();
+    let stance = Stance { paused: decisions.paused.is_some(), gate };
+    match wanted.answer(entity.state(), stance) {
         Answer::Accepted => Ok(None),
         Answer::Already(why) => Ok(Some(format!("{name}: {why}"))),
         Answer::Refused(why) => Err(RunError::new(
             Class::Refused,
-            format!("{wanted} of {name}: {why} (state {})", entity.state()),
+            format!(
+                "{wanted} of {name}: {} (state {})",
+                stand.and_then(|stand| stand.why.as_deref()).unwrap_or(why),
+                entity.state()
+            ),
             "`tranche status` shows where it stands; nothing was recorded",
         )),
     }
@@ -154,13 +174,18 @@ fn message(previous: &str, key: &EntityKey, subject: &str, order: &Order) -> Str
     trailers.message(subject, order.reason.as_deref().unwrap_or_default())
 }
 
-fn decided(mut decisions: Decisions, wanted: Command, verdict: Verdict) -> Decisions {
-    let verdict = Some(verdict);
+fn decided(
+    mut decisions: Decisions,
+    wanted: Command,
+    verdict: Verdict,
+    after_batch: u32,
+) -> Decisions {
     match wanted {
-        Command::Pause => decisions.paused = verdict,
+        Command::Pause => decisions.paused = Some(verdict),
         Command::Resume => decisions.paused = None,
-        Command::Abort => decisions.abort = verdict,
-        Command::Retry => decisions.retry = verdict,
+        Command::Approve => decisions.approve = Some(Approval { after_batch, verdict }),
+        Command::Abort => decisions.abort = Some(verdict),
+        Command::Retry => decisions.retry = Some(verdict),
     }
     decisions.stamped()
 }

@@ -4,6 +4,7 @@
 use super::MAX_LOSSES;
 use super::outcome::{Class, Halt, Rest, RunError};
 use crate::core::strategy::{EntityKey, StepId};
+use jiff::Timestamp;
 
 /// How often objects are settled in one run before somebody else must be
 /// changing them.
@@ -165,10 +166,23 @@ impl Course {
         true
     }
 
-    /// Looks again at what comes by itself. True if there is anything to look
-    /// at.
-    pub(super) fn wake(&mut self) -> bool {
-        let awaiting = self.rest.as_ref().is_some_and(|rest| rest.awaiting);
+    /// Until when nothing but time keeps it.
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        self.rest.as_ref().and_then(|rest| rest.until)
+    }
+
+    /// Looks again at a hold, over or not.
+    pub(super) fn rouse(&mut self) {
+        if self.held_until().is_some() {
+            self.rest = None;
+        }
+    }
+
+    /// Looks again at what comes by itself, at a hold once it is over. True if
+    /// there is anything to look at.
+    pub(super) fn wake(&mut self, now: Timestamp) -> bool {
+        let held = self.held_until().is_some_and(|until| now < until);
+        let awaiting = !held && self.rest.as_ref().is_some_and(|rest| rest.awaiting);
         if awaiting {
             self.rest = None;
         }

@@ -116,7 +116,7 @@ impl<P: Ports> Engine<'_, P> {
 
     /// Whether the target's clock may jump: only the sandbox's ever does, and
     /// only while the tip, read just before, shows nobody else at work.
-    async fn may_jump(
+    pub(super) async fn may_jump(
         &self,
         reading: &Reading,
         watch: &Watch,
@@ -139,7 +139,7 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// The next deadline of any waiting step, for a clock that jumps.
-    fn next_deadline(
+    pub(super) fn next_deadline(
         &self,
         reading: &Reading,
         watch: &Watch,

@@ -178,6 +178,7 @@ impl Telling<'_> {
             verdict,
             now,
             plan_commit,
+            pause: self.work.act.pause_after(),
             aborting,
             recovered: self.work.act.entry == StepEntry::Takeover,
             message,

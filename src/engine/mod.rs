@@ -18,6 +18,7 @@
 mod adopt;
 mod anchor;
 mod apply;
+mod approve;
 mod assertion;
 mod chain;
 mod check;
@@ -29,6 +30,7 @@ mod entities;
 mod fact;
 mod forged;
 mod health;
+mod hold;
 mod intent;
 mod look;
 mod memo;

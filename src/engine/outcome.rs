@@ -4,6 +4,7 @@
 use crate::core::decide::{Refusal, RefusalKind};
 use crate::core::record::FileError;
 use crate::port::{ClusterError, ClusterProblem, RemoteError};
+use jiff::Timestamp;
 
 /// The classes of ends, the first of several counting for the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,8 @@ pub struct Rest {
     pub message: String,
     /// What it waits for comes by itself: a longer run would see it.
     pub awaiting: bool,
+    /// When it comes, where only time brings it.
+    pub until: Option<Timestamp>,
 }
 
 /// Why a run cannot go on.
@@ -61,11 +64,15 @@ impl RunError {
 
 impl Rest {
     pub(super) fn of(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), awaiting: false }
+        Self { class, message: message.into(), awaiting: false, until: None }
     }
 
     pub(super) fn awaiting(message: impl Into<String>) -> Self {
-        Self { class: Class::Waiting, message: message.into(), awaiting: true }
+        Self { class: Class::Waiting, message: message.into(), awaiting: true, until: None }
+    }
+
+    pub(super) fn held(message: impl Into<String>, until: Timestamp) -> Self {
+        Self { until: Some(until), ..Self::awaiting(message) }
     }
 }
 
@@ -76,7 +83,7 @@ impl From<RunError> for Rest {
         } else {
             format!("{}\n  next: {}", error.message, error.next)
         };
-        Self { class: error.class, message, awaiting: false }
+        Self { class: error.class, message, awaiting: false, until: None }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Class, Engine, Reading, Rest, RunError};
 use crate::core::approval::{SavedObject, States};
 use crate::core::decide::{Act, Decision, Idle, Pruning};
 use crate::core::diff::{Change, ObjectDiff, diff};
+use crate::core::model::Pause;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
 use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
@@ -43,6 +44,8 @@ pub struct PreviewEntity {
     pub record: Option<EntityRecord>,
     /// The steps to come, the next one first.
     pub steps: Vec<Step>,
+    /// What is waited for after each batch, where anything is.
+    pub pauses: Vec<Option<Pause>>,
     /// Where it rests, if there is nothing to do.
     pub rest: Option<Rest>,
     /// Whether its record would be amended, without a step: `rest` says how.
@@ -191,6 +194,7 @@ impl<P: Ports> Engine<'_, P> {
             key: key.clone(),
             record: None,
             steps: Vec::new(),
+            pauses: Vec::new(),
             rest: Some(rest),
             amends: false,
             floor: None,
@@ -237,6 +241,7 @@ impl<P: Ports> Engine<'_, P> {
         Ok(PreviewEntity {
             record: Some(act.record),
             steps,
+            pauses: act.pauses,
             rest: None,
             amends: false,
             floor: act.floor,
@@ -357,6 +362,7 @@ fn resting(idle: Idle) -> Rest {
     match idle {
         Idle::Done => Rest::of(Class::Done, ""),
         Idle::Waiting { reason } => Rest::of(Class::Waiting, reason),
+        Idle::Held { reason, until } => Rest::held(reason, until),
         Idle::Failed { reason } => Rest::of(Class::RolledBack, reason),
         Idle::Busy { holder, until, .. } => {
             Rest::of(Class::Busy, format!("run {} is writing, at most until {until}", holder.run))

@@ -197,6 +197,7 @@ fn rest(key: &EntityKey, idle: Idle) -> Rest {
     match idle {
         Idle::Done => Rest::of(Class::Done, ""),
         Idle::Waiting { reason } => Rest::of(Class::Waiting, format!("{key}: {reason}")),
+        Idle::Held { reason, until } => Rest::held(format!("{key}: {reason}"), until),
         Idle::Failed { reason } => Rest::of(Class::RolledBack, format!("{key}: {reason}")),
         Idle::Busy { step, holder, until } => RunError::new(
             Class::Busy,

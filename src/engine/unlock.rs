@@ -239,6 +239,7 @@ fn act(record: EntityRecord, open: &OpenStep) -> Act {
         record,
         table: BodyTable::default(),
         upcoming: Vec::new(),
+        pauses: Vec::new(),
         floor: None,
         step_plan: open.step_plan.clone(),
         warnings: Vec::new(),

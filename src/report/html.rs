@@ -124,6 +124,9 @@ impl Page<'_> {
         }
         out += "<ol class=\"timeline\">\n";
         for (i, step) in entity.steps.iter().enumerate() {
+            if let Some(gate) = &step.gate {
+                out += "<li class=\"gate\">" + self.text(gate) + "</li>\n";
+            }
             out += if i == 0 { "<li class=\"next\">" } else { "<li>" };
             out += "<b>" + self.text(&step.name) + "</b>";
             out += if i == 0 { " <span class=\"badge\">next</span>" } else { "" };

@@ -1,7 +1,7 @@
 //! A review as JSON, for programs, and its schema. Owns the names of its
 //! fields: what is there stays there, and a change of meaning raises `format`.
 
-use super::{Danger, DiffReport, EntityReport, Resting, Review, dangers};
+use super::{Danger, DiffReport, EntityReport, Resting, Review, StepReport, dangers};
 use crate::core::diff::{Change, Note, ObjectDiff, Outcome};
 use crate::core::secrecy::{RedactedJson, Veil};
 use serde_json::{Value, json};
@@ -37,11 +37,7 @@ fn entity(entity: &EntityReport) -> Value {
         Resting::Waits(text) => ("waits", Some(text)),
         Resting::Refused(text) => ("refused", Some(text)),
     };
-    let steps: Vec<Value> = entity
-        .steps
-        .iter()
-        .map(|step| json!({"name": step.name, "id": step.id, "effects": step.effects}))
-        .collect();
+    let steps: Vec<Value> = entity.steps.iter().map(step).collect();
     json!({
         "entity": entity.entity,
         "state": state,
@@ -52,6 +48,14 @@ fn entity(entity: &EntityReport) -> Value {
         "steps": steps,
         "objects": entity.objects.iter().map(object).collect::<Vec<_>>(),
     })
+}
+
+fn step(step: &StepReport) -> Value {
+    let mut told = json!({"name": step.name, "id": step.id, "effects": step.effects});
+    if let (Some(gate), Some(told)) = (&step.gate, told.as_object_mut()) {
+        told.insert("gate".to_owned(), json!(gate));
+    }
+    told
 }
 
 fn object(object: &ObjectDiff) -> Value {
@@ -150,8 +154,9 @@ pub fn json_schema() -> Value {
         ],
     );
     let step = closed(
-        "One step, reviewed, executed and recorded as one.",
-        &json!({"name": text, "id": text, "effects": texts}),
+        "One step, reviewed, executed and recorded as one. `gate`, if there is one, is what is \
+         waited for before it.",
+        &json!({"name": text, "id": text, "gate": text, "effects": texts}),
         &["name", "id", "effects"],
     );
     let entity = closed(

@@ -192,6 +192,9 @@ impl MarkdownForm<'_> {
         text += "\n\n<details><summary>" + Text::number(count) + plural(count, " step", " steps");
         text += "</summary>\n";
         for (i, step) in entity.steps.iter().enumerate() {
+            if let Some(gate) = &step.gate {
+                text += "\n- " + self.plain(gate) + "\n";
+            }
             let next = if i == 0 { " (next) " } else { " " };
             text += "\n- **" + self.plain(&step.name) + "**" + next + self.code(&step.id) + "\n";
             for effect in &step.effects {

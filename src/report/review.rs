@@ -47,6 +47,8 @@ pub struct EntityReport {
 pub struct StepReport {
     /// Its name, such as `batch 1`.
     pub name: String,
+    /// What is waited for before it and after the step above, in words.
+    pub gate: Option<String>,
     /// Its id.
     pub id: String,
     /// Its effects, in words.

@@ -2,7 +2,7 @@
 //! code, so that they cannot say anything else.
 
 use crate::core::decide::{
-    Answer, BatchState, Command, Event, RollingState, State, Transition, transition,
+    Answer, BatchState, Command, Event, Gate, RollingState, Stance, State, Transition, transition,
 };
 
 const OPENING: &str = "\
@@ -32,7 +32,7 @@ phase of a commit (its `Phase` trailer) enters these:
 | `result` of a settling step | a finished rollout, an application or plain objects stand as the plan says | `rolloutSucceed` |
 | `intent` and `result` of bringing back | what stood before a cluster was rebuilt stands again | none: the rollout goes on from where it was |
 | `result` of any step, abandoned | a person gave the step up where it stood | `rolloutFailed`; a finished rollout stays finished |
-| `decision` | a person paused, resumed, aborted or asked for another attempt, or unlocked a step | none: the next run acts on it |
+| `decision` | a person paused, resumed, approved, aborted or asked for another attempt, or unlocked a step | none: the next run acts on it |
 | `decision` that adopts a rebuilt cluster | the open step is dropped back to the boundary before it | `rollingInBatches` / `batchReady`, or `batchInitializing` before the first batch; other states stay |
 | `rebuild` | a lost record is put together from plan and cluster | the state in which the step that was found is open, or `rolloutSucceed` |
 
@@ -100,18 +100,18 @@ fn batches() -> String {
 fn commands() -> String {
     let columns: Vec<String> = Command::ALL
         .iter()
-        .flat_map(|command| match command {
-            Command::Pause | Command::Resume => {
-                vec![format!("`{command}`"), format!("`{command}`, while paused")]
-            }
-            Command::Abort | Command::Retry => vec![format!("`{command}`")],
+        .flat_map(|command| {
+            stances(*command).iter().map(move |(when, _)| format!("`{command}`{when}"))
         })
         .collect();
     let mut text = "\
 ## Commands and states
 
 What a person's command is answered in each state. Only an accepted one is
-recorded. The states inside `rollingInBatches` all answer alike.
+recorded. The states inside `rollingInBatches` all answer alike. A gate is a
+`pause` of the plan, at which a rollout stands in `batchReady`. Whatever else
+holds it there, a person's `pause` or `batchPartition`, goes on holding it after
+an approval.
 
 "
     .to_owned();
@@ -122,15 +122,29 @@ recorded. The states inside `rollingInBatches` all answer alike.
         };
         let cells: Vec<String> = Command::ALL
             .iter()
-            .flat_map(|command| match command {
-                Command::Pause | Command::Resume => vec![(command, false), (command, true)],
-                Command::Abort | Command::Retry => vec![(command, false)],
+            .flat_map(|command| {
+                stances(*command).iter().map(|(_, stance)| answer(command.answer(state, *stance)))
             })
-            .map(|(command, paused)| answer(command.answer(state, paused)))
             .collect();
         text.push_str(&row(&format!("`{rolling}`"), &cells));
     }
     text
+}
+
+/// When a command is answered in another way, in words and as it stands then.
+fn stances(command: Command) -> &'static [(&'static str, Stance)] {
+    const PLAIN: Stance = Stance { paused: false, gate: Gate::None };
+    match command {
+        Command::Pause | Command::Resume => {
+            &[("", PLAIN), (", while paused", Stance { paused: true, ..PLAIN })]
+        }
+        Command::Approve => &[
+            (", at a closed gate", Stance { gate: Gate::Closed, ..PLAIN }),
+            (", at an approved gate", Stance { gate: Gate::Approved, ..PLAIN }),
+            (", at no gate", PLAIN),
+        ],
+        Command::Abort | Command::Retry => &[("", PLAIN)],
+    }
 }
 
 fn word(transition: Transition) -> String {

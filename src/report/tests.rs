@@ -83,6 +83,7 @@ fn objects() -> Vec<ObjectDiff> {
 fn entity(name: &str, objects: Vec<ObjectDiff>) -> EntityReport {
     let step = |i: u32, effects: &[&str]| StepReport {
         name: format!("batch {i}"),
+        gate: (i > 1).then(|| "hold for 5m".to_owned()),
         id: format!("8eda84a0930{i}"),
         effects: effects.iter().map(|effect| (*effect).to_owned()).collect(),
     };

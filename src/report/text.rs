@@ -70,6 +70,9 @@ impl TextForm<'_> {
             out += self.say(&format!("    at least {floor} pods stay ready throughout\n"));
         }
         for (i, step) in entity.steps.iter().enumerate() {
+            if let Some(gate) = &step.gate {
+                out += "    " + self.paint.yellow(&self.say(gate)) + "\n";
+            }
             let next = if i == 0 { " (next)  " } else { "  " };
             out +=
                 "    " + self.say(&step.name) + next + self.paint.dim(&self.say(&step.id)) + "\n";

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and starts processes on files of its own"
 )]
 
+mod beside;
 mod canary;
 mod care;
 mod contested;
@@ -15,6 +16,7 @@ mod contested;
 mod dice;
 mod direct;
 mod edits;
+mod gates;
 mod health;
 mod hold;
 mod idle;

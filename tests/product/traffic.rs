@@ -13,7 +13,7 @@ const LIVE: &str = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httpro
 const WAY: [&str; 5] = ["web 1", "v1 100, v2 0", "v1 75, v2 25", "v1 25, v2 75", "v1 0, v2 100"];
 
 /// A Gateway, and a route to the Service `web`; `more` are lines of its rule.
-fn route(more: &[&str]) -> String {
+pub fn route(more: &[&str]) -> String {
     let mut text = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -43,7 +43,7 @@ fn canary(revision: &str, more: &[&str]) -> String {
     with_steps(revision, "{weight: 25, replicas: 1}, {weight: 75}, {weight: 100}", more)
 }
 
-fn with_steps(revision: &str, steps: &str, more: &[&str]) -> String {
+pub fn with_steps(revision: &str, steps: &str, more: &[&str]) -> String {
     let mut text = format!(
         "\
 apiVersion: tranche.dev/v1alpha1
@@ -469,7 +469,7 @@ fn what_cannot_be_done_is_refused_by_lint() {
     plan(&steps("{weight: 30, replicas: 20%}, {weight: 100}"), "30% of the traffic to 20% of");
     plan(&steps("{weight: 30}, {weight: 20}, {weight: 100}"), "the new share never falls");
     plan(&steps("{replicas: 1}"), "moves no traffic");
-    plan(&steps("{weight: 30, pause: {}}, {weight: 100}"), "`pause`");
+    plan(&steps("{weight: 30}, {weight: 100, pause: {}}"), "stands after the last step");
     plan(&steps("{weight: 30, matches: []}, {weight: 100}"), "matches is empty");
     let more = |line: &str| canary("web-v1", &[line]);
     plan(&more("rolloutPlan: {numBatches: 2}"), "numBatches stands beside a canary");

@@ -18,23 +18,23 @@ use tranche::core::strategy::workload::Shape;
 use tranche::core::strategy::{Effect, EntityKey, RevisionBodies, StepKind};
 
 /// A plan, a record and a cluster that does at once what it is told.
-struct Case {
+pub struct Case {
     key: EntityKey,
-    plan: Option<Rollout>,
+    pub plan: Option<Rollout>,
     step_plan: Option<Rollout>,
     plan_commit: String,
     released: bool,
-    record: Option<EntityRecord>,
-    decisions: Decisions,
+    pub record: Option<EntityRecord>,
+    pub decisions: Decisions,
     revisions: BTreeMap<String, Arc<RevisionBodies>>,
     live: BTreeMap<ObjectRef, Value>,
-    now: Timestamp,
-    holder_dead: bool,
+    pub now: Timestamp,
+    pub holder_dead: bool,
 }
 
 impl Case {
     /// Four pods in batches of 1, 1 and 2, over a pair of Deployments.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let revisions = (1..=3).map(|n| (format!("web-v{n}"), revision(Shape::Pair, n, 4)));
         let plan = rollout(RolloutStrategy::IncreaseFirst, counts(&[(1, 0), (1, 0), (2, 0)]));
         let mut case = Self {
@@ -55,14 +55,14 @@ impl Case {
     }
 
     /// Version 1 rolled out, and the plan at version 2.
-    fn upgrading() -> Self {
+    pub fn upgrading() -> Self {
         let mut case = Self::new();
         case.finish();
         case.aim("web-v2", "c2");
         case
     }
 
-    fn plan(&mut self) -> &mut Rollout {
+    pub fn plan(&mut self) -> &mut Rollout {
         self.plan.as_mut().unwrap()
     }
 
@@ -72,7 +72,7 @@ impl Case {
         self.plan_commit = commit.to_owned();
     }
 
-    fn decide(&self) -> Decision {
+    pub fn decide(&self) -> Decision {
         let known: Vec<String> = self.revisions.keys().cloned().collect();
         let target = self.plan.as_ref().map(|plan| match &plan.target {
             TargetRevision::Named(name) => name.clone(),
@@ -98,14 +98,14 @@ impl Case {
         })
     }
 
-    fn act(&self) -> Act {
+    pub fn act(&self) -> Act {
         match self.decide() {
             Decision::Act(act) => *act,
             other => panic!("not a step: {other:?}"),
         }
     }
 
-    fn idle(&self) -> Idle {
+    pub fn idle(&self) -> Idle {
         match self.decide() {
             Decision::Idle(idle) => idle,
             other => panic!("not idle: {other:?}"),
@@ -124,7 +124,7 @@ impl Case {
     }
 
     /// Records the intent of a step.
-    fn intend(&mut self, act: &Act) {
+    pub fn intend(&mut self, act: &Act) {
         let holder = Holder {
             run: "r1".to_owned(),
             boot: String::new(),
@@ -166,6 +166,7 @@ impl Case {
             verdict,
             now: self.now,
             plan_commit: &self.plan_commit,
+            pause: act.pause_after(),
             aborting,
             recovered: false,
             message: "seen",
@@ -175,7 +176,7 @@ impl Case {
     }
 
     /// Does the step that is due.
-    fn step(&mut self) -> StepKind {
+    pub fn step(&mut self) -> StepKind {
         let act = self.act();
         self.intend(&act);
         for effect in &act.step.effects {
@@ -194,7 +195,7 @@ impl Case {
         act.step.kind
     }
 
-    fn finish(&mut self) {
+    pub fn finish(&mut self) {
         for _ in 0..10 {
             if matches!(self.decide(), Decision::Idle(Idle::Done)) {
                 return;
@@ -204,13 +205,13 @@ impl Case {
         panic!("no end in ten steps");
     }
 
-    fn size(&self, revision: &str) -> Option<u64> {
+    pub fn size(&self, revision: &str) -> Option<u64> {
         let object = &self.revisions.get(revision).unwrap().workload;
         self.live.get(object)?.pointer("/spec/replicas")?.as_u64()
     }
 }
 
-fn verdict(attempt: u32) -> Verdict {
+pub fn verdict(attempt: u32) -> Verdict {
     Verdict { attempt, by: "operator".to_owned(), at: Timestamp::UNIX_EPOCH, reason: None }
 }
 

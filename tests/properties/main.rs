@@ -10,6 +10,7 @@
 
 mod beside;
 mod decide;
+mod gates;
 mod machine;
 mod model;
 mod plan;

@@ -90,6 +90,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         },
         naming: Naming::Revision,
         canary: None,
+        pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,
         owners: Arc::default(),

@@ -88,6 +88,7 @@ impl Plan {
                 _ => RouteProvider::HttpRoute,
             },
             name: "web".to_owned(),
+            service: None,
             document: Some(document),
             document_file: None,
         };

@@ -55,8 +55,11 @@ pub const RARE: &[&str] = &[
     "forged: another cursor",
     "forged: another id",
     "forged: another kind",
+    "gate: a hold was over",
+    "gate: a person approved",
     "intent: sets a step back",
     "intent: replaces a waiting step",
+    "order recorded: approve",
     "order recorded: pause",
     "order recorded: resume",
     "order recorded: retry",
@@ -78,6 +81,7 @@ pub const RARE: &[&str] = &[
     "people: RewindRecord",
     "people: Scale",
     "people: Unplug",
+    "people: Wait",
     "people: Weigh",
     "people: unlocked a step",
     "rest: Refused",
@@ -91,6 +95,7 @@ pub const RARE: &[&str] = &[
 /// a thousand of them each.
 pub const RAREST: &[&str] = &[
     "answer: missing",
+    "gate: the plan approved",
     "people: deleted a broken pod",
     "people: took a size out as advised",
     "result: failed, recovered",

@@ -38,6 +38,7 @@ mod seed;
 mod shards;
 mod trace;
 mod verdict;
+mod waits;
 
 use arguments::{Arguments, NAME};
 use clap::Parser;

@@ -5,6 +5,7 @@ use crate::plan::{Content, Kind, any_ready, other_batches};
 use crate::remote::SimRemote;
 use crate::run::target;
 use crate::schedule::{Event, Sim};
+use crate::waits::Wait;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,6 +26,8 @@ pub enum Deed {
     Resize(usize, Option<u64>),
     Gate(usize, Option<u64>),
     Hold(usize, bool),
+    /// What is waited for after a step.
+    Wait(usize, usize, Wait),
     Remove(usize),
     Restore(usize),
     Break(bool),
@@ -138,6 +141,7 @@ impl Sim {
             }
             self.at(at, Event::Deed(deed));
         }
+        self.plan_approvals(until);
     }
 
     /// Somebody does something.
@@ -239,6 +243,11 @@ impl Sim {
                     roll.paused = paused;
                 }
             }
+            Deed::Wait(i, after, wait) => {
+                if let Some(roll) = &mut apps[i].roll {
+                    roll.waits[after] = wait;
+                }
+            }
             Deed::Remove(i) => {
                 if apps[i].kind != Kind::Direct {
                     apps[i].roll = None;
@@ -316,7 +325,8 @@ impl Sim {
         heeded
     }
 
-    /// At the end people want what they have begun: gates open, nothing held.
+    /// At the end people want what they have begun: gates open, nothing held, and
+    /// whatever waits for approval gets it ([`Sim::heed_gate`]).
     pub fn people_finish(self: &Rc<Self>) {
         let begun = self.begun();
         let mut plans = self.plans.borrow_mut();

@@ -3,6 +3,7 @@
 
 use crate::schedule::Sim;
 use crate::seed::Random;
+use crate::waits::{self, Wait};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -55,6 +56,8 @@ pub struct Roll {
     pub size: Option<u64>,
     /// How long old pods serve on after a shift, in seconds.
     pub drain: u64,
+    /// What is waited for after its first two steps, if it is a canary.
+    pub waits: [Wait; 2],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +113,7 @@ const BATCHES: [(&[u32], u32); 6] = [
 ];
 
 /// The steps of canaries as written: weight and pods.
-const STEPS: [&[(u32, Option<&str>)]; 6] = [
+pub const STEPS: [&[(u32, Option<&str>)]; 6] = [
     &[(100, None)],
     &[(50, None), (100, None)],
     &[(20, None), (60, None), (100, None)],
@@ -182,7 +185,7 @@ impl Model {
         let names = ["web", "api", "shop"];
         let apps = names.iter().take(count).map(|name| {
             let kind = *random.pick(&KINDS);
-            let roll = Roll {
+            let mut roll = Roll {
                 target: 0,
                 batches: other_batches(random),
                 decrease: random.chance(150),
@@ -192,11 +195,14 @@ impl Model {
                 on_delete: usize::try_from(random.below(3)).unwrap_or(0),
                 size: random.chance(150).then(|| random.between(2, 5)),
                 drain: *random.pick(&[0, 5, 5, 20]),
+                waits: [Wait::Nothing; 2],
             };
+            let replicas = random.between(2, 5);
+            roll.waits = waits::first(kind, replicas, &roll);
             let mut app = App {
                 name,
                 kind,
-                replicas: random.between(2, 5),
+                replicas,
                 contents: vec![Content { image: 1, ready: Ready::After(2) }],
                 now: 0,
                 roll: (kind != Kind::Direct).then_some(roll),
@@ -379,9 +385,10 @@ impl App {
             writeln!(text, "      maxSurge: {surge}\n      maxUnavailable: {unavailable}")
         };
         text.push_str("      steps:\n");
-        for (weight, pods) in STEPS[roll.batches] {
+        for (place, (weight, pods)) in STEPS[roll.batches].iter().enumerate() {
             let pods = pods.map(|pods| format!(", replicas: {pods}")).unwrap_or_default();
-            let _ = writeln!(text, "        - {{weight: {weight}{pods}}}");
+            let pause = roll.wait(place).written(name);
+            let _ = writeln!(text, "        - {{weight: {weight}{pods}{pause}}}");
         }
         text
     }

@@ -75,6 +75,7 @@ impl Sim {
                 handle.sim.audit.borrow_mut().ended(&handle.sim, &name, &report);
                 for (key, rest) in &report.entities {
                     handle.say(|| format!("   {key}: {:?} {}", rest.class, rest.message));
+                    handle.sim.heed_gate(key, rest);
                 }
                 if let Some(error) = &report.error {
                     // A replica that lags may well look like it.

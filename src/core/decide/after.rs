@@ -3,8 +3,9 @@
 //! never look at the cluster.
 
 use super::{Event, RollingState, State};
+use crate::core::model::Pause;
 use crate::core::record::{
-    Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase,
+    Boundary, Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase,
 };
 use crate::core::strategy::{EntityKind, Step, StepKind};
 use jiff::{SignedDuration, Timestamp};
@@ -131,6 +132,8 @@ pub struct Conclusion<'a> {
     pub now: Timestamp,
     /// The newest plan commit.
     pub plan_commit: &'a str,
+    /// What the plan has waited for after the step, if anything.
+    pub pause: Option<&'a Pause>,
     /// The tip holds an abort of this attempt.
     pub aborting: bool,
     /// Proven by another run than the one that wrote.
@@ -254,6 +257,7 @@ fn batch_done(next: &mut EntityRecord, index: u32, step: &Step, end: &Conclusion
     let last = next.steps.as_ref().is_none_or(|steps| index + 1 >= steps.of);
     next.goals.truncate(usize::try_from(index).unwrap_or(usize::MAX));
     next.goals.push(step.goal);
+    next.boundary = None;
     let available = [Event::BatchRolled, Event::BatchAvailable];
     let state = next.state().after(&available);
     if last && !end.aborting {
@@ -262,6 +266,7 @@ fn batch_done(next: &mut EntityRecord, index: u32, step: &Step, end: &Conclusion
     } else {
         // Done, but somebody wants it back: the way back runs next.
         next.set_state(state.after(&[Event::BatchFinished]));
+        next.boundary = Some(Boundary { at: end.now, pause: end.pause.cloned() });
     }
 }
 
@@ -280,6 +285,7 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
     next.status.upgraded_ready_replicas = 0;
     next.goals.clear();
     next.back_from = None;
+    next.boundary = None;
     match ending {
         // A fix that was merged while a failed batch went back may start.
         Ending::DeadlineExceeded => {}
@@ -317,6 +323,7 @@ fn given_up(next: &mut EntityRecord, end: &Conclusion<'_>) {
         return;
     }
     next.goals.clear();
+    next.boundary = None;
     next.held_at = Some(end.plan_commit.to_owned());
     next.set_state(State { rolling: RollingState::RolloutFailed, batch: State::START.batch });
 }

@@ -10,10 +10,33 @@ pub enum Command {
     Pause,
     /// Take the hold away.
     Resume,
+    /// Let the batch after the gate begin that the rollout stands at.
+    Approve,
     /// Go back to the stable revision.
     Abort,
     /// Try a failed rollout again.
     Retry,
+}
+
+/// What an answer depends on besides the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stance {
+    /// A person holds it.
+    pub paused: bool,
+    /// The gate that it stands at.
+    pub gate: Gate,
+}
+
+/// The gate that a rollout stands at, of those that people can open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// None.
+    #[default]
+    None,
+    /// One that waits for approval, or for an instant.
+    Closed,
+    /// One that a person has opened.
+    Approved,
 }
 
 /// The answer to a command.
@@ -29,11 +52,12 @@ pub enum Answer {
 
 impl Command {
     /// All commands.
-    pub const ALL: [Self; 4] = [Self::Pause, Self::Resume, Self::Abort, Self::Retry];
+    pub const ALL: [Self; 5] = [Self::Pause, Self::Resume, Self::Approve, Self::Abort, Self::Retry];
 
     /// The answer in a state.
     #[must_use]
-    pub fn answer(self, state: State, paused: bool) -> Answer {
+    pub fn answer(self, state: State, stance: Stance) -> Answer {
+        let Stance { paused, gate } = stance;
         let rolling = state.rolling;
         match self {
             Self::Pause if rolling.terminal() => {
@@ -45,6 +69,21 @@ impl Command {
             Self::Pause if paused => Answer::Already("it is paused already"),
             Self::Resume if !paused => Answer::Already("it is not paused"),
             Self::Pause | Self::Resume => Answer::Accepted,
+            Self::Approve if rolling.terminal() => {
+                Answer::Refused("the rollout is over: no batch waits for approval")
+            }
+            Self::Approve if rolling.going_back() => {
+                Answer::Refused("the rollout is going back to stable, which waits for no approval")
+            }
+            Self::Approve if rolling != RollingState::RollingInBatches => {
+                Answer::Refused("no attempt is under way: no batch waits for approval")
+            }
+            Self::Approve => match gate {
+                // What holds it besides stays: a pause, a partition.
+                Gate::Closed => Answer::Accepted,
+                Gate::Approved => Answer::Already("it is approved already"),
+                Gate::None => Answer::Refused("no batch waits for approval"),
+            },
             Self::Abort if rolling == RollingState::RolloutSucceed => Answer::Refused(
                 "the rollout has succeeded: to go back, name the earlier revision as the target",
             ),
@@ -79,6 +118,7 @@ impl fmt::Display for Command {
         f.write_str(match self {
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Approve => "approve",
             Self::Abort => "abort",
             Self::Retry => "retry",
         })

@@ -1,7 +1,8 @@
 //! The answers of the state machine.
 
+use crate::core::model::Pause;
 use crate::core::record::{EntityRecord, Holder};
-use crate::core::strategy::{BodyTable, Step, StepId};
+use crate::core::strategy::{BodyTable, Step, StepId, StepKind};
 use jiff::Timestamp;
 
 /// What to do next for one entity.
@@ -33,6 +34,13 @@ pub enum Idle {
     Failed {
         /// What happened, and the next command.
         reason: String,
+    },
+    /// A gate is closed that time opens by itself.
+    Held {
+        /// What it waits for, and what opens it at once.
+        reason: String,
+        /// Until when.
+        until: Timestamp,
     },
     /// Another run is writing.
     Busy {
@@ -72,6 +80,8 @@ pub struct Act {
     pub table: BodyTable,
     /// The steps after it, as they are compiled now.
     pub upcoming: Vec<Step>,
+    /// What is waited for after each batch, where anything is.
+    pub pauses: Vec<Option<Pause>>,
     /// Fewest ready pods that the steps allow, where they dip below the total.
     pub floor: Option<u32>,
     /// The plan commit the step is compiled from.
@@ -81,6 +91,13 @@ pub struct Act {
 }
 
 impl Act {
+    /// What is waited for once the step is done.
+    #[must_use]
+    pub fn pause_after(&self) -> Option<&Pause> {
+        let StepKind::Batch(index) = self.step.kind else { return None };
+        Pause::after(&self.pauses, index)
+    }
+
     /// A step that renders nothing and that nothing follows.
     #[must_use]
     pub(super) fn bare(entry: Entry, step: Step, record: EntityRecord, step_plan: String) -> Self {
@@ -91,6 +108,7 @@ impl Act {
             record,
             table: BodyTable::default(),
             upcoming: Vec::new(),
+            pauses: Vec::new(),
             floor: None,
             step_plan,
             warnings: Vec::new(),

@@ -12,6 +12,7 @@ mod command;
 mod content;
 mod decision;
 mod direct;
+mod gate;
 mod leaving;
 mod machine;
 mod open;
@@ -29,10 +30,11 @@ pub use adopt::adopted;
 pub use after::{
     Conclusion, Intended, Parked, StepVerdict, concluded, intended, parked, unwritten,
 };
-pub use command::{Answer, Command};
+pub use command::{Answer, Command, Gate, Stance};
 pub use content::{DirectContent, Object};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectView, decide_direct, decide_gone};
+pub use gate::{Closed, stands_after};
 pub use leaving::is_leaving;
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
 pub use orphan::{OrphanView, decide_orphans, inert};

@@ -1,5 +1,6 @@
 //! The decision about a rollout with an open step.
 
+use super::gate::ahead;
 use super::replay::{replay_ending, replayed};
 use super::rollout::{act, after_batch, frozen, go_back, recorded_rollout, wants_ending};
 use super::terminal::decide_terminal;
@@ -123,7 +124,12 @@ fn reopen(
     // says.
     let cursor = open.cursor.min(step.effects.len().saturating_sub(1));
     let next = record.clone();
-    Ok(act(entry, (step, upcoming), cursor, next, &bodies, open.step_plan.clone(), Vec::new()))
+    let step_plan = open.step_plan.clone();
+    let mut decision = act(entry, (step, upcoming), cursor, next, &bodies, step_plan, Vec::new());
+    if let (Decision::Act(act), StepKind::Batch(_)) = (&mut decision, open.kind) {
+        act.pauses = ahead(view, record);
+    }
+    Ok(decision)
 }
 
 /// The refusal of an open step that nobody can make again.

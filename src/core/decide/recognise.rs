@@ -230,6 +230,7 @@ fn blank(traces: &Traces<'_>) -> EntityRecord {
         target: None,
         stable: None,
         goals: Vec::new(),
+        boundary: None,
         steps: None,
         open: None,
         ending: None,

@@ -1,6 +1,7 @@
 //! The decision about a rollout without an open step. Owns which step is next,
 //! and why none is; how a step is written down is `strategy`'s.
 
+use super::gate::{ahead, held};
 use super::open::{decide_open, from_record, recompiled, recorded_bodies};
 use super::replay::replay;
 use super::start::start;
@@ -120,6 +121,7 @@ fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, R
             let mut open_end = rollout.clone();
             open_end.plan.batch_partition = None;
             open_end.plan.paused = false;
+            open_end.pauses.clear();
             next_batch(view, record, &open_end, false)
         }
         _ => Err(frozen(view)),
@@ -230,7 +232,8 @@ fn next_batch(
     keeps_traffic(view, record, rollout)?;
     let done = record.state().batch == BatchState::BatchReady;
     let index = record.status.current_batch + u32::from(done);
-    if let Some(idle) = gate(view, rollout, index) {
+    let gate = gate(view, rollout, index).or_else(|| held(view, record, rollout, index));
+    if let Some(idle) = gate {
         return Ok(Decision::Idle(idle));
     }
     let step_plan = if from_newest {
@@ -375,6 +378,7 @@ pub(super) fn begin_batch(
     let mut decision = act(Entry::Fresh, steps, 0, next, bodies, step_plan, warnings);
     if let Decision::Act(act) = &mut decision {
         act.floor = compiled.floor;
+        act.pauses = ahead(view, &act.record);
     }
     Ok(decision)
 }
@@ -397,6 +401,7 @@ pub(super) fn act(
         record,
         table,
         upcoming,
+        pauses: Vec::new(),
         floor: None,
         step_plan,
         warnings,

@@ -269,6 +269,7 @@ fn fresh(
         stable: previous.and_then(|p| p.stable.clone()).or_else(|| source.clone()),
         source,
         goals: Vec::new(),
+        boundary: None,
         steps: None,
         open: None,
         ending: None,

@@ -2,6 +2,7 @@
 
 use super::approllout::{DEADLINE, ON_DELETE, annotations};
 use super::check::Check;
+use super::kruise_rollout;
 use super::metadata::{self, METADATA, annotation};
 use super::nearest::nearest;
 use super::rollout_plan::{self, ROLLOUT_PLAN};
@@ -20,8 +21,8 @@ const PUBLISH: &str = "app.oam.dev/publishVersion";
 const ROLLING: &str = "app.oam.dev/rolling-components";
 const RELEASE: &str = "tranche.dev/rollout";
 
-/// Traits that drive a rollout in the originals.
-const ROLLOUT_TRAITS: [&str; 3] = ["rollout", "kruise-rollout", "rolling-release"];
+/// Traits that drive a rollout in the originals, and are not supported.
+const ROLLOUT_TRAITS: [&str; 2] = ["rollout", "rolling-release"];
 
 pub(super) static APPLICATION: Shape = Shape {
     doc: "An application: components with traits.",
@@ -80,8 +81,8 @@ static TRAIT: Shape = Shape {
 pub(super) struct Read {
     /// The application.
     pub application: Application,
-    /// The rollout of its embedded plan.
-    pub rollout: Option<Rollout>,
+    /// The rollouts of its embedded plan, and of traits.
+    pub rollouts: Vec<Rollout>,
     /// Annotations without an effect.
     pub notices: Vec<Notice>,
 }
@@ -94,13 +95,15 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
     let plan = spec.and_then(|spec| spec.get("rolloutPlan"));
     // Without a plan `on-delete` still decides about a rollout that vanished
     // with it; a deadline would have nothing to bound.
+    let components = spec.and_then(|s| s.get("components")).map(Node::items).unwrap_or_default();
+    let driven: Vec<(&Node, &Node)> = components.iter().filter_map(driven).collect();
     let known: &[&str] = match plan {
-        Some(_) => &[RELEASE, ON_DELETE, DEADLINE],
-        None => &[RELEASE, ON_DELETE],
+        None if driven.is_empty() => &[RELEASE, ON_DELETE],
+        _ => &[RELEASE, ON_DELETE, DEADLINE],
     };
     metadata::own_annotations(&mut check, root, known, "Application");
-    let components = spec.and_then(|s| s.get("components")).map(Node::items).unwrap_or_default();
     check_components(&mut check, components);
+    one_rollout(&mut check, plan, &driven);
     let template_only = template_only(&mut check, root, plan.is_some());
     let released = released(&mut check, root);
     let rolling_components = rolling_components(&mut check, root, components);
@@ -124,25 +127,68 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
         released,
         place: place.clone(),
     };
-    let rollout = match plan {
-        None => None,
-        Some(plan) => Some(Rollout {
-            namespace: application.namespace.clone(),
-            name: application.name.clone(),
-            target: TargetRevision::Latest { application: application.name.clone() },
-            source: None,
-            component: None,
-            plan: rollout_plan::translate(plan, source).map_err(|error| vec![error])?,
-            naming: Naming::Revision,
-            canary: None,
-            on_delete: on_delete.unwrap_or_default(),
-            deadline_seconds,
-            owners: Arc::default(),
-            health: Rules::default(),
-            place: source.place(plan.line),
-        }),
+    let mut rollouts = Vec::new();
+    let bare = Rollout {
+        namespace: application.namespace.clone(),
+        name: application.name.clone(),
+        target: TargetRevision::Latest { application: application.name.clone() },
+        source: None,
+        component: None,
+        plan: kruise_rollout::plan(),
+        pauses: Vec::new(),
+        naming: Naming::Revision,
+        canary: None,
+        on_delete: on_delete.unwrap_or_default(),
+        deadline_seconds,
+        owners: Arc::default(),
+        health: Rules::default(),
+        place: place.clone(),
     };
-    Ok(Read { application, rollout, notices: without_effect(root, source) })
+    if let Some(plan) = plan {
+        let place = source.place(plan.line);
+        let plan = rollout_plan::translate(plan, source).map_err(|error| vec![error])?;
+        rollouts.push(Rollout { plan, place, ..bare.clone() });
+    }
+    for (component, one) in driven {
+        let name = metadata::text(Some(component), "name").unwrap_or_default();
+        let read = kruise_rollout::translate(one, source, &name).map_err(|error| vec![error])?;
+        rollouts.push(Rollout {
+            component: Some(name.clone()),
+            name,
+            naming: Naming::Kept,
+            canary: Some(read.canary),
+            pauses: read.pauses,
+            place: source.place(one.line),
+            ..bare.clone()
+        });
+    }
+    Ok(Read { application, rollouts, notices: without_effect(root, source) })
+}
+
+/// A component, and its trait that drives a rollout.
+fn driven(component: &Node) -> Option<(&Node, &Node)> {
+    let traits = component.get("traits").map(Node::items).unwrap_or_default();
+    let one = traits.iter().find(|one| is_rollout(one))?;
+    Some((component, one))
+}
+
+fn is_rollout(one: &Node) -> bool {
+    one.get("type").and_then(Node::text) == Some(kruise_rollout::TRAIT)
+}
+
+/// An application has one rollout: its revisions are of all its components.
+fn one_rollout(check: &mut Check<'_>, plan: Option<&Node>, driven: &[(&Node, &Node)]) {
+    for (component, one) in driven {
+        let name = component.get("name").and_then(Node::text).unwrap_or_default();
+        kruise_rollout::check(check, one, name);
+    }
+    let second = match (plan, driven) {
+        (Some(_), [(_, one), ..]) | (None, [_, (_, one), ..]) => one,
+        _ => return,
+    };
+    let message = "a second rollout of the same application";
+    let hint = "one `rolloutPlan` or one trait `kruise-rollout`: split the application for more";
+    check.errors.push(second.error(check.source, message).hint(hint));
 }
 
 fn check_components(check: &mut Check<'_>, components: &[Node]) {
@@ -227,12 +273,13 @@ fn rolling_components(check: &mut Check<'_>, root: &Node, components: &[Node]) -
 
 fn component(node: &Node, source: &Source) -> Component {
     let traits = node.get("traits").map(Node::items).unwrap_or_default();
+    // Not a part of what is rendered.
+    let traits = traits.iter().filter(|one| !is_rollout(one));
     Component {
         name: metadata::text(Some(node), "name").unwrap_or_default(),
         kind: metadata::text(Some(node), "type").unwrap_or_default(),
         properties: properties(node),
         traits: traits
-            .iter()
             .map(|one| Trait {
                 kind: metadata::text(Some(one), "type").unwrap_or_default(),
                 properties: properties(one),

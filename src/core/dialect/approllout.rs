@@ -4,6 +4,7 @@ use super::canary::{self, STRATEGY};
 use super::check::{Check, revision_of};
 use super::duration;
 use super::metadata::{self, METADATA, annotation};
+use super::pause;
 use super::rollout_plan::{self, ROLLOUT_PLAN};
 use super::shape::{Field, Kind, Shape};
 use crate::core::health::Rules;
@@ -77,6 +78,9 @@ pub(super) fn read(
         rollout_plan::check(&mut check, plan, "AppRollout.spec.rolloutPlan");
     }
     canary::check(&mut check, root, spec);
+    if let Some(spec) = spec {
+        pause::check(&mut check, spec);
+    }
     one_component(&mut check, spec);
     one_application(&mut check, spec);
     let (on_delete, deadline_seconds) = annotations(&mut check, root);
@@ -102,6 +106,7 @@ pub(super) fn read(
         plan,
         naming: Naming::Revision,
         canary,
+        pauses: pause::translate(spec),
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,
         owners: Arc::default(),

@@ -2,6 +2,7 @@
 //! alone; the original has no such field.
 
 use super::check::Check;
+use super::pause::PAUSE;
 use super::requests;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
@@ -117,7 +118,11 @@ static STEP: Shape = Shape {
             "Its pods: a number, or a percentage of all; if left out, as many as the weight needs, \
              or, without `traffic`, as come nearest to it.",
         ),
-        Field::unsupported("pause"),
+        Field::optional(
+            "pause",
+            Kind::Object(&PAUSE),
+            "What is waited for after it, before the next one.",
+        ),
         Field::optional(
             "matches",
             Kind::SomeOf(&Kind::Object(&requests::MATCH)),
@@ -303,7 +308,8 @@ fn number(node: Option<&Node>) -> Option<u32> {
 fn traffic(node: Option<&Node>) -> Traffic {
     let route = |field: &str, provider: RouteProvider| {
         let name = node?.get(field)?.get("name")?.text()?.to_owned();
-        Some(TrafficRoute { provider, name, document: None, document_file: None })
+        let (document, document_file) = (None, None);
+        Some(TrafficRoute { provider, name, service: None, document, document_file })
     };
     let class = node.and_then(|node| node.get("ingress")?.get("classType")?.text());
     let class = Class::named(class.unwrap_or_default());

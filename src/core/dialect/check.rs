@@ -1,6 +1,7 @@
 //! A document against its table: every error with its place. After a check
 //! without errors, translations may rely on the table.
 
+use super::duration;
 use super::nearest::nearest;
 use super::shape::{Field, Kind, Need, Shape};
 use crate::core::model::InputError;
@@ -115,6 +116,8 @@ impl<'a> Check<'a> {
                 Some(count) if (min..=max).contains(&count) => {}
                 _ => self.unfit(node, path, &format!("a whole number from {min} to {max}")),
             },
+            Kind::Duration if duration::of(node).is_some() => {}
+            Kind::Duration => self.unfit(node, path, DURATION),
             Kind::Amount => {
                 if let Err(error) = super::rollout_plan::amount(node, self.source, path) {
                     self.errors.push(error);
@@ -172,6 +175,9 @@ pub(super) fn misspelt(node: &Node, shape: &Shape, name: &str) -> bool {
 /// What a name must be.
 pub(super) const LABEL: &str =
     "a name of at most 63 lower-case letters, digits and `-`, with a letter or digit at both ends";
+
+/// What a duration must be.
+const DURATION: &str = "seconds, or a duration such as `30s`, `5m` or `1h30m`, up to 168h";
 
 /// Names as a list, for messages.
 pub(super) fn one_of(names: &[&str]) -> String {

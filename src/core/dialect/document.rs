@@ -61,7 +61,7 @@ impl Collected {
     ) -> Result<(), Vec<InputError>> {
         let read = application::read(root, source, place)?;
         self.applications.push(read.application);
-        self.rollouts.extend(read.rollout);
+        self.rollouts.extend(read.rollouts);
         self.notices.extend(read.notices);
         Ok(())
     }

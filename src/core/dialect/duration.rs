@@ -1,8 +1,10 @@
 //! Durations as people write them: `10m`, `1h30m`, `90s`, or seconds. Owns that
 //! notation, in plans, on the command line and in the environment.
 
+use crate::core::yaml::Node;
+
 /// One week.
-const LONGEST: u32 = 7 * 24 * 3600;
+pub(super) const LONGEST: u32 = 7 * 24 * 3600;
 
 /// The duration in seconds, from one second to seven days; none for anything
 /// else. Each unit at most once, the larger first.
@@ -11,6 +13,16 @@ pub fn seconds(text: &str) -> Option<u32> {
     let total =
         if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok()? } else { units(text)? };
     (1..=LONGEST).contains(&total).then_some(total)
+}
+
+/// The same of a value in a plan, which may be a plain number of seconds, and
+/// may be none at all.
+pub(super) fn of(node: &Node) -> Option<u32> {
+    match node.text() {
+        Some("0" | "0s" | "0m" | "0h") => Some(0),
+        Some(text) => seconds(text),
+        None => u32::try_from(node.count()?).ok().filter(|seconds| *seconds <= LONGEST),
+    }
 }
 
 fn units(text: &str) -> Option<u32> {

@@ -65,6 +65,10 @@ fn kind(kind: Kind) -> Value {
             {"type": "integer", "minimum": 0, "maximum": super::shape::INT32},
             {"type": "string", "pattern": "^(0|[1-9][0-9]?|100)%$"},
         ]}),
+        Kind::Duration => json!({"oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": super::duration::LONGEST},
+            {"type": "string", "pattern": DURATION},
+        ]}),
         Kind::OneOf(words) => json!({"enum": words}),
         Kind::Object(shape) => object(shape),
         Kind::List(item) => json!({"type": "array", "items": self::kind(*item)}),
@@ -74,6 +78,7 @@ fn kind(kind: Kind) -> Value {
     }
 }
 
+const DURATION: &str = "^([0-9]+|[0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$";
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const REVISION: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?-v[1-9][0-9]*$";
 

@@ -46,6 +46,8 @@ pub(super) enum Kind {
     Count { min: u64, max: u64 },
     /// A whole number of pods, or a percentage.
     Amount,
+    /// Seconds, or a duration such as `1h30m`; none at all is one too.
+    Duration,
     /// One of some words.
     OneOf(&'static [&'static str]),
     /// A mapping with named fields.

@@ -82,6 +82,9 @@ pub struct TrafficRoute {
     pub provider: RouteProvider,
     /// Its name, in the rollout's namespace.
     pub name: String,
+    /// The Service that it reaches the component by, where the plan says so; it
+    /// is found, and this only has to agree.
+    pub service: Option<String>,
     /// The route as the plan has it, where it is a document of its own; none
     /// where the application renders it. Filled in once the whole plan is
     /// known, and then no longer among the plan's plain objects: an object has

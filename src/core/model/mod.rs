@@ -8,6 +8,7 @@ mod canary;
 mod input_error;
 mod outline;
 mod owners;
+mod pause;
 mod plan;
 mod project;
 mod rollout;
@@ -21,6 +22,7 @@ pub use canary::{
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use outline::{Hold, Outline};
 pub use owners::{Owner, Owners};
+pub use pause::Pause;
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
 pub use rollout::{

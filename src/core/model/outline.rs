@@ -2,23 +2,23 @@
 //! whether the plan still has it and what holds it back. Small enough to be
 //! kept; it must never hold a value of a document.
 
-use super::{Place, Plan, Rollout};
+use super::{Pause, Place, Plan, Rollout};
 use serde::{Deserialize, Serialize};
 
 /// The names in a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outline {
-    /// By name and namespace.
+    /// By name.
     rollouts: Vec<Outlined<Hold>>,
-    /// By name and namespace; with each, whether it is released.
+    /// By name; with each, whether it is released.
     applications: Vec<Outlined<bool>>,
     /// Whether there are plain objects.
     pub objects: bool,
 }
 
 /// One document's name, and what is said of it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Outlined<T> {
     name: String,
@@ -28,13 +28,15 @@ struct Outlined<T> {
 }
 
 /// What in a plan keeps a rollout's next batch back.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// Hold before the next batch begins.
     pub paused: bool,
     /// The last batch, counted from 0, that may run; none runs all.
     pub partition: Option<u32>,
+    /// What is waited for after each batch.
+    pub pauses: Vec<Option<Pause>>,
     /// Where the rollout stands in the plan.
     pub place: Place,
 }
@@ -46,6 +48,7 @@ impl Rollout {
         Hold {
             paused: self.plan.paused,
             partition: self.plan.batch_partition,
+            pauses: self.pauses.clone(),
             place: self.place.clone(),
         }
     }
@@ -73,8 +76,8 @@ impl Plan {
                 said: application.released,
             })
             .collect();
-        rollouts.sort();
-        applications.sort();
+        rollouts.sort_by(|a, b| a.name.cmp(&b.name));
+        applications.sort_by(|a, b| a.name.cmp(&b.name));
         Outline { rollouts, applications, objects: !self.objects.is_empty() }
     }
 }

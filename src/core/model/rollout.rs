@@ -1,6 +1,6 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, Canary, Owners, Place};
+use super::{Amount, Canary, Owners, Pause, Place};
 use crate::core::health::Rules;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub struct Rollout {
     /// The traffic that moves with them; its steps then take the place of the
     /// batches wherever one revision follows another.
     pub canary: Option<Canary>,
+    /// By batch, what is waited for once it is done and before the next one
+    /// begins; it counts only where one revision follows another. A list that
+    /// ends early waits for nothing more.
+    pub pauses: Vec<Option<Pause>>,
     /// What happens when the rollout vanishes from the plan while it is open.
     pub on_delete: OnDelete,
     /// How long a batch may wait for readiness, in seconds.

@@ -1,7 +1,7 @@
 //! The page that forges show for the record branch.
 
 use super::{Decisions, EntityRecord, Phase};
-use crate::core::decide::RollingState;
+use crate::core::decide::{Closed, RollingState, stands_after};
 use crate::core::strategy::EntityKind;
 
 /// One line of the dashboard.
@@ -73,7 +73,10 @@ fn rollout_line((record, decisions): &Row<'_>) -> String {
             record.last.as_ref().map_or_else(String::new, |last| last.message.clone())
         }
         _ if status.rolling_state.terminal() => String::new(),
-        _ => decisions.standing(record.attempt).map_or_else(String::new, |(reason, _)| reason),
+        _ => match decisions.standing(record.attempt) {
+            Some((reason, _)) => reason,
+            None => gate(record, decisions).unwrap_or_default(),
+        },
     };
     format!(
         "| {}/{} | {} | {} | {} of {size}, {} ready | {batch} | {} | {} |\n",
@@ -86,6 +89,15 @@ fn rollout_line((record, decisions): &Row<'_>) -> String {
         standing(record),
         cell(&waiting)
     )
+}
+
+/// The gate that it stood at when that was recorded; an edit of the plan writes
+/// no page.
+fn gate(record: &EntityRecord, decisions: &Decisions) -> Option<String> {
+    let pause = record.boundary.as_ref()?.pause.as_ref()?;
+    let after = stands_after(record)?;
+    let approved = decisions.approval(record.attempt, after).is_some();
+    Closed::at(pause, record, after).filter(|_| !approved).map(|closed| closed.reason(None))
 }
 
 fn standing(record: &EntityRecord) -> String {

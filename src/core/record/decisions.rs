@@ -15,6 +15,9 @@ pub struct Decisions {
     /// Hold before the next batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Verdict>,
+    /// Let the batch after one gate begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<Approval>,
     /// Abort one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort: Option<Verdict>,
@@ -38,7 +41,26 @@ pub struct Verdict {
     pub reason: Option<String>,
 }
 
+/// The approval of one gate, and of no other: not of the next one, nor of the
+/// same one in another attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// The batch, from 0, that is done at that gate.
+    pub after_batch: u32,
+    /// The attempt, and who approved it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
 impl Decisions {
+    /// The approval of the gate after a batch of an attempt, if there is one.
+    #[must_use]
+    pub fn approval(&self, attempt: u32, after_batch: u32) -> Option<&Verdict> {
+        let approval = self.approve.as_ref().filter(|a| a.after_batch == after_batch)?;
+        Some(&approval.verdict).filter(|verdict| verdict.attempt == attempt)
+    }
+
     /// Whether this attempt is to be aborted.
     #[must_use]
     pub fn aborts(&self, attempt: u32) -> bool {

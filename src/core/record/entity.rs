@@ -2,7 +2,7 @@
 //! fields and how files of earlier versions read; it must never decide from
 //! them.
 
-use super::Verdict;
+use super::{Boundary, Verdict};
 use crate::core::decide::{BatchState, RollingState, State, StepVerdict};
 use crate::core::digest::Digest;
 use crate::core::model::OnDelete;
@@ -57,6 +57,9 @@ pub struct EntityRecord {
     /// Pods on the target after each batch that is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub goals: Vec<u32>,
+    /// The end of the last of them, where it is not the last of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Boundary>,
     /// The step list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<StepsRef>,

@@ -94,6 +94,14 @@ mod tests {
             "rollout-recovered.yaml",
             include_str!("../../../testdata/records/format-1/rollout-recovered.yaml"),
         );
+        round_trip::<EntityRecord>(
+            "rollout-between.yaml",
+            include_str!("../../../testdata/records/format-1/rollout-between.yaml"),
+        );
+        round_trip::<Decisions>(
+            "decisions-approved.yaml",
+            include_str!("../../../testdata/records/format-1/decisions-approved.yaml"),
+        );
         round_trip::<RevisionRecord>(
             "revision.yaml",
             include_str!("../../../testdata/records/format-1/revision.yaml"),

@@ -5,6 +5,7 @@
 //! Every file says its `format`. A newer one than [`FORMAT`] is refused; every
 //! older one stays readable, with a fixture in `testdata/records/`.
 
+mod boundary;
 mod dashboard;
 mod decisions;
 mod entity;
@@ -15,8 +16,9 @@ mod revision;
 mod subject;
 mod trailers;
 
+pub use boundary::Boundary;
 pub use dashboard::dashboard;
-pub use decisions::{Decisions, Verdict};
+pub use decisions::{Approval, Decisions, Verdict};
 pub use entity::{
     Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase, RevisionRef,
     Status, StepsRef,

@@ -42,7 +42,7 @@ pub struct Trailers {
     pub plan_digest: Option<String>,
     /// The run that wrote it.
     pub run: Option<String>,
-    /// Who decided.
+    /// Who decided; on a batch's intent, who approved it.
     pub approved_by: Option<String>,
     /// The cluster that was adopted, as kube-system's uid.
     pub cluster: Option<String>,

@@ -101,6 +101,16 @@ pub enum RouteError {
         /// Its Service.
         second: String,
     },
+    /// Another Service than the plan says.
+    #[error("{route} reaches the component by Service {found}, but the plan says {named}")]
+    Service {
+        /// The route.
+        route: String,
+        /// The Service that it reaches the component by.
+        found: String,
+        /// The Service that the plan says.
+        named: String,
+    },
     /// A step that a provider has no words for.
     #[error("{place}: {route} {why}")]
     Inexpressible {
@@ -267,6 +277,10 @@ fn add(revision: &mut RevisionBodies, route: &TrafficRoute) -> Result<Routed, Ro
     set(&mut body, &["metadata", "namespace"], json!(namespace));
     let service = service_of(revision, &object, &body)?.clone();
     let name = at(&service, "/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    if let Some(named) = route.service.as_ref().filter(|named| *named != name) {
+        let (route, found, named) = (object.to_string(), name.to_owned(), named.clone());
+        return Err(RouteError::Service { route, found, named });
+    }
     let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
     let number = number.unwrap_or(0);
     let (key, value) = revision.pods_label();

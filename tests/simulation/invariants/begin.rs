@@ -3,9 +3,12 @@
 use super::record::{Pushed, decisions_at};
 use super::{Audit, replicas};
 use crate::schedule::Sim;
+use crate::waits::Wait;
+use jiff::SignedDuration;
 use tranche::core::model::OnDelete;
 use tranche::core::record::{EntityRecord, OpenStep};
 use tranche::core::strategy::{Movement, StepKind, workload};
+use tranche::engine::WRITE_LEASE;
 
 impl Audit {
     /// S1: an attempt begins with the size that stands, unless people have scaled
@@ -83,6 +86,61 @@ impl Audit {
                 format!("{run} begins batch {index}, the plan says {roll:?}")
             });
         }
+        let newest = plans.commits.iter().find(|(id, _)| id.0 == pushed.trailers.plan_commit);
+        let gone = newest.is_some_and(|(_, model)| {
+            model.apps.iter().all(|app| app.name != next.entity.name || app.roll.is_none())
+        });
+        drop(plans);
+        let follows = next.movement == Some(Movement::Upgrade) && !(promotes && gone);
+        let Some(after) = index.checked_sub(1).filter(|_| follows) else { return };
+        // By the file alone: what the product makes of it is what is judged.
+        let approved = decisions.approve.is_some_and(|approval| {
+            (approval.verdict.attempt, approval.after_batch) == (next.attempt, after)
+        });
+        let wait = roll.wait(usize::try_from(after).unwrap_or(usize::MAX));
+        self.waited(sim, run, next, open, (after, wait, approved));
+    }
+
+    /// S14: a batch begins once what is waited for after the one before it is
+    /// over: a while, or somebody's word on that very gate.
+    fn waited(
+        &mut self,
+        sim: &Sim,
+        run: &str,
+        next: &EntityRecord,
+        open: &OpenStep,
+        (after, wait, approved): (u32, Wait, bool),
+    ) {
+        let target = next.target.as_ref().map_or("", |target| target.name.as_str());
+        let opened = match wait {
+            Wait::Nothing => return,
+            _ if approved => "gate: a person approved",
+            Wait::ApprovedFor(number) if target.ends_with(&format!("-v{number}")) => {
+                "gate: the plan approved"
+            }
+            Wait::Approval | Wait::ApprovedFor(_) => {
+                self.broken("S14 gate", || {
+                    format!("{run} begins a batch after batch {after} of {target}: {wait:?}")
+                });
+                return;
+            }
+            Wait::Hold(seconds) => {
+                let done = self.done.get(&(next.entity.clone(), next.attempt, after)).copied();
+                // Its intent was made after it was decided on.
+                let lease = SignedDuration::try_from(WRITE_LEASE).unwrap_or_default();
+                let now = open.lease_until - lease;
+                let now = self.before_clock.map_or(now, |at| at.max(now));
+                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                let early = done.is_some_and(|done| now.duration_since(done).as_secs() < seconds);
+                if early && !self.rewritten {
+                    self.broken("S14 gate", || {
+                        format!("{run} begins at {now}, {seconds} s are to pass since {done:?}")
+                    });
+                }
+                "gate: a hold was over"
+            }
+        };
+        sim.hit(opened);
     }
 
     /// S14: a batch that waits does not go on once its rollout has left the plan

@@ -97,7 +97,11 @@ pub struct Audit {
     /// State changes by step, effect and object.
     changes: BTreeMap<(String, ObjectRef), u32>,
     results: BTreeSet<String>,
+    /// When each batch of an attempt was recorded as done, by the target's clock.
+    done: BTreeMap<(EntityKey, u32, u32), jiff::Timestamp>,
     reads: BTreeMap<(String, ObjectRef), Seen>,
+    /// When each run read a route last.
+    routes_read: BTreeMap<(String, ObjectRef), u64>,
     looks: looks::Looks,
     /// Takeovers that have begun to act.
     proved: BTreeSet<u64>,
@@ -144,6 +148,9 @@ impl Audit {
 
     /// A run has read an object.
     pub fn read(&mut self, at: u64, run: &str, object: &ObjectRef, found: Option<&Value>) {
+        if object.kind == "HTTPRoute" {
+            self.routes_read.insert((run.to_owned(), object.clone()), at);
+        }
         let Some(kind) = workload::of(&object.kind_ref()) else { return };
         let pods = found.map(|live| (kind.read)(live));
         let ready = pods.filter(|pods| pods.observed).map_or(0, |pods| pods.ready);

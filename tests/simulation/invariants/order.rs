@@ -7,6 +7,7 @@ use serde_json::Value;
 use tranche::core::object::ObjectRef;
 use tranche::core::record::Ending;
 use tranche::core::strategy::StepKind;
+use tranche::core::traffic::route;
 
 impl Audit {
     /// S3: no write takes pods of one side away on a readiness of the other
@@ -34,6 +35,7 @@ impl Audit {
         if !kind.is_some_and(Kind::pair) {
             return;
         }
+        self.rests_on_route(run, &app, intent);
         let Some(floor) = self.floor_of(sim, &app) else { return };
         // Also of what somebody has taken away since: this run has read it.
         let mut others: Vec<ObjectRef> = sim.workloads(&app);
@@ -67,6 +69,21 @@ impl Audit {
             if let Some(floor) = self.floors.get_mut(&app) {
                 floor.disarm();
             }
+        }
+    }
+
+    /// S2 of a write that takes pods away rests on what its run has read of the
+    /// route under this intent. If people have edited that since its last look,
+    /// it is as if they had done it just after: no precondition spans both.
+    fn rests_on_route(&mut self, run: &str, app: &str, intent: &Intent) {
+        let object = route("default", app);
+        let read = self.routes_read.get(&(run.to_owned(), object.clone()));
+        let read = read.copied().filter(|at| *at >= intent.at);
+        let edited = self.meddled.get(&object).copied();
+        if let (Some(read), Some(edited)) = (read, edited)
+            && edited > read
+        {
+            self.traffic_disturbed(app);
         }
     }
 

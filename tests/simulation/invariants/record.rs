@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use tranche::core::decide::RollingState;
 use tranche::core::record::{
-    self, CommitPhase, Decisions, EntityRecord, OpenStep, Phase, Trailers, decisions_path,
+    self, CommitPhase, Decisions, Ended, EntityRecord, OpenStep, Phase, Trailers, decisions_path,
 };
 use tranche::core::strategy::{EntityKey, Movement, StepKind};
 use tranche::port::CommitId;
@@ -262,6 +262,9 @@ impl Audit {
             }
             self.results.insert(was.id.to_string());
             if let Some(last) = &next.last {
+                if let (StepKind::Batch(index), Ended::Succeeded) = (was.kind, last.verdict) {
+                    self.done.insert((next.entity.clone(), next.attempt, index), last.at);
+                }
                 let recovered = if last.recovered { ", recovered" } else { "" };
                 sim.hit(&format!("result: {}{recovered}", last.verdict));
             }
