@@ -83,7 +83,7 @@ pub static PAIR: Scenario = Scenario {
 };
 
 /// The same with traffic that follows by weight.
-pub static CANARY: Scenario = Scenario {
+pub const CANARY: Scenario = Scenario {
     name: "a canary",
     before: &[&[
         ("application.yaml", WEB_V1),
@@ -96,6 +96,27 @@ pub static CANARY: Scenario = Scenario {
     changes: 17,
     floor: 4,
     end: ("web-v2", 4, "podinfo:2"),
+};
+
+/// Without a drain a whole batch is one round: until its result nothing but its
+/// intent is on the record.
+const UNDRAINED: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: web}
+spec:
+  targetAppRevisionName: web-v2
+  strategy:
+    canary:
+      traffic: {httpRoute: {name: web}, drainSeconds: 0}
+      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
+";
+
+/// The same so quick.
+pub static CANARY_IN_A_ROUND: Scenario = Scenario {
+    name: "a quick canary",
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", UNDRAINED)]],
+    ..CANARY
 };
 
 impl Scenario {
