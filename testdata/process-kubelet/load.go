@@ -72,7 +72,7 @@ func load(arguments []string) error {
 	}
 	all.Wait()
 	stop()
-	return c.tally.report(c.next)
+	return c.tally.report(c.next, c.until)
 }
 
 func orders(arguments []string) (order, error) {

@@ -135,15 +135,17 @@ func (t *tally) flush(last int) {
 	defer t.lock.Unlock()
 	for _, second := range slices.Sorted(maps.Keys(t.recent)) {
 		if second <= last {
-			t.print(t.recent[second].line(map[string]any{"second": second}))
+			// What the newest stage has by now, for who waits for so many.
+			inStage := len(t.stages[len(t.stages)-1].took)
+			t.print(t.recent[second].line(map[string]any{"second": second, "in_stage": inStage}))
 			delete(t.recent, second)
 		}
 	}
 }
 
-// report prints the rest and the end. It fails if not every request that was
-// given out is accounted for.
-func (t *tally) report(sent int) error {
+// report prints the rest and the end: how many requests were given out until
+// when. It fails if not every one of them is accounted for.
+func (t *tally) report(sent int, until time.Time) error {
 	t.flush(int(time.Since(t.begun) / time.Second))
 	t.lock.Lock()
 	defer t.lock.Unlock()
@@ -154,7 +156,7 @@ func (t *tally) report(sent int) error {
 		sum += len(one.took)
 	}
 	t.print(map[string]any{
-		"end_ms": time.Since(t.begun).Milliseconds(), "requests": sent,
+		"end_ms": until.Sub(t.begun).Milliseconds(), "requests": sent,
 		"slowest_us": t.slowest.Microseconds(), "stages": stages,
 	})
 	if sum != sent || t.total != sent {

@@ -59,8 +59,8 @@ pub struct Load {
     lines: Receiver<String>,
     reader: Option<JoinHandle<()>>,
     seconds: Vec<Second>,
-    /// When the present stage began, in milliseconds from the start.
-    marked: u64,
+    /// How many seconds were over when the present stage began.
+    before: usize,
 }
 
 impl Load {
@@ -80,7 +80,7 @@ impl Load {
                 }
             }
         });
-        Ok(Self { child, orders, lines, reader: Some(reader), seconds: Vec::new(), marked: 0 })
+        Ok(Self { child, orders, lines, reader: Some(reader), seconds: Vec::new(), before: 0 })
     }
 
     /// Begins a stage: requests that are sent from now on are counted for it.
@@ -96,8 +96,8 @@ impl Load {
         }
         loop {
             match self.next()? {
-                Line::Marked { from_ms } => {
-                    self.marked = from_ms;
+                Line::Marked => {
+                    self.before = self.seconds.len();
                     return Ok(());
                 }
                 Line::Second(second) => self.seconds.push(second),
@@ -106,8 +106,7 @@ impl Load {
         }
     }
 
-    /// Waits until this many requests of the present stage are answered, going
-    /// by whole seconds of it.
+    /// Waits until this many requests of the present stage are answered.
     ///
     /// # Errors
     ///
@@ -115,14 +114,14 @@ impl Load {
     pub fn answered(&mut self, requests: u64) -> Result<(), Error> {
         let begun = Instant::now();
         loop {
-            let of_stage = self.seconds.iter().filter(|one| one.second * 1000 >= self.marked);
-            let answered: u64 = of_stage.map(|one| one.requests).sum();
+            let of_stage = self.seconds.iter().skip(self.before);
+            let answered = of_stage.last().map_or(0, |newest| newest.in_stage);
             if answered >= requests {
                 return Ok(());
             }
             match self.next()? {
                 Line::Second(second) => self.seconds.push(second),
-                Line::Marked { .. } => {}
+                Line::Marked => {}
                 Line::End(_) => return Err(self.ended()),
             }
             if begun.elapsed() > 10 * PATIENCE {
@@ -144,7 +143,7 @@ impl Load {
         loop {
             match self.next()? {
                 Line::Second(second) => self.seconds.push(second),
-                Line::Marked { .. } => {}
+                Line::Marked => {}
                 Line::End(mut report) => {
                     report.seconds = std::mem::take(&mut self.seconds);
                     let status = self.child.wait();

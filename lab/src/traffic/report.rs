@@ -32,6 +32,8 @@ pub struct Second {
     pub second: u64,
     /// How many.
     pub requests: u64,
+    /// How many of the newest stage were answered by its end.
+    pub in_stage: u64,
     /// By how they ended.
     pub answers: Vec<Answers>,
 }
@@ -78,7 +80,7 @@ impl Stage {
 pub struct Report {
     /// How many were sent.
     pub requests: u64,
-    /// How long the load was, in milliseconds.
+    /// For how long they were, in milliseconds.
     pub end_ms: u64,
     /// How long the slowest answer took, from when its request was due.
     pub slowest_us: u64,
@@ -123,7 +125,7 @@ impl Report {
 /// A line of the load tool.
 pub(super) enum Line {
     /// From here on requests belong to this stage.
-    Marked { from_ms: u64 },
+    Marked,
     /// A second is over.
     Second(Second),
     /// The report, still without its seconds.
@@ -132,10 +134,6 @@ pub(super) enum Line {
 
 impl Line {
     pub(super) fn read(text: &str) -> serde_json::Result<Self> {
-        #[derive(Deserialize)]
-        struct Mark {
-            from_ms: u64,
-        }
         let line: serde_json::Value = serde_json::from_str(text)?;
         if line.get("end_ms").is_some() {
             return serde_json::from_value(line).map(Self::End);
@@ -143,7 +141,7 @@ impl Line {
         if line.get("second").is_some() {
             return serde_json::from_value(line).map(Self::Second);
         }
-        serde_json::from_value(line).map(|Mark { from_ms }| Self::Marked { from_ms })
+        Ok(Self::Marked)
     }
 }
 
@@ -165,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_report_that_lost_a_request_is_not_whole() {
-        let whole = r#"{"second":0,"requests":10,"answers":[{"tag":"v1","count":7},
+        let whole = r#"{"second":0,"requests":10,"in_stage":10,"answers":[{"tag":"v1","count":7},
             {"failed":"timeout","count":3}]}"#;
         assert!(report(whole).is_whole());
         assert!(!report(&whole.replace("\"count\":7", "\"count\":6")).is_whole());
@@ -176,7 +174,7 @@ mod tests {
 
     #[test]
     fn shares_are_of_all_requests() {
-        let report = report(r#"{"second":0,"requests":10,"answers":[]}"#);
+        let report = report(r#"{"second":0,"requests":10,"in_stage":10,"answers":[]}"#);
         let stage = report.stage("all").unwrap();
         assert!((stage.share("v1") - 70.0).abs() < 0.001);
         assert_eq!((stage.failed(), report.failures().count()), (3, 1));
