@@ -140,7 +140,7 @@ impl TrafficLab {
         self.plane.command(program)
     }
 
-    /// Begins to send requests to the Gateway.
+    /// Begins to send requests.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl TrafficLab {
     pub fn load(&self, requests: &Requests) -> Result<Load, Error> {
         let program = self.plane.parts().path("process-kubelet", "process-kubelet");
         let mut command = self.command(program);
-        command.arg("load").args(requests.flags(ADDRESS));
+        command.arg("load").args(requests.flags());
         Load::begin(command)
     }
 }

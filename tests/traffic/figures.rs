@@ -78,3 +78,34 @@ fn requests_carry_headers_and_pods_tell_them() {
     assert_eq!(nothing_lost(&report, 100), Ok(()));
     assert!(report.stages.iter().flat_map(|stage| &stage.answers).all(|one| one.echo == "blue"));
 }
+
+/// A pod that is running and not ready, without a proxy before it: it answers
+/// whoever knows its address, and nobody once it is gone.
+#[test]
+fn what_gets_no_answer_is_a_failure_and_leaves_no_gap() {
+    let (lab, _turn) = turn();
+    let namespace = lab.plane().namespace("alone").unwrap();
+    let kubectl =
+        |arguments: &[&str]| lab.kubectl(&[&["-n", namespace.name()], arguments].concat());
+    kubectl(&["run", "web", "--image=shop/web:never1", "--port=8080"]).unwrap();
+    kubectl(&["wait", "--for=jsonpath={.status.phase}=Running", "--timeout=60s", "pod/web"])
+        .unwrap();
+    let ready = kubectl(&["wait", "--for=condition=Ready", "--timeout=1s", "pod/web"]);
+    assert!(ready.unwrap_err().to_string().contains("timed out"));
+    let address = kubectl(&["get", "pod", "web", "-o", "jsonpath={.status.podIP}:8080"]).unwrap();
+    let requests = Requests { address, ..Requests::to("web.example") };
+    let mut load = lab.load(&requests).unwrap();
+    load.stage("there").unwrap();
+    load.answered(500).unwrap();
+    load.stage("going").unwrap();
+    kubectl(&["delete", "pod", "web", "--grace-period=0", "--force"]).unwrap();
+    follow();
+    load.stage("gone").unwrap();
+    load.answered(500).unwrap();
+    let report = load.finish().unwrap();
+    let (there, gone) = (report.stage("there").unwrap(), report.stage("gone").unwrap());
+    assert_eq!((there.failed(), there.share("never1")), (0, 100.0));
+    assert_eq!(gone.failed(), gone.requests);
+    assert!(gone.failures.iter().all(|one| one.status == 0), "{gone:?}");
+    assert!(report.requests.abs_diff(report.end_ms / 2) <= 1, "{} requests", report.requests);
+}

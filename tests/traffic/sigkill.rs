@@ -69,5 +69,5 @@ fn a_canary_whose_runs_are_killed_at_each_change_loses_no_request() {
     let made = made(&scene);
     assert!(made.values().all(|count| *count == 1), "a change came twice: {made:#?}");
     assert_eq!(made.len() - deployed, CHANGES, "{made:#?}");
-    assert!(killed >= 10, "only {killed} runs were killed");
+    assert!(killed >= 8, "only {killed} runs were killed");
 }

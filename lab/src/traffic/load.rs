@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::ADDRESS;
 use super::report::{Line, Report, Second};
 use crate::error::Error;
 
@@ -16,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is sent.
 #[derive(Debug, Clone)]
 pub struct Requests {
+    /// Where they go: the Gateway, or a pod past it, as `10.244.0.1:8080`.
+    pub address: String,
     /// The hostname by which routes are chosen.
     pub host: String,
     /// How many a second.
@@ -30,16 +33,17 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// 500 requests a second to a host, over 8 connections.
+    /// 500 requests a second to a host behind the Gateway, over 8 connections.
     #[must_use]
     pub fn to(host: &str) -> Self {
+        let (address, host) = (ADDRESS.to_owned(), host.to_owned());
         let (headers, echo) = (Vec::new(), String::new());
-        Self { host: host.to_owned(), rate: 500, connections: 8, headers, echo }
+        Self { address, host, rate: 500, connections: 8, headers, echo }
     }
 
-    pub(super) fn flags(&self, address: &str) -> Vec<String> {
+    pub(super) fn flags(&self) -> Vec<String> {
         let mut flags = vec![
-            format!("-url=http://{address}/"),
+            format!("-url=http://{}/", self.address),
             format!("-host={}", self.host),
             format!("-rate={}", self.rate),
             format!("-connections={}", self.connections),
