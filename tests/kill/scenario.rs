@@ -82,22 +82,6 @@ pub static PAIR: Scenario = Scenario {
     end: ("web-v2", 4, "podinfo:2"),
 };
 
-/// The same with traffic that follows by weight.
-pub const CANARY: Scenario = Scenario {
-    name: "a canary",
-    before: &[&[
-        ("application.yaml", WEB_V1),
-        ("approllout.yaml", CANARY_V1),
-        ("route.yaml", GATEWAY),
-    ]],
-    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", CANARY_V2)]],
-    rollout: "web",
-    revision: "web-v2",
-    changes: 17,
-    floor: 4,
-    end: ("web-v2", 4, "podinfo:2"),
-};
-
 /// Without a drain a whole batch is one round: until its result nothing but its
 /// intent is on the record.
 const UNDRAINED: &str = "\
@@ -112,11 +96,27 @@ spec:
       steps: [{weight: 25}, {weight: 50}, {weight: 100}]
 ";
 
-/// The same so quick.
-pub static CANARY_IN_A_ROUND: Scenario = Scenario {
+/// The canary below, as quick as it can be.
+pub static QUICK_CANARY: Scenario = Scenario {
     name: "a quick canary",
     change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", UNDRAINED)]],
     ..CANARY
+};
+
+/// The same with traffic that follows by weight.
+pub const CANARY: Scenario = Scenario {
+    name: "a canary",
+    before: &[&[
+        ("application.yaml", WEB_V1),
+        ("approllout.yaml", CANARY_V1),
+        ("route.yaml", GATEWAY),
+    ]],
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", CANARY_V2)]],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 17,
+    floor: 4,
+    end: ("web-v2", 4, "podinfo:2"),
 };
 
 impl Scenario {
