@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::cache;
 use crate::error::Error;
-use crate::recipe::{Copy, RECIPES, Recipe};
+use crate::recipe::{CONTROL_PLANE, Copy, Recipe, TRAFFIC};
 
 /// The oldest Go that Kubernetes' own modules accept.
 const GO: (u32, u32) = (1, 26);
@@ -38,16 +38,30 @@ impl Parts {
     }
 }
 
-/// The parts, built first where the cache lacks them.
+/// The parts of a control plane, built first where the cache lacks them.
 ///
 /// # Errors
 ///
 /// A missing Go toolchain, a failed build, or a file that cannot be written.
 pub fn built() -> Result<Parts, Error> {
+    made(CONTROL_PLANE.iter())
+}
+
+/// The same with the proxy and the pods that carry real requests. The proxy
+/// takes some minutes, so that only those wait for it who need it.
+///
+/// # Errors
+///
+/// As `built`.
+pub fn built_for_traffic() -> Result<Parts, Error> {
+    made(CONTROL_PLANE.iter().chain(TRAFFIC))
+}
+
+fn made<'r>(recipes: impl Iterator<Item = &'r Recipe>) -> Result<Parts, Error> {
     let cache = cache::directory()?;
     let mut places = Vec::new();
-    for recipe in RECIPES {
-        let source = sources().join(recipe.name);
+    for recipe in recipes {
+        let source = sources().join(recipe.source);
         let place = cache.join(format!("{}-{}", recipe.name, key(recipe, &source)?));
         if !place.is_dir() {
             let _lock = cache::lock(&cache, "build.lock")?;
@@ -63,7 +77,7 @@ pub fn built() -> Result<Parts, Error> {
 
 /// The build lists are in this checkout, where the laboratory was compiled.
 fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/control-plane")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata")
 }
 
 /// Everything that the result depends on, but for the version of Go.
@@ -207,7 +221,7 @@ pub(crate) fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::{key, sources, version};
-    use crate::recipe::RECIPES;
+    use crate::recipe::{CONTROL_PLANE, TRAFFIC};
 
     #[test]
     fn versions_of_go_are_told_apart() {
@@ -218,12 +232,11 @@ mod tests {
 
     #[test]
     fn each_module_has_a_build_list_and_a_key_of_its_own() {
-        let mut keys: Vec<String> = RECIPES
-            .iter()
-            .map(|recipe| key(recipe, &sources().join(recipe.name)).unwrap())
-            .collect();
+        let recipes = || CONTROL_PLANE.iter().chain(TRAFFIC);
+        let mut keys: Vec<String> =
+            recipes().map(|recipe| key(recipe, &sources().join(recipe.source)).unwrap()).collect();
         keys.sort();
         keys.dedup();
-        assert_eq!(keys.len(), RECIPES.len());
+        assert_eq!(keys.len(), recipes().count());
     }
 }

@@ -6,14 +6,18 @@ mod kubectl;
 mod launch;
 mod ready;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use self::identity::{USERS, kubeconfig, tokens};
-use self::launch::{Ports, kubeconfig_path, servers, workers};
-use crate::build::{Parts, built};
+use self::launch::{AUTHORITY, KUBELET_TOKEN, OWN, Ports, kubeconfig_path};
+use self::launch::{kwok, processes, servers, workers};
+use crate::build::{Parts, built, built_for_traffic};
+use crate::enclosure::{Enclosure, Walls};
 use crate::error::Error;
 use crate::supervisor::{Process, Supervisor};
 
@@ -21,9 +25,21 @@ pub use self::identity::User;
 
 const AUDIT_POLICY: &str = include_str!("control_plane/audit-policy.yaml");
 const BASE: &str = include_str!("control_plane/base.yaml");
+const NODE: &str = include_str!("control_plane/node.yaml");
 
-/// etcd, API server, controller manager, scheduler and kwok, on loopback.
-/// They end with this process, however it ends.
+/// What becomes of pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pods {
+    /// Nothing: neither controllers nor a scheduler run.
+    Stay,
+    /// kwok says that they are ready.
+    Played,
+    /// They are processes that answer, in a network of the cluster's own.
+    Real,
+}
+
+/// etcd, API server, controller manager, scheduler and what runs the pods, on
+/// loopback. They end with this process, however it ends.
 #[derive(Debug)]
 pub struct ControlPlane {
     directory: PathBuf,
@@ -31,8 +47,8 @@ pub struct ControlPlane {
     parts: Parts,
     supervisor: Mutex<Supervisor>,
     processes: Mutex<Vec<(String, Process)>>,
-    /// Whether controllers, scheduler and kwok run too.
-    moves: bool,
+    pods: Pods,
+    enclosure: Option<Enclosure>,
 }
 
 impl ControlPlane {
@@ -54,7 +70,7 @@ impl ControlPlane {
     ///
     /// A part that cannot be built or started.
     pub fn fresh() -> Result<Self, Error> {
-        Self::made(true)
+        Self::made(Pods::Played)
     }
 
     /// An API server and its store alone: nothing moves by itself, so an object
@@ -64,28 +80,41 @@ impl ControlPlane {
     ///
     /// A part that cannot be built or started.
     pub fn still() -> Result<Self, Error> {
-        Self::made(false)
+        Self::made(Pods::Stay)
     }
 
-    fn made(moves: bool) -> Result<Self, Error> {
-        let parts = built()?;
+    /// A cluster whose pods are processes, in a network of its own. What is to
+    /// reach it is run by `command`.
+    pub(crate) fn enclosed() -> Result<Self, Error> {
+        Self::made(Pods::Real)
+    }
+
+    fn made(pods: Pods) -> Result<Self, Error> {
+        let real = pods == Pods::Real;
+        let walls = real.then(Walls::tried).transpose()?;
+        let parts = if real { built_for_traffic()? } else { built()? };
         let temporary = tempfile::Builder::new()
             .prefix("tranche-lab-")
             .tempdir()
             .map_err(|cause| Error::process("a temporary directory", cause.to_string()))?;
-        let supervisor =
-            Supervisor::hold(&parts.path("supervisor", "supervisor"), temporary.path())?;
+        let program = parts.path("supervisor", "supervisor");
+        let supervisor = Supervisor::hold(&program, temporary.path(), walls)?;
+        let enclosure = walls.map(|walls| walls.held_by(supervisor.id()));
         // From here on it is the supervisor that removes it.
         let directory = temporary.keep();
         let plane = Self {
             directory,
-            ports: free_ports()?,
+            ports: if real { OWN } else { free_ports()? },
             parts,
             supervisor: Mutex::new(supervisor),
             processes: Mutex::new(Vec::new()),
-            moves,
+            pods,
+            enclosure,
         };
         plane.write_files()?;
+        if real {
+            plane.give_pods_addresses()?;
+        }
         plane.begin()?;
         Ok(plane)
     }
@@ -122,15 +151,22 @@ impl ControlPlane {
     /// A part that does not start.
     pub fn begin(&self) -> Result<(), Error> {
         for (name, argv) in servers(&self.parts, &self.directory, self.ports) {
-            self.start(name, &argv)?;
+            self.start(name, &argv, &[])?;
         }
         self.until_the_server_answers()?;
-        self.kubectl_as(User::Admin, &["apply", "-f", "-"], BASE)?;
-        if !self.moves {
-            return Ok(());
-        }
-        for (name, argv) in workers(&self.parts, &self.directory) {
-            self.start(name, &argv)?;
+        self.bring(BASE)?;
+        let (parts, dir) = (&self.parts, &self.directory);
+        let runs_pods = match self.pods {
+            Pods::Stay => return self.bring(NODE),
+            Pods::Played => {
+                self.bring(NODE)?;
+                kwok(parts, dir)
+            }
+            // It registers the node itself.
+            Pods::Real => processes(parts, dir, &self.server()),
+        };
+        for (name, argv) in workers(parts, dir).into_iter().chain([runs_pods]) {
+            self.start(name, &argv, &[])?;
         }
         self.until_pods_can_run()
     }
@@ -168,7 +204,7 @@ impl ControlPlane {
     /// The certificate that signs the server's, in PEM.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
-        self.directory.join("certificates/apiserver.crt")
+        self.directory.join(AUTHORITY)
     }
 
     /// The API server's audit log, one JSON object a line.
@@ -195,6 +231,18 @@ impl ControlPlane {
         &self.parts
     }
 
+    /// A command that reaches this cluster at `server()`: one as any other,
+    /// unless the cluster has a network of its own. Then it is run in that,
+    /// and in nothing else of it: it is a process of this machine, on its
+    /// files, which ends when it is killed.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        match &self.enclosure {
+            Some(enclosure) => enclosure.command(program),
+            None => Command::new(program),
+        }
+    }
+
     /// Lets the cluster outlive this process; returns the supervisor and the
     /// parts, to be ended by their ids.
     pub(crate) fn keep(self) -> Result<Vec<(String, Process)>, Error> {
@@ -206,8 +254,9 @@ impl ControlPlane {
         Ok(all)
     }
 
-    fn start(&self, name: &str, argv: &[String]) -> Result<(), Error> {
-        let process = self.supervisor().start(name, argv, &self.log(name))?;
+    /// Starts a part, with `NAME=value` beside this process's environment.
+    pub(crate) fn start(&self, name: &str, argv: &[String], env: &[String]) -> Result<(), Error> {
+        let process = self.supervisor().start(name, argv, env, &self.log(name))?;
         self.processes().push((name.to_owned(), process));
         Ok(())
     }
@@ -222,11 +271,28 @@ impl ControlPlane {
         };
         write(self.directory.join("tokens.csv"), tokens())?;
         write(self.directory.join("audit-policy.yaml"), AUDIT_POLICY.to_owned())?;
+        write(self.directory.join(KUBELET_TOKEN), User::Part("process-kubelet").token())?;
         for user in USERS {
             let text = kubeconfig(*user, &self.server(), &self.authority());
             write(self.kubeconfig_for(*user), text)?;
         }
         self.supervisor().key(&self.directory.join("service-accounts.pem"))
+    }
+
+    /// Applies manifests as the admin.
+    pub(crate) fn bring(&self, manifests: &str) -> Result<(), Error> {
+        self.kubectl_as(User::Admin, &["apply", "-f", "-"], manifests).map(drop)
+    }
+
+    /// In a new network even loopback is down.
+    fn give_pods_addresses(&self) -> Result<(), Error> {
+        let program = self.parts.path("process-kubelet", "process-kubelet");
+        let ran = self.command(&program).arg("network").output();
+        let output = ran.map_err(|cause| Error::file(&program, cause))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::process("process-kubelet network", String::from_utf8_lossy(&output.stderr)))
     }
 
     fn supervisor(&self) -> std::sync::MutexGuard<'_, Supervisor> {

@@ -12,15 +12,17 @@ mod build;
 mod by_hand;
 mod cache;
 mod control_plane;
+mod enclosure;
 mod error;
 pub mod git;
 mod namespace;
 mod recipe;
 mod scratch;
 mod supervisor;
+pub mod traffic;
 
 pub use audit::Request;
-pub use build::{Parts, built};
+pub use build::{Parts, built, built_for_traffic};
 pub use by_hand::{Cluster, down, running, up};
 pub use control_plane::{ControlPlane, User};
 pub use error::Error;

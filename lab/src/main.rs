@@ -8,15 +8,20 @@
     reason = "a program for developers"
 )]
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use tranche_lab::{Cluster, ControlPlane, Error, built, down, running, up};
+use tranche_lab::traffic::{ADDRESS, TrafficLab};
+use tranche_lab::{Cluster, ControlPlane, Error, built_for_traffic, down, running, up};
 
 const USAGE: &str =
-    "usage: tranche-lab build | run COMMAND… | up | down | status | kubeconfig | kubectl ARGS…
+    "usage: tranche-lab build | run COMMAND… | traffic COMMAND… | up | down | status |
+       kubeconfig | kubectl ARGS…
 
-build       build the control plane into the cache, unless it is there
+build       build all parts into the cache, unless they are there
 run         run a command with KUBECONFIG set to a cluster that ends with it
+traffic     the same with pods that are processes and a gateway before them, in a
+            network of its own; kubectl and process-kubelet are on its PATH
 up          start a cluster that stays until `down`; prints its kubeconfig
 down        end it
 status      say what runs
@@ -37,7 +42,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<ExitCode, Error> {
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("build", [])) => {
-            for directory in built()?.directories() {
+            for directory in built_for_traffic()?.directories() {
                 println!("{}", directory.display());
             }
         }
@@ -47,6 +52,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Error> {
             command.args(rest).env("KUBECONFIG", plane.kubeconfig());
             return finish(command);
         }
+        Some(("traffic", [program, rest @ ..])) => return traffic(program, rest),
         Some(("up", [])) => println!("{}", up()?.kubeconfig.display()),
         Some(("down", [])) => {
             let ended = down()?;
@@ -67,6 +73,18 @@ fn run(arguments: &[String]) -> Result<ExitCode, Error> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn traffic(program: &str, arguments: &[String]) -> Result<ExitCode, Error> {
+    let lab = TrafficLab::start()?;
+    let mut path: Vec<_> = lab.plane().parts().directories().map(Path::to_path_buf).collect();
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let path = std::env::join_paths(path)
+        .map_err(|cause| Error::Missing(format!("no PATH for {program}: {cause}")))?;
+    let mut command = lab.command(program);
+    command.args(arguments).env("PATH", path).env("KUBECONFIG", lab.plane().kubeconfig());
+    eprintln!("tranche-lab: the gateway edge/edge listens on {ADDRESS}");
+    finish(command)
 }
 
 fn status(cluster: &Cluster) {

@@ -1,9 +1,11 @@
 //! What is built from which Go module. Owns the list; must never build.
 
-/// One Go module under `testdata/control-plane`, with what is made from it.
+/// One Go module under `testdata`, with what is made from it.
 pub(crate) struct Recipe {
-    /// The module's directory there, and the name of its place in the cache.
+    /// The name of its place in the cache.
     pub(crate) name: &'static str,
+    /// The module's directory there.
+    pub(crate) source: &'static str,
     /// Packages to build, each with the program's name.
     pub(crate) programs: &'static [(&'static str, &'static str)],
     /// For the linker.
@@ -28,17 +30,19 @@ const KUBERNETES_VERSION: &str = "-s -w \
      -X k8s.io/component-base/version.gitMajor=1 \
      -X k8s.io/component-base/version.gitMinor=36";
 
-/// The supervisor comes first: it takes a second, and says early when Go is
-/// not usable.
-pub(crate) const RECIPES: &[Recipe] = &[
+/// What every cluster of the laboratory consists of. The supervisor comes
+/// first: it takes a second, and says early when Go is not usable.
+pub(crate) const CONTROL_PLANE: &[Recipe] = &[
     Recipe {
         name: "supervisor",
+        source: "control-plane/supervisor",
         programs: &[("tranche.example/control-plane/supervisor", "supervisor")],
         ldflags: "-s -w",
         copies: &[],
     },
     Recipe {
         name: "gateway-api",
+        source: "control-plane/gateway-api",
         programs: &[],
         ldflags: "",
         copies: &[Copy {
@@ -49,6 +53,7 @@ pub(crate) const RECIPES: &[Recipe] = &[
     },
     Recipe {
         name: "kubernetes",
+        source: "control-plane/kubernetes",
         programs: &[
             ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
             ("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
@@ -60,12 +65,14 @@ pub(crate) const RECIPES: &[Recipe] = &[
     },
     Recipe {
         name: "etcd",
+        source: "control-plane/etcd",
         programs: &[("go.etcd.io/etcd/server/v3", "etcd")],
         ldflags: "-s -w",
         copies: &[],
     },
     Recipe {
         name: "kwok",
+        source: "control-plane/kwok",
         programs: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")],
         ldflags: "-s -w",
         // Without stages kwok does nothing at all.
@@ -80,5 +87,23 @@ pub(crate) const RECIPES: &[Recipe] = &[
             ],
             to: "stages.yaml",
         }],
+    },
+];
+
+/// What carries real requests, beside the above.
+pub(crate) const TRAFFIC: &[Recipe] = &[
+    Recipe {
+        name: "process-kubelet",
+        source: "process-kubelet",
+        programs: &[("tranche.example/process-kubelet", "process-kubelet")],
+        ldflags: "-s -w",
+        copies: &[],
+    },
+    Recipe {
+        name: "traffic-proxy",
+        source: "traffic-proxy",
+        programs: &[("github.com/traefik/traefik/v3/cmd/traefik", "traefik")],
+        ldflags: "-s -w",
+        copies: &[],
     },
 ];

@@ -13,6 +13,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use crate::enclosure::Walls;
 use crate::error::Error;
 
 /// A process, told from a later one with the same id by when it began.
@@ -37,6 +38,8 @@ struct Order<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     argv: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    env: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a Path>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,12 +61,18 @@ struct Answer {
 
 impl Supervisor {
     /// A supervisor for the parts in `directory`, which it removes at the end.
-    pub(crate) fn hold(program: &Path, directory: &Path) -> Result<Self, Error> {
+    /// Behind walls, it and its parts are.
+    pub(crate) fn hold(
+        program: &Path,
+        directory: &Path,
+        walls: Option<Walls>,
+    ) -> Result<Self, Error> {
         let marker = directory.join(".tranche-lab");
         std::fs::write(&marker, "").map_err(|cause| Error::file(&marker, cause))?;
         // In a process group of its own: whoever kills the test's group must
         // not kill the one who cleans up after it.
-        let mut child = Command::new(program)
+        let mut child = walls
+            .map_or_else(|| Command::new(program), |walls| walls.around(program))
             .arg("hold")
             .arg(directory)
             .stdin(Stdio::piped())
@@ -80,14 +89,23 @@ impl Supervisor {
         }
     }
 
-    /// Starts a part; its words go to the log.
+    /// The id of the process that was started here: the supervisor itself, or
+    /// what stands around it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Starts a part, with `NAME=value` beside this process's environment; its
+    /// words go to the log.
     pub(crate) fn start(
         &mut self,
         name: &str,
         argv: &[String],
+        env: &[String],
         log: &Path,
     ) -> Result<Process, Error> {
-        let answer = self.ask(&Order { op: "start", name, argv, log: Some(log), path: None })?;
+        let order = Order { op: "start", name, argv, env, log: Some(log), path: None };
+        let answer = self.ask(&order)?;
         Ok(Process { pid: answer.pid, start: answer.start })
     }
 

@@ -45,6 +45,7 @@ mod publish;
 mod read_set;
 mod reading;
 mod rebuild;
+mod repeated;
 mod reviewed;
 mod round;
 mod snapshot;

@@ -461,6 +461,12 @@ impl<P: Ports> Engine<'_, P> {
             let seen = format!("{object} was written again since");
             return Ok(Look { met: true, seen, ..Look::default() });
         }
+        if live.is_none() && self.has_deleted(work, object).await? {
+            let seen = format!("{object} was deleted by this step");
+            return Ok(Look { met: true, seen, ..Look::default() });
+        }
+        let lessened = self.left_to_serve(work, condition, object).await?;
+        let condition = lessened.as_ref().unwrap_or(condition);
         let beside = match condition.beside(object) {
             Some((kind, labels)) => {
                 self.ports.cluster().list(&kind, object.namespace.as_deref(), &labels).await?

@@ -202,6 +202,14 @@ fn a_pair_upgrade_survives_a_vanished_run_at_every_effect() {
 }
 
 #[test]
+fn a_canary_of_one_round_a_batch_survives_a_dead_run_at_every_write() {
+    block_on(killed_at(&scenario::QUICK_CANARY, Corpse::Dead, |sort, what, _| {
+        let ours = sort == Sort::Write && !what.contains(" Lease/");
+        if ours { &[Moment::During] } else { &[] }
+    }));
+}
+
+#[test]
 fn a_canary_survives_a_dead_run_at_every_effect() {
     // It has twice the effects of a plain pair, whose cases stand for pushes
     // and the anchor: here it is what the rollout itself writes, at the moment

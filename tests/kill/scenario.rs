@@ -82,8 +82,29 @@ pub static PAIR: Scenario = Scenario {
     end: ("web-v2", 4, "podinfo:2"),
 };
 
+/// Without a drain a whole batch is one round: until its result nothing but its
+/// intent is on the record.
+const UNDRAINED: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: web}
+spec:
+  targetAppRevisionName: web-v2
+  strategy:
+    canary:
+      traffic: {httpRoute: {name: web}, drainSeconds: 0}
+      steps: [{weight: 25}, {weight: 50}, {weight: 100}]
+";
+
+/// The canary below, as quick as it can be.
+pub static QUICK_CANARY: Scenario = Scenario {
+    name: "a quick canary",
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", UNDRAINED)]],
+    ..CANARY
+};
+
 /// The same with traffic that follows by weight.
-pub static CANARY: Scenario = Scenario {
+pub const CANARY: Scenario = Scenario {
     name: "a canary",
     before: &[&[
         ("application.yaml", WEB_V1),

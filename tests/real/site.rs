@@ -159,7 +159,7 @@ spec:
     /// The program with this site's directories and nothing else of the
     /// environment that it would listen to.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tranche"));
+        let mut command = self.plane.command(env!("CARGO_BIN_EXE_tranche"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name == "CI" || name.starts_with("GIT_") || name.starts_with("TRANCHE_") {

@@ -24,6 +24,8 @@ pub(crate) const USERS: &[User] = &[
     User::Part("kube-controller-manager"),
     User::Part("kube-scheduler"),
     User::Part("kwok"),
+    User::Part("process-kubelet"),
+    User::Part("traefik"),
 ];
 
 impl User {

@@ -73,7 +73,7 @@ impl ControlPlane {
     /// A `kubectl` that knows this cluster alone, for a test that reads along.
     #[must_use]
     pub fn kubectl_command(&self, user: User) -> Command {
-        let mut command = Command::new(self.parts.path("kubernetes", "kubectl"));
+        let mut command = self.command(self.parts.path("kubernetes", "kubectl"));
         command.env("KUBECONFIG", self.kubeconfig_for(user));
         // Discovery is cached by address, and addresses are used again.
         command.env("KUBECACHEDIR", self.directory.join("kubectl-cache"));

@@ -5,6 +5,11 @@ use std::path::Path;
 use super::identity::User;
 use crate::build::Parts;
 
+/// The certificate that signs the API server's, in a cluster's directory.
+pub(crate) const AUTHORITY: &str = "certificates/apiserver.crt";
+/// The bearer token of the process kubelet, which reads no kubeconfig.
+pub(crate) const KUBELET_TOKEN: &str = "process-kubelet.token";
+
 /// The ports of one cluster, on loopback.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
@@ -12,6 +17,10 @@ pub(crate) struct Ports {
     pub(crate) etcd_peer: u16,
     pub(crate) apiserver: u16,
 }
+
+/// Where nobody else listens, the ports that people know: none of them is ever
+/// given to a connection.
+pub(crate) const OWN: Ports = Ports { etcd: 2379, etcd_peer: 2380, apiserver: 6443 };
 
 /// The store and the API server: what has to be there first.
 pub(crate) fn servers(parts: &Parts, dir: &Path, ports: Ports) -> [(&'static str, Vec<String>); 2] {
@@ -57,7 +66,7 @@ pub(crate) fn servers(parts: &Parts, dir: &Path, ports: Ports) -> [(&'static str
 
 /// What works on the objects. At their default rates 200 rolling updates of
 /// five pods take minutes; none of these serves anything.
-pub(crate) fn workers(parts: &Parts, dir: &Path) -> [(&'static str, Vec<String>); 3] {
+pub(crate) fn workers(parts: &Parts, dir: &Path) -> [(&'static str, Vec<String>); 2] {
     let kubeconfig = |name| format!("--kubeconfig={}", kubeconfig_path(dir, User::Part(name)));
     let program = |module, name| parts.path(module, name).display().to_string();
     let manager = vec![
@@ -83,15 +92,33 @@ pub(crate) fn workers(parts: &Parts, dir: &Path) -> [(&'static str, Vec<String>)
         "--kube-api-qps=1000".into(),
         "--kube-api-burst=2000".into(),
     ];
-    let kwok = vec![
-        program("kwok", "kwok"),
-        kubeconfig("kwok"),
-        format!("--config={}", program("kwok", "stages.yaml")),
+    [("kube-controller-manager", manager), ("kube-scheduler", scheduler)]
+}
+
+/// Pods that are ready at once and run nothing.
+pub(crate) fn kwok(parts: &Parts, dir: &Path) -> (&'static str, Vec<String>) {
+    let program = |name| parts.path("kwok", name).display().to_string();
+    let argv = vec![
+        program("kwok"),
+        format!("--kubeconfig={}", kubeconfig_path(dir, User::Part("kwok"))),
+        format!("--config={}", program("stages.yaml")),
         "--manage-all-nodes=true".into(),
         "--node-ip=127.0.0.1".into(),
         "--server-address=".into(),
     ];
-    [("kube-controller-manager", manager), ("kube-scheduler", scheduler), ("kwok", kwok)]
+    ("kwok", argv)
+}
+
+/// Pods that are processes.
+pub(crate) fn processes(parts: &Parts, dir: &Path, server: &str) -> (&'static str, Vec<String>) {
+    let argv = vec![
+        parts.path("process-kubelet", "process-kubelet").display().to_string(),
+        "kubelet".into(),
+        format!("-server={server}"),
+        format!("-ca={}", dir.join(AUTHORITY).display()),
+        format!("-token-file={}", dir.join(KUBELET_TOKEN).display()),
+    ];
+    ("process-kubelet", argv)
 }
 
 /// Where the kubeconfig of an identity is.

@@ -19,7 +19,7 @@ impl ControlPlane {
         })
     }
 
-    /// A node is ready (kwok) and a service account was made (the controllers).
+    /// A node is ready (what runs the pods) and a service account was made (the controllers).
     pub(super) fn until_pods_can_run(&self) -> Result<(), Error> {
         let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
         self.until("node-0", || {
@@ -34,7 +34,11 @@ impl ControlPlane {
 
     /// Asks until the answer is yes. A part that died is told with the end of
     /// its log.
-    fn until(&self, what: &str, ask: impl Fn() -> Result<bool, Error>) -> Result<(), Error> {
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        ask: impl Fn() -> Result<bool, Error>,
+    ) -> Result<(), Error> {
         let begun = Instant::now();
         let mut said = String::from("no");
         while begun.elapsed() < PATIENCE {

@@ -1,0 +1,3 @@
+module tranche.example/process-kubelet
+
+go 1.26.0

@@ -1,0 +1,77 @@
+//! A turn in the laboratory: a namespace, a hostname, and the load on it.
+
+use crate::plans::{DRAIN, PODS, application, canary, route};
+use crate::site::Site;
+use serde_json::{Value, json};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tranche_lab::traffic::{Load, Requests, TrafficLab};
+
+/// One load at a time: figures of two would be of their quarrel over the cores.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The laboratory, for one scenario alone as long as the turn lasts.
+pub fn turn() -> (&'static TrafficLab, MutexGuard<'static, ()>) {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    (TrafficLab::shared().unwrap(), turn)
+}
+
+/// Version v1 of `web`, rolled out by the program and reachable by its hostname.
+pub struct Scene {
+    pub lab: &'static TrafficLab,
+    pub site: Site<'static>,
+    host: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    /// v1 serves with all its pods.
+    pub fn serving(prefix: &str) -> Self {
+        let (lab, turn) = turn();
+        let site = Site::on(lab.plane(), prefix);
+        let host = format!("{}.shop.example", site.namespace);
+        let scene = Self { lab, site, host, _turn: turn };
+        scene.site.commit(&[
+            ("templates/drain.yaml", DRAIN),
+            ("application.yaml", &application("v1")),
+            ("approllout.yaml", &canary("web-v1", None)),
+            ("route.yaml", &route(&scene.host)),
+        ]);
+        scene.site.apply_wait().ends(0);
+        assert_eq!(scene.sizes(), json!({"web-v1": PODS}));
+        scene
+    }
+
+    /// The plan is the second revision, in this version, as far as a step.
+    pub fn plan(&self, tag: &str, until: Option<u32>) {
+        self.site.commit(&[
+            ("application.yaml", &application(tag)),
+            ("approllout.yaml", &canary("web-v2", until)),
+        ]);
+    }
+
+    /// 500 requests a second, from now on.
+    pub fn load(&self) -> Load {
+        self.lab.load(&Requests::to(&self.host)).unwrap()
+    }
+
+    /// How many pods each Deployment is to have.
+    pub fn sizes(&self) -> Value {
+        let found = self.site.get(&["deployments"]);
+        let of = |one: &Value| {
+            (one["metadata"]["name"].as_str().unwrap().to_owned(), one["spec"]["replicas"].clone())
+        };
+        found["items"].as_array().unwrap().iter().map(of).collect()
+    }
+
+    /// What the route points at, as in the plan: nothing of the rollout is left.
+    #[track_caller]
+    pub fn is_at_rest(&self, sizes: &Value) {
+        assert_eq!(self.sizes(), *sizes);
+        let route = self.site.get(&["httproute", "web"]);
+        let backends = route.pointer("/spec/rules/0/backendRefs").unwrap().as_array().unwrap();
+        let names: Vec<&str> = backends.iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["web"]);
+        let services = self.site.get(&["services"]);
+        assert_eq!(services["items"].as_array().unwrap().len(), 1, "{services}");
+    }
+}
