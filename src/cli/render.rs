@@ -11,7 +11,7 @@ use crate::core::model::{PlanFile, Project};
 use crate::core::secrecy::redacted;
 use crate::core::yaml::to_yaml;
 use crate::edge::git::{blob_id, checkout, worktree_files};
-use crate::engine::{Loaded, load_plan, load_worktree};
+use crate::engine::{Loaded, load_plan, load_worktree, unmoved};
 use crate::port::Remote;
 use serde_json::Value;
 
@@ -52,7 +52,10 @@ pub(super) async fn load_all(
     let repository = open(common).await?;
     unread::note(&repository);
     for target in targets(common, &repository.project)? {
-        let loaded = load_plan(repository.remote.objects(), &repository.tip, &target)?;
+        let objects = repository.remote.objects();
+        let mut loaded = load_plan(objects, &repository.tip, &target)?;
+        let notices = unmoved(objects, &repository.tip, &loaded, &target)?;
+        loaded.plan.notices.extend(notices);
         all.push((target.name, loaded));
         learn(&all);
     }

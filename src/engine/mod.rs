@@ -55,6 +55,7 @@ mod sweep;
 mod tally;
 mod trial;
 mod unlock;
+mod unmoved;
 mod watch;
 mod work;
 mod write;
@@ -75,6 +76,7 @@ pub use reviewed::{Approved, Seen};
 pub use snapshot::Snapshot;
 pub use tally::Round;
 pub use unlock::{Unlocked, open_step};
+pub use unmoved::unmoved;
 
 use crate::core::model::Target;
 use crate::core::object::KindRef;

@@ -214,3 +214,23 @@ fn what_the_trait_cannot_do_is_refused_by_name() {
         "is not in this plan",
     );
 }
+
+#[test]
+fn content_that_changes_under_an_old_version_moves_nothing_and_lint_says_so() {
+    let versioned = |tag: &str, version: &str| {
+        let annotation = format!("annotations: {{app.oam.dev/publishVersion: {version}, ");
+        application(tag, 5, ROUTED).replace("annotations: {", &annotation)
+    };
+    let stage = Stage::with(&[(APPLICATION, &versioned("6.7.0", "alpha")), (INGRESS, ROUTE)]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[("README.md", "no part of the plan")]);
+    assert!(!stage.run(&["lint"]).ends(0).out.contains("publishVersion"));
+    stage.commit(&[(APPLICATION, &versioned("6.7.1", "alpha"))]);
+    stage.run(&["lint"]).ends(0).says("publishVersion \"alpha\": nothing moves");
+    stage.apply_wait().ends(0);
+    assert_eq!(images(&stage), json!({"6.7.0": 5}));
+    stage.commit(&[(APPLICATION, &versioned("6.7.1", "beta"))]);
+    assert!(!stage.run(&["lint"]).ends(0).out.contains("publishVersion"));
+    stage.apply_wait().ends(3);
+    assert_eq!(images(&stage), json!({"6.7.0": 5, "6.7.1": 1}));
+}

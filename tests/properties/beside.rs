@@ -253,6 +253,7 @@ fn what_leaves_the_template_alone_is_applied_in_one_step() {
         steps: vec![(20, None, false), (100, None, false)],
         drain: 5,
         routes: crate::traffic::Routes::Gateway,
+        stays: true,
     };
     let mut rollout = Rollout { naming: Naming::Kept, ..plan.rollout() };
     rollout.plan.batches = counts(&[(6, 0)]);

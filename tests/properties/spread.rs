@@ -32,7 +32,7 @@ impl Plan {
         };
         let steps = self.steps.iter().map(step).collect();
         let (traffic, patch) = (Traffic::default(), PodPatch::default());
-        let canary = Canary { traffic, leeway: self.leeway, steps, patch };
+        let canary = Canary { traffic, leeway: self.leeway, stable_stays: false, steps, patch };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }
     }

@@ -27,6 +27,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub drain: u32,
     pub routes: Routes,
+    pub stays: bool,
 }
 
 /// Weight, pods, and whether some requests are taken whatever the weight.
@@ -98,6 +99,7 @@ impl Plan {
                 drain_seconds: self.drain,
             },
             leeway: Leeway::default(),
+            stable_stays: self.stays,
             steps: self.steps.iter().map(step).collect(),
             patch: PodPatch::default(),
         };
@@ -143,8 +145,9 @@ pub fn plans() -> impl Strategy<Value = Plan> {
     let step = (0_u32..=100, prop_oneof![Just(None), (0_u32..=40).prop_map(Some)], any::<bool>());
     let steps = proptest::collection::vec(step, 0..6);
     let routes = prop_oneof![Just(Routes::Gateway), Just(Routes::Ingress), Just(Routes::Both)];
-    (0_u32..25, 0_u32..8, steps, 0_u32..3, routes).prop_map(
-        |(original, more, steps, drain, routes)| {
+    let sizes = (0_u32..25, 0_u32..8);
+    (sizes, steps, 0_u32..3, routes, any::<bool>()).prop_map(
+        |((original, more), steps, drain, routes, stays)| {
             let mut weights: Vec<u32> = steps.iter().map(|(weight, ..)| *weight).collect();
             weights.sort_unstable();
             let rest = steps.into_iter().map(|(_, extra, matches)| (extra, matches));
@@ -154,7 +157,8 @@ pub fn plans() -> impl Strategy<Value = Plan> {
             };
             let mut steps: Vec<_> = weights.into_iter().zip(rest).map(step).collect();
             steps.push((100, None, false));
-            Plan { sizes: Sizes { original, target: original + more }, steps, drain, routes }
+            let sizes = Sizes { original, target: original + more };
+            Plan { sizes, steps, drain, routes, stays }
         },
     )
 }
@@ -315,6 +319,10 @@ proptest! {
             }
         }
         prop_assert_eq!(share, Weight::ALL);
+        let (last, before) = compiled.steps.split_last().unwrap();
+        let falls = |effect: &Effect| matches!(effect, Effect::Write { verb: Verb::Scale, side: Side::Source, .. });
+        prop_assert!(!plan.stays || !before.iter().flat_map(|step| &step.effects).any(falls));
+        prop_assert!(plan.sizes.original == 0 || last.effects.iter().any(falls) || !plan.stays);
         stage.at_rest(Side::Target, plan.sizes.target);
     }
 
@@ -379,6 +387,7 @@ fn ids_of_canaries_are_golden() {
         ],
         drain: 5,
         routes: Routes::Gateway,
+        stays: false,
     };
     let (compiled, _) = plan.compiled().unwrap();
     assert_eq!(compiled.goals, [1, 3, 5]);

@@ -328,7 +328,10 @@ fn keeps_traffic(
                 steps.map(bare).collect()
             };
             let routes = |canary: &Canary| -> Vec<ObjectRef> { canary.routes("").collect() };
-            routes(began) == routes(now) && began.leeway == now.leeway && done(began) == done(now)
+            routes(began) == routes(now)
+                && began.leeway == now.leeway
+                && began.stable_stays == now.stable_stays
+                && done(began) == done(now)
         }
         _ => false,
     };

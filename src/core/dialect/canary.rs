@@ -39,6 +39,12 @@ static CANARY: Shape = Shape {
              its own.",
         ),
         Field::optional(
+            "dynamicStableScale",
+            Kind::Flag,
+            "Scale the old revision down with the traffic that is left to it; true. Only with \
+             `traffic`.",
+        ),
+        Field::optional(
             "maxSurge",
             Kind::Amount,
             "Pods that there may be beyond all, rounded up; 25%. Only without `traffic`.",
@@ -193,12 +199,17 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
     if traffic.is_some() {
         steps_of_route(check, steps);
     } else {
-        steps_of_pods(check, steps);
+        steps_of_pods(check, canary, steps);
     }
 }
 
 /// What only a route can do.
-fn steps_of_pods(check: &mut Check<'_>, steps: &[Node]) {
+fn steps_of_pods(check: &mut Check<'_>, canary: Option<&Node>, steps: &[Node]) {
+    if let Some(node) = canary.and_then(|canary| canary.get("dynamicStableScale")) {
+        let message = "AppRollout.spec.strategy.canary.dynamicStableScale stands without `traffic`";
+        let hint = "the share of traffic is the share of pods then: leave it out";
+        check.errors.push(node.error(check.source, message).hint(hint));
+    }
     for (i, step) in steps.iter().enumerate() {
         for field in ["matches", "requestHeaderModifier"] {
             if let Some(node) = step.get(field) {
@@ -287,7 +298,8 @@ pub(super) fn translate(
         unavailable: limit("maxUnavailable", default.unavailable)?,
     };
     let (traffic, patch) = (traffic(canary.get("traffic")), PodPatch::default());
-    let translated = Canary { traffic, leeway, steps, patch };
+    let dynamic = canary.get("dynamicStableScale").and_then(Node::flag).unwrap_or(true);
+    let translated = Canary { traffic, leeway, stable_stays: !dynamic, steps, patch };
     if !translated.is_routed() {
         // Whether its steps fit is told once its size is known: there is more
         // to it than the weights.

@@ -173,7 +173,13 @@ pub(super) fn translate(one: &Node, source: &Source, component: &str) -> Result<
         routes: routings.iter().filter_map(|routing| route(routing, component)).collect(),
         drain_seconds: grace.max().unwrap_or(GRACE_SECONDS),
     };
-    let canary = Canary { traffic, leeway: Leeway::default(), steps, patch: PodPatch::default() };
+    let canary = Canary {
+        traffic,
+        leeway: Leeway::default(),
+        stable_stays: true,
+        steps,
+        patch: PodPatch::default(),
+    };
     Ok(Read { canary, pauses })
 }
 

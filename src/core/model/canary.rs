@@ -19,6 +19,9 @@ pub struct Canary {
     /// How far the pods may be from their number on the way; counts only where
     /// nothing else moves traffic.
     pub leeway: Leeway,
+    /// Whether the old revision keeps all its pods until the last step, instead
+    /// of as many as the traffic left to it needs.
+    pub stable_stays: bool,
     /// The steps, at least one; the last one is at weight 100.
     pub steps: Vec<CanaryStep>,
     /// What the pods have besides in which a new revision is tried, while the
@@ -251,6 +254,7 @@ mod tests {
         Canary {
             traffic: Traffic::default(),
             leeway: Leeway::default(),
+            stable_stays: false,
             steps: steps.iter().map(step).collect(),
             patch: PodPatch::default(),
         }

@@ -43,7 +43,7 @@ pub(super) fn upgrade(
     let mut batches = Vec::with_capacity(goals.len());
     let mut before = (0, input.sizes.original);
     for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
-        let now = (*goal, shift.kept(step.weight, *goal));
+        let now = (*goal, shift.kept(i, *goal));
         let mut effects = if i == 0 { shift.prepared() } else { Vec::new() };
         effects.extend(shift.step(i, step, before, now));
         if i + 1 == goals.len() {
@@ -74,7 +74,7 @@ pub(super) fn standing(
     let shift = Shift::of(input, canary)?;
     let original = input.sizes.original;
     let step = after.and_then(|(i, goal)| Some((canary.steps.get(i)?, goal)));
-    let old = step.map_or(original, |(step, goal)| shift.kept(step.weight, goal));
+    let old = after.map_or(original, |(i, goal)| shift.kept(i, goal));
     let source = &shift.source.workload;
     let mut effects = Vec::new();
     if step.is_some() {
@@ -153,9 +153,15 @@ impl<'a> Shift<'a> {
     }
 
     /// Old pods that stay once a step is done: what the weight left to them
-    /// needs, and what the new side does not make up for.
-    fn kept(&self, weight: Weight, goal: u32) -> u32 {
+    /// needs, and what the new side does not make up for; or all of them, until
+    /// the last step.
+    fn kept(&self, step: usize, goal: u32) -> u32 {
         let (original, total) = (self.input.sizes.original, self.input.sizes.target);
+        let last = step + 1 >= self.canary.steps.len();
+        if self.canary.stable_stays && !last {
+            return original;
+        }
+        let weight = self.canary.steps.get(step).map(|step| step.weight).unwrap_or_default();
         let missing = total.saturating_sub(goal);
         original.min(missing.max(weight.rest().needs(original)))
     }
