@@ -47,8 +47,9 @@ spec:
     )
 }
 
-/// A canary of 20%, 60% and 100%, as far as a step: `batchPartition`.
-pub fn canary(revision: &str, until: Option<u32>) -> String {
+/// A canary by these weights, as far as a step: `batchPartition`.
+pub fn canary(revision: &str, weights: &[u32], until: Option<u32>) -> String {
+    let steps: Vec<String> = weights.iter().map(|one| format!("{{weight: {one}}}")).collect();
     let plan = until
         .map_or_else(String::new, |until| format!("  rolloutPlan: {{batchPartition: {until}}}\n"));
     format!(
@@ -61,8 +62,9 @@ spec:
   strategy:
     canary:
       traffic: {{httpRoute: {{name: web}}, drainSeconds: 1}}
-      steps: [{{weight: 20}}, {{weight: 60}}, {{weight: 100}}]
-{plan}"
+      steps: [{}]
+{plan}",
+        steps.join(", ")
     )
 }
 

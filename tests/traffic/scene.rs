@@ -33,7 +33,7 @@ impl Scene {
         scene.site.commit(&[
             ("templates/drain.yaml", DRAIN),
             ("application.yaml", &application("v1")),
-            ("approllout.yaml", &canary("web-v1", None)),
+            ("approllout.yaml", &canary("web-v1", &[100], None)),
             ("route.yaml", &route(&scene.host)),
         ]);
         scene.site.apply_wait().ends(0);
@@ -41,11 +41,12 @@ impl Scene {
         scene
     }
 
-    /// The plan is the second revision, in this version, as far as a step.
-    pub fn plan(&self, tag: &str, until: Option<u32>) {
+    /// The plan is the second revision, in this version, by these weights, as far
+    /// as a step.
+    pub fn plan(&self, tag: &str, weights: &[u32], until: Option<u32>) {
         self.site.commit(&[
             ("application.yaml", &application(tag)),
-            ("approllout.yaml", &canary("web-v2", until)),
+            ("approllout.yaml", &canary("web-v2", weights, until)),
         ]);
     }
 

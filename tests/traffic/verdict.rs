@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tranche_lab::traffic::{Report, Stage};
 
 /// Fewer requests say nothing about a share.
-pub const ENOUGH: u64 = 2_000;
+pub const ENOUGH: u64 = 1_000;
 /// How far a share may be from what it is to be, in points of a hundred.
 const POINTS: f64 = 2.0;
 
