@@ -16,6 +16,7 @@ mod difference;
 mod discovery;
 mod normal;
 mod observed;
+mod rendered;
 mod requests;
 mod rollouts;
 mod server;

@@ -120,3 +120,68 @@ fn the_overview_stops_at_its_partition_until_an_edit_opens_it() {
     assert_eq!(stage.world().ready_pods(), pods(&[("5.0.2", 5)]));
     stage.record_is_whole();
 }
+
+const CANARY: &str = include_str!("../../testdata/seeds/kubevela-canary/application.yaml");
+
+/// The application of the canary with another image, published as `version`.
+fn canary(version: &str) -> String {
+    let changed = CANARY.replace("canarydemo:v1", &format!("canarydemo:{version}"));
+    changed.replace("publishVersion: v1", &format!("publishVersion: {version}"))
+}
+
+fn weight(stage: &Stage) -> Option<String> {
+    let world = stage.world();
+    let second = world.get("Ingress", "canary-demo-canary")?;
+    let annotations = &second["metadata"]["annotations"];
+    Some(annotations["nginx.ingress.kubernetes.io/canary-weight"].as_str().unwrap().to_owned())
+}
+
+/// Version 2 is tried on one pod of five, and nobody has approved it yet.
+fn v2_is_tried() -> Stage {
+    let stage = Stage::with(&[("application.yaml", CANARY)]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1", 5)]), "the first deploy is plain");
+    assert_eq!(stage.world().of_kind("Ingress").count(), 1);
+    stage.commit(&[("application.yaml", &canary("v2"))]);
+    stage.run(&["plan"]).ends(0).says("wait for approval");
+    stage.apply_wait().ends(3).says("tranche approve canary-demo");
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1", 5), ("v2", 1)]));
+    assert_eq!(weight(&stage).unwrap(), "20");
+    stage
+}
+
+#[test]
+fn s3_the_canary_by_the_kruise_rollout_trait() {
+    let stage = v2_is_tried();
+    stage.run(&["approve", "canary-demo"]).ends(0);
+    stage.apply_wait().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1", 5), ("v2", 5)]), "90% of 5, rounded up");
+    assert_eq!(weight(&stage).unwrap(), "90");
+    stage.run(&["approve", "canary-demo"]).ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v2", 5)]));
+    assert_eq!(stage.world().sizes("Deployment"), [("canary-demo".to_owned(), 5)].into());
+    assert_eq!(stage.world().of_kind("Ingress").count(), 1);
+    assert_eq!(stage.state("canary-demo"), "rolloutSucceed");
+    stage.record_is_whole();
+}
+
+#[test]
+fn s3_suspend_resume_and_back_to_the_previous_revision_at_any_moment() {
+    let stage = v2_is_tried();
+    stage.run(&["pause", "canary-demo"]).ends(0);
+    stage.run(&["approve", "canary-demo"]).ends(0);
+    stage.apply_wait().ends(3).says("tranche resume canary-demo");
+    assert_eq!(weight(&stage).unwrap(), "20", "suspended");
+    stage.run(&["resume", "canary-demo"]).ends(0);
+    stage.apply_wait().ends(3);
+    assert_eq!(weight(&stage).unwrap(), "90");
+    stage.run(&["pause", "canary-demo"]).ends(0);
+    // Without resuming first.
+    stage.commit(&[("application.yaml", &canary("v1"))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1", 5)]));
+    assert_eq!(weight(&stage), None);
+    assert_eq!(stage.world().sizes("Deployment"), [("canary-demo".to_owned(), 5)].into());
+    stage.record_is_whole();
+}

@@ -73,7 +73,9 @@ pub enum RenderError {
         message: String,
     },
     /// Two parts of an application render the same object.
-    #[error("{place}: {owner}: renders {object}, which {first} renders as well")]
+    #[error(
+        "{place}: {owner}: renders {object}, which {first} renders as well; name one of them differently, or leave it out"
+    )]
     Duplicate {
         /// Where the second one stands.
         place: Place,

@@ -8,6 +8,8 @@ use crate::core::model::{Application, Component, Limits, Place, TemplateSource, 
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
+mod traits;
+
 fn place(line: u32) -> Place {
     Place { file: "plan/web.yaml".to_owned(), line }
 }
