@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod beside;
 mod changes;
 #[path = "../trap/dice.rs"]
 mod dice;

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and waits for what really takes time"
 )]
 
+mod beside;
 mod by_hand;
 mod canary;
 #[path = "../real/changes.rs"]

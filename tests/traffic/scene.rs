@@ -26,18 +26,24 @@ pub struct Scene {
 impl Scene {
     /// v1 serves with all its pods.
     pub fn serving(prefix: &str) -> Self {
+        let rollout = canary("web-v1", &[100], None);
+        let plan = [("application.yaml", application("v1")), ("approllout.yaml", rollout)];
+        let scene = Self::of(prefix, &plan);
+        assert_eq!(scene.sizes(), json!({"web-v1": PODS}));
+        scene
+    }
+
+    /// A plan is applied, behind a route of a hostname of its own.
+    pub fn of(prefix: &str, plan: &[(&str, String)]) -> Self {
         let (lab, turn) = turn();
         let site = Site::on(lab.plane(), prefix);
         let host = format!("{}.shop.example", site.namespace);
         let scene = Self { lab, site, host, _turn: turn };
-        scene.site.commit(&[
-            ("templates/drain.yaml", DRAIN),
-            ("application.yaml", &application("v1")),
-            ("approllout.yaml", &canary("web-v1", &[100], None)),
-            ("route.yaml", &route(&scene.host)),
-        ]);
+        let route = route(&scene.host);
+        let mut files = vec![("templates/drain.yaml", DRAIN), ("route.yaml", route.as_str())];
+        files.extend(plan.iter().map(|(path, text)| (*path, text.as_str())));
+        scene.site.commit(&files);
         scene.site.apply_wait().ends(0);
-        assert_eq!(scene.sizes(), json!({"web-v1": PODS}));
         scene
     }
 

@@ -105,7 +105,11 @@ pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
         let end = limit.and_then(|limit| parked.now.checked_add(limit).ok());
         open.deadline = open.deadline.or(end);
         open.reason = Some(parked.reason.to_owned());
-        open.objects = parked.objects;
+        // A step that only deletes is made again from what its intent names: what
+        // it has deleted is named there still.
+        if !open.kind.only_deletes() {
+            open.objects = parked.objects;
+        }
     }
     next
 }

@@ -68,6 +68,12 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    /// Whether the step does nothing but delete what it names.
+    #[must_use]
+    pub fn only_deletes(self) -> bool {
+        matches!(self, Self::Orphans | Self::Prune)
+    }
+
     /// Whether the step never fails by its deadline: there is nothing to go
     /// back to from it, so it repeats.
     #[must_use]
