@@ -37,6 +37,7 @@ mod memo;
 mod observe;
 mod orphans;
 mod outcome;
+mod overlaid;
 mod part;
 mod planned;
 mod preview;

@@ -2,6 +2,7 @@
 
 use super::memo::LoadedPlan;
 use super::outcome::Class;
+use super::overlaid::{Overlaid, overlaid};
 use super::{Engine, Memo, RunError};
 use crate::core::decide::DirectContent;
 use crate::core::dialect::{self, PROJECT_FILE};
@@ -17,7 +18,7 @@ use crate::core::render::{
 use crate::core::strategy::{BodyError, RevisionBodies, claim};
 use crate::core::yaml::{self, Document};
 use crate::port::{CommitId, Objects, Ports, Remote};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -137,23 +138,32 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
     };
     let mut plan = dialect::load_parsing(files, &mut parse).map_err(|errors| errors.to_string())?;
     let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
-    let mut applications = BTreeMap::new();
     let mut errors = Vec::new();
-    for (index, application) in plan.applications.iter().enumerate() {
+    let mut renderings = Vec::with_capacity(plan.applications.len());
+    for application in &plan.applications {
         match rendering(application, &library, &target.namespace, &plan.project.limits, memo) {
-            Ok(Rendering { rendered, digest, revisions }) => {
-                let key = ApplicationKey {
-                    namespace: rendered.namespace.clone(),
-                    name: application.name.clone(),
-                };
-                let content = content_digest(application, &library);
-                applications.insert(
-                    key,
-                    RenderedApplication { index, rendered, content, digest, revisions },
-                );
+            Ok(made) => renderings.push(Some(made)),
+            Err(error) => {
+                renderings.push(None);
+                errors.push(error.to_string());
             }
-            Err(error) => errors.push(error.to_string()),
         }
+    }
+    let mut overlaid = Overlaid::default();
+    if errors.is_empty() && !plan.project.overlays.is_empty() {
+        match overlay(&mut plan, &mut renderings, &library, target, memo) {
+            Ok(made) => overlaid = made,
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    let mut applications = BTreeMap::new();
+    for (index, (application, made)) in plan.applications.iter().zip(renderings).enumerate() {
+        let Some(Rendering { rendered, digest, revisions }) = made else { continue };
+        let (namespace, name) = (rendered.namespace.clone(), application.name.clone());
+        let overlays = overlaid.touched.remove(&index).unwrap_or_default();
+        let content = content_digest(application, &library, &overlays);
+        let made = RenderedApplication { index, rendered, content, digest, revisions };
+        applications.insert(ApplicationKey { namespace, name }, made);
     }
     let (owners, twice) = owners(&plan, &applications, target);
     errors.extend(twice);
@@ -217,6 +227,44 @@ fn rendering(
     let digest = rendered_digest(&rendered);
     let made = Rendering { rendered: Rc::new(rendered), digest, revisions: Rc::default() };
     memo.keep_rendering(key, &made);
+    Ok(made)
+}
+
+/// Applies the overlays of all targets, and puts what those of `target` make in
+/// the place of what was rendered.
+fn overlay(
+    plan: &mut Plan,
+    renderings: &mut [Option<Rendering>],
+    library: &Library,
+    target: &Target,
+    memo: &Memo,
+) -> Result<Overlaid, Vec<String>> {
+    let limits = &plan.project.limits;
+    let render = |application: &Application, namespace: &str| {
+        let made = rendering(application, library, namespace, limits, memo);
+        made.map(|made| made.rendered).map_err(|error| error.to_string())
+    };
+    let mut made = overlaid(plan, target, &render)?;
+    for (index, rendered) in std::mem::take(&mut made.applications) {
+        let touched = made.touched.get(&index).and_then(|of| of.get(&target.name));
+        let overlays = Digest::of("overlays", &json!(touched));
+        let found = plan.applications.get(index).zip(renderings.get_mut(index));
+        let Some((application, slot)) = found else { continue };
+        let inputs = inputs_digest(application, library);
+        let key = format!("{inputs} {} {limits:?} {overlays}", rendered.namespace);
+        let patched = memo.rendering(&key).unwrap_or_else(|| {
+            let digest = rendered_digest(&rendered);
+            let patched = Rendering { rendered, digest, revisions: Rc::default() };
+            memo.keep_rendering(key, &patched);
+            patched
+        });
+        *slot = Some(patched);
+    }
+    for (index, body) in std::mem::take(&mut made.documents) {
+        if let Some(document) = plan.objects.get_mut(index) {
+            document.body = Arc::new(body);
+        }
+    }
     Ok(made)
 }
 

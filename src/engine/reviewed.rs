@@ -5,7 +5,7 @@
 use super::outcome::Halt;
 use super::planned::WORKTREE;
 use super::reading::known;
-use super::{Class, Engine, Reading, RunError};
+use super::{Class, Engine, Loaded, Reading, RunError};
 use crate::core::approval::{SavedObject, Source, leads_back};
 use crate::core::decide::{Act, application_of};
 use crate::core::object::{KindRef, ObjectRef};
@@ -50,13 +50,18 @@ struct Origins {
     /// What all of them come from.
     common: BTreeSet<Source>,
     /// What one comes from, by kind and name.
-    own: BTreeMap<(KindRef, String), Source>,
+    own: BTreeMap<(KindRef, String), BTreeSet<Source>>,
 }
 
 impl Origins {
     fn of(&self, object: &ObjectRef) -> Vec<Source> {
         let own = self.own.get(&(object.kind_ref(), object.name.clone()));
-        self.common.iter().chain(own).cloned().collect()
+        self.common.iter().chain(own.into_iter().flatten()).cloned().collect()
+    }
+
+    fn add(&mut self, object: &ObjectRef, source: Source) {
+        let of = self.own.entry((object.kind_ref(), object.name.clone())).or_default();
+        of.insert(source);
     }
 }
 
@@ -185,7 +190,10 @@ impl<P: Ports> Engine<'_, P> {
                 None => self.source(commit, file)?,
             };
             known.insert(file, source.clone());
-            origins.own.insert((reference.kind_ref(), reference.name), source);
+            origins.add(&reference, source);
+            for overlay in self.of_overlays(commit, loaded, &reference)? {
+                origins.add(&reference, overlay);
+            }
         }
         Ok(())
     }
@@ -204,7 +212,29 @@ impl<P: Ports> Engine<'_, P> {
         for path in plan.iter().map(|plan| &plan.place.file).chain(templates) {
             origins.common.insert(self.source(commit, path)?);
         }
+        let rendered = loaded.applications.get(key).map(|application| &application.rendered);
+        for component in rendered.iter().flat_map(|rendered| &rendered.components) {
+            for body in std::iter::once(&component.workload).chain(&component.extras) {
+                if let Some(object) = ObjectRef::of(body) {
+                    origins.common.extend(self.of_overlays(commit, loaded, &object)?);
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// The files of the overlays onto an object.
+    fn of_overlays(
+        &self,
+        commit: &CommitId,
+        loaded: &Loaded,
+        object: &ObjectRef,
+    ) -> Result<Vec<Source>, RunError> {
+        let mut placed = object.clone();
+        placed.namespace.get_or_insert_with(|| self.target.namespace.clone());
+        let overlays = loaded.plan.project.overlays.iter();
+        let meant = overlays.filter(|o| o.target == self.target.name && o.object.is(&placed));
+        meant.map(|overlay| self.source(commit, overlay.source())).collect()
     }
 
     /// The document of the route that a rollout drives.
@@ -221,7 +251,10 @@ impl<P: Ports> Engine<'_, P> {
         for route in &canary.traffic.routes {
             let Some(file) = &route.document_file else { continue };
             let object = route.object(&key.namespace);
-            origins.own.insert((object.kind_ref(), object.name), self.source(commit, file)?);
+            origins.add(&object, self.source(commit, file)?);
+            for overlay in self.of_overlays(commit, loaded, &object)? {
+                origins.add(&object, overlay);
+            }
         }
         Ok(())
     }

@@ -130,6 +130,11 @@ impl Stage {
 
     /// The same, pointed at a checkout.
     pub fn command_at(&self, repository: &Path, arguments: &[&str]) -> Command {
+        self.command_to("sandbox", repository, arguments)
+    }
+
+    /// The same for one of several targets.
+    fn command_to(&self, target: &str, repository: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tranche"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -141,7 +146,7 @@ impl Stage {
             .args(arguments)
             .arg("--repo")
             .arg(repository)
-            .args(["--target", "sandbox"])
+            .args(["--target", target])
             .current_dir(self.path())
             .env("HOME", self.path())
             .env("XDG_STATE_HOME", self.path().join("state"))
@@ -155,6 +160,11 @@ impl Stage {
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// The same for one of several targets.
+    pub fn run_to(&self, target: &str, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command_to(target, &self.plan(), arguments).output().unwrap())
     }
 
     /// Starts the program; what it says is kept for `Child::wait_with_output`.
@@ -183,10 +193,15 @@ impl Stage {
 
     /// The journal of the embedded cluster.
     pub fn journal(&self) -> PathBuf {
+        self.journal_of("sandbox")
+    }
+
+    /// The journal of the embedded cluster of a target.
+    pub fn journal_of(&self, target: &str) -> PathBuf {
         let projects = self.path().join("state/tranche/sandbox");
         let mut found: Vec<PathBuf> =
             std::fs::read_dir(projects).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(found.len(), 1, "one sandbox a stage: {found:?}");
-        found.remove(0).join("sandbox/journal.jsonl")
+        found.remove(0).join(target).join("journal.jsonl")
     }
 }

@@ -88,8 +88,14 @@ pub fn pods(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
 impl Stage {
     /// The cluster now.
     pub fn world(&self) -> World {
+        self.world_of("sandbox")
+    }
+
+    /// The cluster of a target now.
+    pub fn world_of(&self, target: &str) -> World {
         let mut world = World::default();
-        self.told().lines().skip(1).for_each(|line| world.replay(line));
+        let told = std::fs::read_to_string(self.journal_of(target)).unwrap();
+        told.lines().skip(1).for_each(|line| world.replay(line));
         world
     }
 

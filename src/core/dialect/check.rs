@@ -83,8 +83,10 @@ impl<'a> Check<'a> {
         self.wrong(node, format!("{path} is {}", node.describe()), expected);
     }
 
-    fn kind(&mut self, node: &Node, kind: Kind, path: &str) {
+    /// Checks a value of some kind.
+    pub(super) fn kind(&mut self, node: &Node, kind: Kind, path: &str) {
         match kind {
+            Kind::Any => {}
             Kind::Object(shape) => self.object(node, shape, path),
             Kind::List(item) => self.list(node, *item, path),
             Kind::SomeOf(item) => {

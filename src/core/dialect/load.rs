@@ -2,11 +2,13 @@
 
 use super::document::Collected;
 use super::select::{PROJECT_FILE, Role, role};
-use super::{duplicates, project};
+use super::{duplicates, overlay, project};
 use crate::core::model::{
-    InputError, InputErrors, Limits, Notice, Place, Plan, PlanFile, Project, TemplateSource,
+    InputError, InputErrors, Limits, Notice, Operation, Place, Plan, PlanFile, Project,
+    TemplateSource,
 };
 use crate::core::yaml::{self, Document};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Reads `tranche.yaml`, or gives the defaults where there is none.
@@ -70,8 +72,16 @@ pub fn load_parsing(mut files: Vec<PlanFile>, parse: Parse<'_>) -> Result<Plan, 
     }
     let mut collected = Collected::default();
     let mut templates = Vec::new();
+    let mut patches = BTreeMap::new();
     for file in files {
         match role(&project, &file.path) {
+            Role::Overlay => match patch(&file, parse(&file, &project.limits)) {
+                Ok(operations) => _ = patches.insert(file.path, operations),
+                Err(errors) => {
+                    collected.errors.extend(errors);
+                    patches.insert(file.path, Vec::new());
+                }
+            },
             Role::Template => match template(file, &project.limits) {
                 Ok(template) => templates.push(template),
                 Err(error) => collected.errors.push(error),
@@ -79,6 +89,8 @@ pub fn load_parsing(mut files: Vec<PlanFile>, parse: Parse<'_>) -> Result<Plan, 
             _ => documents(parse(&file, &project.limits), &mut collected),
         }
     }
+    let mut project = project;
+    collected.errors.extend(fill(&mut project, &patches));
     collected.errors.extend(duplicates::find(&collected, &project.targets));
     if let Some(errors) = InputErrors::collect(std::mem::take(&mut collected.errors)) {
         return Err(errors);
@@ -96,6 +108,32 @@ fn documents(parsed: Result<Rc<Vec<Document>>, InputError>, collected: &mut Coll
             }
         }
     }
+}
+
+fn patch(
+    file: &PlanFile,
+    parsed: Result<Rc<Vec<Document>>, InputError>,
+) -> Result<Vec<Operation>, Vec<InputError>> {
+    overlay::of_file(&file.path, &parsed.map_err(|error| vec![error])?)
+}
+
+/// Gives overlays the operations of the files that they name.
+fn fill(project: &mut Project, patches: &BTreeMap<String, Vec<Operation>>) -> Vec<InputError> {
+    let mut errors = Vec::new();
+    for overlay in &mut project.overlays {
+        let Some(file) = &overlay.file else { continue };
+        match patches.get(file) {
+            Some(operations) => overlay.operations.clone_from(operations),
+            None => {
+                let message =
+                    format!("an overlay of target `{}`: there is no file {file}", overlay.target);
+                errors.push(InputError::at(&overlay.place, message).hint(
+                    "`path` is one from the root of the repository, committed like every plan file",
+                ));
+            }
+        }
+    }
+    errors
 }
 
 fn template(file: PlanFile, limits: &Limits) -> Result<TemplateSource, InputError> {

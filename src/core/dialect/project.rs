@@ -2,6 +2,7 @@
 
 use super::check::Check;
 use super::health::{self, RULE};
+use super::overlay::{self, OVERLAY};
 use super::select;
 use super::shape::{Field, Kind, Shape};
 use crate::core::model::{ClusterRef, DEFAULT_NAMESPACE, InputError, Limits, Project, Target};
@@ -63,6 +64,11 @@ static TARGET: Shape = Shape {
         ),
         Field::optional("namespace", Kind::Name, "The namespace of objects that name none."),
         Field::optional("record", Kind::Text, "The record branch; `tranche/<name>` if left out."),
+        Field::optional(
+            "overlays",
+            Kind::SomeOf(&Kind::Object(&OVERLAY)),
+            "What is changed of rendered objects for this target alone, one after the other.",
+        ),
         Field::unsupported("scope"),
     ],
 };
@@ -120,6 +126,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
         nodes("include").iter().filter_map(|n| glob(&mut check, n)).collect();
     let targets: Vec<Target> = nodes("targets").iter().map(|n| target(&mut check, n)).collect();
     distinct(&mut check, nodes("targets"), &targets);
+    let overlays = nodes("targets").iter().flat_map(|n| overlay::read(&mut check, n)).collect();
     let remote = remote(&mut check, spec);
     let rules = health::rules(&mut check, nodes("health"));
     if !check.errors.is_empty() {
@@ -133,6 +140,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
         remote,
         limits: limits(spec.and_then(|spec| spec.get("limits"))),
         health: rules,
+        overlays,
     })
 }
 

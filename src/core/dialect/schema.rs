@@ -75,6 +75,7 @@ fn kind(kind: Kind) -> Value {
         Kind::SomeOf(item) => json!({"type": "array", "minItems": 1, "items": self::kind(*item)}),
         Kind::Texts => json!({"type": "object", "additionalProperties": {"type": "string"}}),
         Kind::Parameters => json!({"type": "object"}),
+        Kind::Any => json!({}),
     }
 }
 

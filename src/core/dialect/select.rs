@@ -12,6 +12,7 @@ const TEMPLATES: &str = "templates/";
 pub(super) enum Role {
     Documents,
     Template,
+    Overlay,
     Nothing,
 }
 
@@ -24,6 +25,9 @@ pub fn selects(project: &Project, path: &str) -> bool {
 pub(super) fn role(project: &Project, path: &str) -> Role {
     if path == PROJECT_FILE {
         return Role::Nothing;
+    }
+    if project.overlays.iter().any(|overlay| overlay.file.as_deref() == Some(path)) {
+        return Role::Overlay;
     }
     if path.starts_with(TEMPLATES) {
         return if hidden(path) { Role::Nothing } else { Role::Template };

@@ -60,6 +60,8 @@ pub(super) enum Kind {
     Texts,
     /// Any mapping: somebody else's parameters.
     Parameters,
+    /// Any value.
+    Any,
 }
 
 impl Field {

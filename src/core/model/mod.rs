@@ -7,6 +7,7 @@ mod application;
 mod canary;
 mod input_error;
 mod outline;
+mod overlay;
 mod owners;
 mod pause;
 mod plan;
@@ -21,6 +22,7 @@ pub use canary::{
 };
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use outline::{Hold, Outline};
+pub use overlay::{Operation, Overlay, Selected};
 pub use owners::{Owner, Owners};
 pub use pause::Pause;
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};

@@ -1,5 +1,6 @@
 //! `tranche.yaml`: the project, its targets, its limits and its rules of health.
 
+use super::Overlay;
 use crate::core::health::Rules;
 
 /// The namespace of an object when neither it nor its target names one.
@@ -21,6 +22,9 @@ pub struct Project {
     pub limits: Limits,
     /// How the health of further kinds is told.
     pub health: Rules,
+    /// What is changed for single targets, in the written order of targets and
+    /// of each one's overlays.
+    pub overlays: Vec<Overlay>,
 }
 
 /// One cluster, or a namespace of it, that the plan is rolled out to.
@@ -88,6 +92,7 @@ impl Default for Project {
             remote: None,
             limits: Limits::default(),
             health: Rules::default(),
+            overlays: Vec::new(),
         }
     }
 }

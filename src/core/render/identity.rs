@@ -11,13 +11,17 @@ use crate::core::model::{Application, Component};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// What overlays touch an application, by target, each in full.
+pub type Overlays = BTreeMap<String, Vec<Value>>;
+
 /// The digest that tells an application's revisions apart: that of its inputs
-/// or, while `publishVersion` is set, of that value alone, so that a new value
+/// and of the overlays that touch it on any target, so that all targets count
+/// alike; or, while `publishVersion` is set, of that value alone, so that a new value
 /// makes a new revision even of equal content and nothing else makes one.
 #[must_use]
-pub fn content_digest(application: &Application, library: &Library) -> Digest {
+pub fn content_digest(application: &Application, library: &Library, overlays: &Overlays) -> Digest {
     match &application.publish_version {
-        None => inputs_digest(application, library),
+        None => digest_of_inputs(application, library, overlays),
         Some(version) => Digest::of(
             "tranche-revision-v1",
             &json!({"application": application.name, "publishVersion": version}),
@@ -31,6 +35,10 @@ pub fn content_digest(application: &Application, library: &Library) -> Digest {
 /// instead, nor places, labels and annotations.
 #[must_use]
 pub fn inputs_digest(application: &Application, library: &Library) -> Digest {
+    digest_of_inputs(application, library, &Overlays::new())
+}
+
+fn digest_of_inputs(application: &Application, library: &Library, overlays: &Overlays) -> Digest {
     let mut types = BTreeMap::new();
     for component in &application.components {
         note_type(library, TypeKind::Component, &component.kind, &mut types);
@@ -39,10 +47,12 @@ pub fn inputs_digest(application: &Application, library: &Library) -> Digest {
         }
     }
     let components: Vec<Value> = application.components.iter().map(component_inputs).collect();
-    Digest::of(
-        "tranche-revision-v1",
-        &json!({"application": application.name, "components": components, "types": types}),
-    )
+    let mut inputs =
+        json!({"application": application.name, "components": components, "types": types});
+    if !overlays.is_empty() {
+        inputs["overlays"] = json!(overlays);
+    }
+    Digest::of("tranche-revision-v1", &inputs)
 }
 
 fn component_inputs(component: &Component) -> Value {

@@ -34,6 +34,11 @@ const CLUSTER_SCOPED: [&str; 20] = [
     "VolumeSnapshotClass",
 ];
 
+/// Whether objects of a built-in kind are in no namespace.
+pub(super) fn is_cluster_scoped(kind: &str) -> bool {
+    CLUSTER_SCOPED.contains(&kind)
+}
+
 /// Removes map entries that are null, all the way down.
 pub(super) fn drop_nulls(value: &mut Value) {
     match value {
@@ -65,7 +70,7 @@ pub(super) fn finish(
 ) -> Result<(), String> {
     let kind = text_of(object, "kind")?;
     text_of(object, "apiVersion")?;
-    let scoped = CLUSTER_SCOPED.contains(&kind.as_str());
+    let scoped = is_cluster_scoped(&kind);
     let metadata = object
         .get_mut("metadata")
         .and_then(Value::as_object_mut)
@@ -83,26 +88,34 @@ pub(super) fn finish(
             metadata.insert("namespace".to_owned(), Value::String(namespace.to_owned()));
         }
     }
-    let policy = metadata
-        .get("annotations")
-        .and_then(|all| all.get(ANNOTATION_CONFLICTS))
-        .map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned));
     let labels = metadata
         .entry("labels")
         .or_insert_with(|| Value::Object(Map::new()))
         .as_object_mut()
         .ok_or_else(|| format!("renders {kind}/{name} with labels that are no map"))?;
-    if let Some(word) = policy
-        && Policy::parse(&word).is_none()
-    {
-        return Err(format!(
-            "renders {kind}/{name} with `{ANNOTATION_CONFLICTS}: {word}`, which is none of {}",
-            Policy::WORDS.join(", ")
-        ));
-    }
     labels.insert("app.oam.dev/name".to_owned(), Value::String(application.to_owned()));
     labels.insert("app.oam.dev/component".to_owned(), Value::String(component.to_owned()));
+    check_policy(object).map_err(|why| format!("renders {kind}/{name} with {why}"))?;
     check_size(object, &kind, &name)
+}
+
+/// Whether the policy on other owners' fields is one.
+///
+/// # Errors
+/// What it is instead, as a fragment.
+pub(super) fn check_policy(object: &Value) -> Result<(), String> {
+    let annotations = at(object, "/metadata/annotations");
+    let Some(word) = annotations.and_then(|all| all.get(ANNOTATION_CONFLICTS)) else {
+        return Ok(());
+    };
+    match word.as_str().and_then(Policy::parse) {
+        Some(_) => Ok(()),
+        None => {
+            let word = word.as_str().map_or_else(|| word.to_string(), str::to_owned);
+            let words = Policy::WORDS.join(", ");
+            Err(format!("`{ANNOTATION_CONFLICTS}: {word}`, which is none of {words}"))
+        }
+    }
 }
 
 fn text_of(object: &Value, key: &str) -> Result<String, String> {

@@ -4,7 +4,9 @@
 
 use super::yaml_text::{parse_documents, write};
 use super::*;
-use crate::core::model::{Application, Component, Limits, Place, TemplateSource, Trait};
+use crate::core::model::{
+    Application, Component, Limits, Operation, Overlay, Place, Selected, TemplateSource, Trait,
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -182,6 +184,26 @@ fn strings_stay_strings_whatever_yaml_would_make_of_them() {
     }
 }
 
+/// An overlay that gives the seed three pods.
+fn overlay() -> Overlay {
+    let operation = json!({"op": "add", "path": "/spec/replicas", "value": 3});
+    Overlay {
+        target: "prod".to_owned(),
+        object: Selected {
+            group: None,
+            kind: "CloneSet".to_owned(),
+            name: "metrics-provider".to_owned(),
+            namespace: None,
+        },
+        file: Some("prod.yaml".to_owned()),
+        operations: vec![Operation {
+            patch: serde_json::from_value(operation).unwrap(),
+            place: place(3),
+        }],
+        place: place(2),
+    }
+}
+
 #[test]
 fn digests_are_what_they_always_were() {
     let library = Library::new(&[]).unwrap();
@@ -190,25 +212,56 @@ fn digests_are_what_they_always_were() {
     versioned.publish_version = Some("alpha".to_owned());
     let queue = app("queueworker", json!({"image": "q:1", "queue": "mail"}), &[]);
     let rendered = render(&seed(), &library, "default", &Limits::default()).unwrap();
+    let none = Overlays::new();
+    let overlays = Overlays::from([("prod".to_owned(), vec![overlay().inputs()])]);
     let found = [
-        content_digest(&seed(), &library),
-        content_digest(&versioned, &library),
-        content_digest(&queue, &own),
+        content_digest(&seed(), &library, &none),
+        content_digest(&versioned, &library, &none),
+        content_digest(&queue, &own, &none),
         rendered_digest(&rendered),
+        content_digest(&seed(), &library, &overlays),
     ];
     let pinned = [
         "sha256:70dceb8af038ea16a8a64a288524b3fd6f25dd9d1f7e3250959a0d90eb9ee416",
         "sha256:401f5760c31850920ed621e6f3294e6663e607451562633ff62f760f10eacaf1",
         "sha256:b6e1c31e72d902c46fc02e06b966bc22270a493b14359a97dd21349d669def2e",
         "sha256:6abbc3602ae6f20c7e844a6ee27d58e28894d7e847b5b6c0571d06a8626c6dfd",
+        "sha256:bb76a8a8c83d525569e74bd03e2a75ab84b6c7ec91d092fb4242a517843e8987",
     ];
     assert_eq!(found.each_ref().map(crate::core::digest::Digest::as_str), pinned);
 }
 
 #[test]
+fn an_overlay_leaves_what_tranche_gives_an_object() {
+    let rendered = one(&seed(), &[]).unwrap();
+    let laid = |operation: Value| {
+        let mut overlay = overlay();
+        overlay.operations[0].patch = serde_json::from_value(operation).unwrap();
+        overlay_rendered(&overlay, &rendered)
+    };
+    let three = laid(json!({"op": "replace", "path": "/spec/replicas", "value": 3}));
+    let three = three.unwrap().unwrap();
+    assert_eq!(three.components[0].workload["spec"]["replicas"], 3);
+    assert_ne!(rendered_digest(&three), rendered_digest(&rendered));
+    let null = laid(json!({"op": "add", "path": "/spec/paused", "value": null})).unwrap().unwrap();
+    assert_eq!(null, rendered, "null is the same as absent");
+    let label = "/metadata/labels/app.oam.dev~1name";
+    let text = laid(json!({"op": "remove", "path": label})).unwrap_err();
+    assert!(text.starts_with("plan/web.yaml:2: overlay of target prod: after it, "), "{text}");
+    assert!(text.ends_with("a label by which Tranche knows its application"), "{text}");
+    let label = "/spec/template/metadata/labels/app.oam.dev~1component";
+    let text = laid(json!({"op": "replace", "path": label, "value": "x"})).unwrap_err();
+    assert!(text.contains("selects `app.oam.dev/component`"), "{text}");
+    let mut other = overlay();
+    other.object.name = "other".to_owned();
+    assert_eq!(overlay_rendered(&other, &rendered), Ok(None));
+}
+
+#[test]
 fn only_inputs_make_another_revision() {
     let library = Library::new(&[]).unwrap();
-    let digest = |application: &Application| content_digest(application, &library);
+    let digest =
+        |application: &Application| content_digest(application, &library, &Overlays::new());
     let mut moved = seed();
     moved.place = place(77);
     moved.components[0].place = place(78);
@@ -224,13 +277,14 @@ fn only_inputs_make_another_revision() {
     assert_ne!(inputs_digest(&a, &library), inputs_digest(&b, &library));
     b.publish_version = Some("two".to_owned());
     assert_ne!(digest(&a), digest(&b));
+    let none = Overlays::new();
     let queue = app("queueworker", json!({"image": "q", "queue": "m"}), &[]);
     let plain = Library::new(&user(QUEUEWORKER)).unwrap();
     let edited = Library::new(&user(&QUEUEWORKER.replace("Takes", "Fetches"))).unwrap();
     let windows = Library::new(&user(&QUEUEWORKER.replace('\n', "\r\n"))).unwrap();
-    assert_ne!(content_digest(&queue, &plain), content_digest(&queue, &edited));
-    assert_eq!(content_digest(&queue, &plain), content_digest(&queue, &windows));
-    assert_eq!(content_digest(&seed(), &plain), content_digest(&seed(), &edited));
+    assert_ne!(content_digest(&queue, &plain, &none), content_digest(&queue, &edited, &none));
+    assert_eq!(content_digest(&queue, &plain, &none), content_digest(&queue, &windows, &none));
+    assert_eq!(content_digest(&seed(), &plain, &none), content_digest(&seed(), &edited, &none));
 }
 
 #[test]

@@ -98,8 +98,9 @@ fn named(value: &Value, outside: bool, found: &mut Vec<String>, depth: usize) {
 }
 
 /// The secret values of a YAML text that may not even be YAML: what stands
-/// behind names of secrets, and behind every name below the `data` and
-/// `stringData` of a Secret. Names of objects go to `open`.
+/// behind names of secrets, behind every name below the `data` and `stringData`
+/// of a Secret or of one that the trait `storage` makes, and what a JSON patch
+/// sets there. Names of objects go to `open`.
 pub(super) fn secrets_of_text(text: &str, found: &mut Vec<String>, open: &mut Vec<String>) {
     let mut documents = vec![Vec::new()];
     for line in text.lines() {
@@ -115,30 +116,55 @@ pub(super) fn secrets_of_text(text: &str, found: &mut Vec<String>, open: &mut Ve
             parts(line).into_iter().any(|(_, part)| kind(part))
         });
         let outside = lines.iter().any(|line| line.contains(OUTSIDE));
-        let mut named = false;
+        // Whether the line before says that a value follows, and is in base64.
+        let mut named: Option<bool> = None;
         // How deep the `data` stands that lines are in.
         let mut inside: Option<(usize, bool)> = None;
+        // How deep a list of Secrets of the trait stands, if lines are in one.
+        let mut storage: Option<usize> = None;
         for (depth, line) in lines.iter().flat_map(|line| parts(line)) {
+            let item = line.trim_start().starts_with('-');
+            if storage.is_some_and(|start| depth < start || (depth == start && !item)) {
+                storage = None;
+            }
             if inside.is_some_and(|(start, _)| depth <= start) {
                 inside = None;
             }
             match pair(line) {
-                Some((name @ ("data" | "stringData"), "")) if of_secret => {
+                Some(("secret", "")) => storage = Some(depth),
+                Some((name @ ("data" | "stringData"), ""))
+                    if of_secret || storage.is_some() || name == "stringData" =>
+                {
                     inside = Some((depth, name == "data"));
                 }
                 Some((NAMES_A_KEY, _)) if outside => {}
                 Some((name, value)) if inside.is_some() || looks_secret(name) => {
                     learn_scalar(value, inside.is_some_and(|(_, encoded)| encoded), found);
                 }
-                Some(("value", value)) if named => learn_scalar(value, false, found),
+                Some(("value", value)) if named.is_some() => {
+                    learn_scalar(value, named == Some(true), found);
+                }
                 Some(("name" | "namespace", value)) => open.push(bare(value).to_owned()),
                 // A line of a block of text.
                 None if inside.is_some() => found.push(line.trim().to_owned()),
                 _ => {}
             }
-            named = matches!(pair(line), Some(("name", value)) if looks_secret(bare(value)));
+            named = match pair(line) {
+                Some(("name", value)) => looks_secret(bare(value)).then_some(false),
+                Some(("path", value)) => patches_secret(bare(value), of_secret),
+                _ => None,
+            };
         }
     }
+}
+
+/// Whether a JSON pointer leads to a secret value, and to one in base64.
+fn patches_secret(pointer: &str, of_secret: bool) -> Option<bool> {
+    if pointer.starts_with("/data/") && of_secret {
+        return Some(true);
+    }
+    let last = pointer.strip_prefix('/')?.rsplit('/').next()?;
+    (pointer.starts_with("/stringData/") || looks_secret(last)).then_some(false)
 }
 
 fn bare(value: &str) -> &str {
@@ -263,6 +289,18 @@ mod tests {
             assert!(found.iter().any(|text| text == wanted), "{wanted}: {found:?}");
         }
         assert!(!found.iter().any(|text| text == "web" || text == "no"), "{found:?}");
+    }
+
+    #[test]
+    fn secrets_of_a_trait_and_of_patches_are_found() {
+        let mut found = Vec::new();
+        let text = "kind: Application\nspec:\n  storage:\n    configMap:\n    - data:\n        a: plain\n    \
+            secret:\n    - name: s\n      data:\n        a: b25l\n      stringData: {b: two}\n    \
+            emptyDir:\n    - data: plain\n---\n- op: add\n  path: /stringData/x\n  value: three\n\
+            - {op: replace, path: /spec/a/password, value: four}\n- path: /data/colour\n  \
+            value: green\n---\ntarget: {kind: Secret}\npatch:\n- path: /data/a\n  value: Zml2ZQ==\n";
+        secrets_of_text(text, &mut found, &mut Vec::new());
+        assert_eq!(found, ["b25l", "one", "two", "three", "four", "Zml2ZQ==", "five"]);
     }
 
     #[test]

@@ -7,6 +7,10 @@ const SHOWN: usize = 120;
 
 const SECRET: &str = "Secret";
 
+/// What stands for a Secret's values where its kind is not named: the trait
+/// `storage`, and JSON patches of overlays.
+const MARKS: [&str; 3] = ["stringData", "secret:", "/data/"];
+
 /// The text of one file.
 #[derive(Debug)]
 pub struct Source {
@@ -28,6 +32,7 @@ impl Source {
             let bytes = text.as_bytes();
             !inside(before.and_then(|before| bytes.get(before))) && !inside(bytes.get(after))
         });
+        let secret = secret || MARKS.iter().any(|mark| text.contains(mark));
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after_breaks).collect();
         Self { file: file.to_owned(), text: text.to_owned(), starts, secret }
@@ -109,6 +114,9 @@ mod tests {
             assert!(!shown.contains("hunter2"), "{shown}");
         }
         assert!(!Source::new("a.yaml", "imagePullSecrets: []").secret());
+        for text in ["stringData: {a: b}", "secret:\n- data:", "- {op: add, path: /data/a}"] {
+            assert!(Source::new("a.yaml", text).secret(), "{text}");
+        }
     }
 
     #[test]

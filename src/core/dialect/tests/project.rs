@@ -56,6 +56,7 @@ spec:
             remote: Some("upstream".to_owned()),
             limits: Limits { documents: 1, output_bytes: 77, ..Limits::default() },
             health: Rules::default(),
+            overlays: Vec::new(),
         }
     );
     assert_eq!(

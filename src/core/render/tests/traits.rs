@@ -137,7 +137,7 @@ fn an_environment_keeps_its_order_and_names_what_it_does_not_know() {
         env.as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap().to_owned()).collect()
     };
     let some = ("env", json!({"env": {"A": "1", "LEVEL": "2"}}));
-    assert_eq!(names(&[some.clone()]), ["MODE", "KEY", "LEVEL", "A"]);
+    assert_eq!(names(std::slice::from_ref(&some)), ["MODE", "KEY", "LEVEL", "A"]);
     let more = ("env", json!({"env": {"MODE": "x"}, "unset": ["A"]}));
     assert_eq!(names(&[some, more]), ["MODE", "KEY", "LEVEL"], "the later one sees the earlier");
     let none = container(&[("env", json!({"replace": true}))]);
