@@ -1,7 +1,7 @@
 //! `spec.strategy.canary` of an AppRollout: steps that move traffic. Ours
 //! alone; the original has no such field.
 
-use super::check::Check;
+use super::check::{Check, misspelt};
 use super::pause::PAUSE;
 use super::requests;
 use super::shape::{Field, INT32, Kind, Shape};
@@ -228,9 +228,14 @@ fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
     let mut before = 0;
     for (i, step) in steps.iter().enumerate() {
         let path = format!("AppRollout.spec.strategy.canary.steps[{i}]");
-        if step.get("weight").is_none() && step.get("matches").is_none() {
+        let missing = |name: &str| step.get(name).is_none() && !misspelt(step, &STEP, name);
+        if missing("weight") && missing("matches") {
             let message = format!("{path} moves no traffic");
-            check.wrong(step, message, "`weight`, `matches` or both");
+            let error = step.error(check.source, message).expected("`weight`, `matches` or both");
+            // As users of Argo Rollouts write it.
+            let alone = step.get("pause").is_some();
+            let hint = "write the `pause` into the step that it follows";
+            check.errors.push(if alone { error.hint(hint) } else { error });
         }
         let Some((node, weight)) = step.get("weight").and_then(|n| Some((n, n.count()?))) else {
             continue;

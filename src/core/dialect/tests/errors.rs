@@ -86,7 +86,7 @@ fn what_the_original_has_and_we_do_not_is_refused_by_name() {
             "{found}"
         );
     }
-    for kind in ["rollout", "kruise-rollout"] {
+    for kind in ["rollout", "rolling-release"] {
         let found = application("", &format!("    traits:\n    - type: {kind}\n"));
         assert!(
             found.starts_with(&format!("a.yaml:9:13: the trait `{kind}` is not supported yet")),
