@@ -85,6 +85,15 @@ impl Lab {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Applies up to the end or a gate, and says which: its exit code.
+    fn apply_waits(&self) -> i32 {
+        let mut command = self.command(env!("CARGO_BIN_EXE_tranche"));
+        let repository = self.dir.path().join("plan.git");
+        let output =
+            command.args(["apply", "--wait", "20m", "--repo"]).arg(repository).output().unwrap();
+        output.status.code().unwrap()
+    }
+
     fn status(&self) -> Value {
         serde_json::from_str(&self.tranche(&["status", "-o", "json"], 0)).unwrap()
     }
@@ -147,7 +156,17 @@ fn every_example_says_what_it_is_and_is_tested_here() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["canary-gateway", "kubevela-approllout", "own-type", "webservice"]);
+    assert_eq!(
+        names,
+        [
+            "canary-gateway",
+            "canary-kept-name",
+            "canary-pods",
+            "kubevela-approllout",
+            "own-type",
+            "webservice"
+        ]
+    );
     for name in names {
         for file in ["README.md", "tranche.yaml"] {
             assert!(example(&name).join(file).is_file(), "examples/{name} has no {file}");
@@ -181,6 +200,71 @@ fn the_canary_moves_its_traffic_to_the_next_revision() {
     assert!(steps.contains("to web-v1-traffic 40, web-v2-traffic 60"), "{steps}");
     rolls_out(&lab);
     assert_done(&lab, "web", "web-v2", 5);
+}
+
+/// Releases the next version, approves whatever asks for it, and holds the
+/// example's README to what the plan and the log say.
+fn releases(lab: &Lab, name: &str, rollout: &str, edits: &[(&str, &str, &str)]) {
+    for (file, from, to) in edits {
+        let changed = lab.dir.path().join(file);
+        let text = std::fs::read_to_string(example(name).join(file)).unwrap();
+        std::fs::write(&changed, text.replace(from, to)).unwrap();
+        lab.commit(&changed, file);
+    }
+    let plan = lab.tranche(&["plan"], 0);
+    let steps = plan.lines().skip_while(|line| !line.starts_with("  rollout"));
+    let steps = steps.take_while(|line| !line.is_empty()).map(|line| {
+        // A step's id is of the repository that it is in.
+        let (said, id) = line.rsplit_once("  ").unwrap_or((line, ""));
+        let hex = id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        if hex { said[2..].to_owned() } else { line[2..].to_owned() }
+    });
+    reads(name, &steps.collect::<Vec<_>>().join("\n"));
+    for _ in 0..2 {
+        if lab.apply_waits() == 0 {
+            break;
+        }
+        lab.tranche(&["approve", rollout], 0);
+    }
+    assert_eq!(lab.apply_waits(), 0);
+    let log = lab.tranche(&["log", "-o", "json"], 0);
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let commits = log["commits"].as_array().unwrap().iter().rev();
+    let told = commits.filter_map(|commit| {
+        let phase = commit["phase"].as_str().unwrap();
+        let told = ["publish", "result", "decision"].contains(&phase);
+        told.then(|| format!("{phase:<8}  {}", commit["subject"].as_str().unwrap()))
+    });
+    reads(name, &told.collect::<Vec<_>>().join("\n"));
+}
+
+/// The README of an example shows this.
+#[track_caller]
+fn reads(name: &str, text: &str) {
+    let readme = std::fs::read_to_string(example(name).join("README.md")).unwrap();
+    let block = format!("```text\n{text}\n```\n");
+    assert!(readme.contains(&block), "examples/{name}/README.md does not show:\n{block}");
+}
+
+#[test]
+fn the_canary_without_a_route_shares_traffic_by_its_pods() {
+    let lab = Lab::new();
+    lab.commit(&example("canary-pods"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 5);
+    let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
+    releases(&lab, "canary-pods", "web", &edits);
+    assert_done(&lab, "web", "web-v2", 5);
+}
+
+#[test]
+fn the_canary_beside_a_deployment_that_keeps_its_name_is_approved_twice() {
+    let lab = Lab::new();
+    lab.commit(&example("canary-kept-name"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "demo", "demo-v1", 5);
+    releases(&lab, "canary-kept-name", "demo", &[("application.yaml", "6.7.0", "6.7.1")]);
+    assert_done(&lab, "demo", "demo-v2", 5);
 }
 
 #[test]
