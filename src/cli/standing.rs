@@ -146,7 +146,7 @@ fn gate(
         return Some(Waiting { reason, since: None, until: None });
     }
     let closed = Closed::gate(&hold.pauses, record, decisions, after)?;
-    let reason = closed.reason(Some(&hold.place));
+    let reason = closed.reason(Some(hold));
     Some(Waiting { reason, since: closed.since, until: closed.until })
 }
 

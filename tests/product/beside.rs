@@ -90,7 +90,7 @@ fn a_new_image_is_tried_beside_the_old_one_until_it_is_approved() {
     let before = stage.world().get("Ingress", "demo").unwrap()["spec"].clone();
     let from = stage.history().len() - 1;
     upgrade(&stage, ROUTED);
-    stage.apply_wait().ends(3).says("tranche approve demo");
+    stage.apply_wait().ends(3).says("`tranche approve demo`, or a `duration` in the plan");
     assert_eq!(sizes(&stage), json!({"demo": 5, "demo-v2-canary": 1}));
     assert_eq!(images(&stage), json!({"6.7.0": 5, "6.7.1": 1}));
     assert_eq!(weight(&stage).unwrap(), "20");

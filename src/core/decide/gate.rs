@@ -7,7 +7,7 @@
 
 use super::view::RolloutView;
 use super::{BatchState, Idle, RollingState};
-use crate::core::model::{Pause, Place, Rollout};
+use crate::core::model::{Hold, Pause, Rollout};
 use crate::core::record::{Decisions, EntityRecord};
 use crate::core::strategy::Movement;
 use jiff::{SignedDuration, Timestamp};
@@ -68,23 +68,29 @@ impl<'a> Closed<'a> {
         Some(Self { pause, record, after, since, until })
     }
 
-    /// What it waits for, and what opens it.
+    /// What it waits for, and what opens it, by what the plan says of the rollout
+    /// where that is at hand.
     #[must_use]
-    pub fn reason(&self, place: Option<&Place>) -> String {
+    pub fn reason(&self, hold: Option<&Hold>) -> String {
         let (pause, name, next) = (self.pause, &self.record.entity.name, self.after + 2);
-        let place = place.map_or_else(String::new, |place| format!(" ({place})"));
-        match self.until {
-            Some(until) => format!(
+        let place = hold.map_or_else(String::new, |hold| format!(" ({})", hold.place));
+        if let Some(until) = self.until {
+            return format!(
                 "{pause} after batch {}{place}, until {until}; `tranche approve {name}` lets batch \
                  {next} run at once",
                 self.after + 1
-            ),
-            None => format!(
-                "batch {next} waits for approval{place}; `tranche approve {name}`, or \
-                 `approvedFor: {}` in the plan, lets it run",
-                target(self.record)
-            ),
+            );
         }
+        let edit = match hold {
+            Some(hold) if hold.approves => {
+                format!(", or `approvedFor: {}` in the plan,", target(self.record))
+            }
+            Some(_) => ", or a `duration` in the plan,".to_owned(),
+            None => String::new(),
+        };
+        format!(
+            "batch {next} waits for approval{place}; `tranche approve {name}`{edit} lets it run"
+        )
     }
 }
 
@@ -123,7 +129,7 @@ pub(super) fn held(
 ) -> Option<Idle> {
     let after = index.checked_sub(1)?;
     let closed = Closed::gate(&rollout.pauses, record, view.decisions, after)?;
-    let reason = closed.reason(Some(&rollout.place));
+    let reason = closed.reason(Some(&rollout.hold()));
     match closed.until {
         Some(until) if until <= view.now => None,
         Some(until) => Some(Idle::Held { reason, until }),

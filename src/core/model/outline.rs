@@ -2,7 +2,7 @@
 //! whether the plan still has it and what holds it back. Small enough to be
 //! kept; it must never hold a value of a document.
 
-use super::{Pause, Place, Plan, Rollout};
+use super::{Naming, Pause, Place, Plan, Rollout};
 use serde::{Deserialize, Serialize};
 
 /// The names in a plan.
@@ -37,6 +37,9 @@ pub struct Hold {
     pub partition: Option<u32>,
     /// What is waited for after each batch.
     pub pauses: Vec<Option<Pause>>,
+    /// Whether the plan itself has a word for an approval: a trait of somebody
+    /// else's has not.
+    pub approves: bool,
     /// Where the rollout stands in the plan.
     pub place: Place,
 }
@@ -49,6 +52,7 @@ impl Rollout {
             paused: self.plan.paused,
             partition: self.plan.batch_partition,
             pauses: self.pauses.clone(),
+            approves: self.naming == Naming::Revision,
             place: self.place.clone(),
         }
     }
