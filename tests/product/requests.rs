@@ -3,26 +3,10 @@
 
 use crate::plans::{APPLICATION, ROLLOUT, web};
 use crate::stage::Stage;
+use crate::traffic::route;
 use serde_json::{Value, json};
 
 const ROUTES: &str = "routes.yaml";
-
-const GATEWAY: &str = "\
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec:
-  gatewayClassName: sandbox
-  listeners: [{name: http, protocol: HTTP, port: 80}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: web}
-spec:
-  parentRefs: [{name: edge}]
-  rules:
-    - backendRefs: [{name: web, port: 9898}]
-";
 
 const INGRESS: &str = "\
 apiVersion: networking.k8s.io/v1
@@ -89,7 +73,7 @@ requestHeaderModifier: {set: [{name: x-tag, value: gray}]}}, {weight: 50}]";
 #[test]
 fn requests_that_match_go_to_the_canary_and_nothing_else_does() {
     let traffic = "httpRoute: {name: web}";
-    let stage = stage(GATEWAY, traffic, BY_HEADER);
+    let stage = stage(&route(&[]), traffic, BY_HEADER);
     let before = get(&stage, "HTTPRoute", "web");
     stage.run(&["plan"]).ends(0).says("and whatever has User-Agent=foo, with x-tag=gray");
     stage.apply_wait().ends(3);
@@ -110,7 +94,7 @@ fn requests_that_match_go_to_the_canary_and_nothing_else_does() {
 #[test]
 fn an_edit_of_the_header_by_hand_is_found() {
     let traffic = "httpRoute: {name: web}";
-    let stage = stage(GATEWAY, traffic, BY_HEADER);
+    let stage = stage(&route(&[]), traffic, BY_HEADER);
     stage.apply_wait().ends(3);
     let live = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/web";
     let mut edited = json!({
@@ -184,7 +168,7 @@ fn an_abort_brings_the_ingress_back_field_by_field() {
 fn a_gateway_and_an_ingress_move_together() {
     let traffic = "httpRoute: {name: web}, ingress: {name: web, classType: aliyun-alb}";
     let steps = "[{weight: 50}]";
-    let both = format!("{GATEWAY}---\n{INGRESS}");
+    let both = format!("{}---\n{INGRESS}", route(&[]));
     let stage = stage(&both, traffic, steps);
     stage.apply_wait().ends(3);
     let route = get(&stage, "HTTPRoute", "web");

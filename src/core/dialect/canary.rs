@@ -4,6 +4,7 @@
 use super::check::{Check, misspelt};
 use super::pause::PAUSE;
 use super::requests;
+use super::rollout_plan::number;
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
     Amount, Canary, CanaryStep, DEFAULT_DRAIN_SECONDS, InputError, Leeway, PodPatch, RolloutPlan,
@@ -316,10 +317,6 @@ pub(super) fn translate(
         return Err(canary.error(source, error.to_string()));
     }
     Ok(Some(translated))
-}
-
-fn number(node: Option<&Node>) -> Option<u32> {
-    node.and_then(Node::count).and_then(|n| u32::try_from(n).ok())
 }
 
 fn traffic(node: Option<&Node>) -> Traffic {

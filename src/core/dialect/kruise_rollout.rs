@@ -4,7 +4,7 @@
 
 use super::check::Check;
 use super::requests;
-use super::rollout_plan::{self, amount};
+use super::rollout_plan::{self, amount, number};
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
     Canary, CanaryStep, InputError, Leeway, Pause, PodPatch, RouteProvider, Traffic, TrafficRoute,
@@ -181,10 +181,6 @@ pub(super) fn translate(one: &Node, source: &Source, component: &str) -> Result<
         patch: PodPatch::default(),
     };
     Ok(Read { canary, pauses })
-}
-
-fn number(node: Option<&Node>) -> Option<u32> {
-    node.and_then(Node::count).and_then(|n| u32::try_from(n).ok())
 }
 
 fn route(routing: &Node, component: &str) -> Option<TrafficRoute> {

@@ -113,9 +113,7 @@ pub(super) fn unstated() -> RolloutPlan {
 
 /// Translates a plan that was checked.
 pub(super) fn translate(plan: &Node, source: &Source) -> Result<RolloutPlan, InputError> {
-    let count = |name: &str| {
-        plan.get(name).and_then(Node::count).and_then(|count| u32::try_from(count).ok())
-    };
+    let count = |name: &str| number(plan.get(name));
     let strategy = match plan.get("rolloutStrategy").and_then(Node::text) {
         Some("DecreaseFirst") => RolloutStrategy::DecreaseFirst,
         _ => RolloutStrategy::IncreaseFirst,
@@ -142,6 +140,11 @@ fn batch(node: &Node, source: &Source) -> Result<Batch, InputError> {
         replicas: read("replicas")?,
         max_unavailable: read("maxUnavailable")?.unwrap_or(Amount::Count(0)),
     })
+}
+
+/// A whole number that was checked.
+pub(super) fn number(node: Option<&Node>) -> Option<u32> {
+    node.and_then(Node::count).and_then(|number| u32::try_from(number).ok())
 }
 
 /// A number of pods or a percentage, as KubeVela's IntOrString takes them: a

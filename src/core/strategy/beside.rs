@@ -14,7 +14,8 @@
 
 use super::canary::{Shift, at_rest};
 use super::compile::Parts;
-use super::{CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
+use super::pair::replicas;
+use super::{CompileError, Condition, Driven, Effect, RolloutInput, Side, Verb};
 use crate::core::model::{Amount, Canary};
 use crate::core::object::{ObjectRef, at};
 use crate::core::traffic::{Split, Weight};
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 struct Trial<'a> {
     input: &'a RolloutInput<'a>,
+    canary: &'a Canary,
     trial: &'a ObjectRef,
     shift: Option<Shift<'a>>,
 }
@@ -31,28 +33,14 @@ pub(super) fn upgrade(
     canary: Option<&Canary>,
     goals: &[u32],
 ) -> Result<Parts, CompileError> {
-    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
-    let target = &input.bodies.target;
-    if source.workload != target.workload {
-        return Err(CompileError::Workloads {
-            left: source.workload.to_string(),
-            right: target.workload.to_string(),
-        });
-    }
-    let trial = canary.zip(target.trial.as_ref());
-    let (batches, abort) = match trial {
+    input.together()?;
+    let trial = Trial::of(input, canary)?;
+    let (batches, abort) = match &trial {
         None => (plain(input, goals), applied(input, Side::Source)),
-        Some((canary, trial)) => {
-            let shift = match canary.is_routed() {
-                true => Some(Shift::of(input, canary)?),
-                false => None,
-            };
-            let trial = Trial { input, trial, shift };
-            (trial.batches(canary, goals), trial.back())
-        }
+        Some(trial) => (trial.batches(goals), trial.back()),
     };
     let settle = applied(input, Side::Target);
-    Ok(Parts { batches, abort, settle, floor: floor(input, target) })
+    Ok(Parts { batches, abort, settle, floor: floor(input) })
 }
 
 /// The workload, the trial and the routes as they stood before the first step,
@@ -63,28 +51,21 @@ pub(super) fn standing(
     after: Option<(usize, u32)>,
 ) -> Result<Vec<Effect>, CompileError> {
     let mut effects = natively(input, Side::Source).to_vec();
-    let target = &input.bodies.target;
-    let Some((canary, trial)) = canary.zip(target.trial.as_ref()) else { return Ok(effects) };
-    let shift = match canary.is_routed() {
-        true => Some(Shift::of(input, canary)?),
-        false => None,
-    };
+    let Some(trial) = Trial::of(input, canary)? else { return Ok(effects) };
     let Some((i, goal)) = after else {
-        if let Some(shift) = &shift {
-            effects.extend(shift.rested());
-        }
+        effects.extend(trial.shift.iter().flat_map(Shift::rested));
         return Ok(effects);
     };
-    let trial = Trial { input, trial, shift };
     effects.extend(trial.prepared());
-    let split = canary.steps.get(i).zip(trial.shift.as_ref());
+    let split = trial.canary.steps.get(i).zip(trial.shift.as_ref());
     let split = split.map(|(step, shift)| shift.split(step));
     effects.extend(trial.grown(0, goal, split.as_ref()));
     Ok(effects)
 }
 
 /// Fewest pods that are ready while the workload is updated natively.
-fn floor(input: &RolloutInput<'_>, target: &RevisionBodies) -> Option<u32> {
+fn floor(input: &RolloutInput<'_>) -> Option<u32> {
+    let target = &input.bodies.target;
     let total = input.sizes.target;
     let body = target.bodies.get(&target.workload)?;
     let strategy = at(body, "/spec/strategy");
@@ -151,8 +132,20 @@ fn plain(input: &RolloutInput<'_>, goals: &[u32]) -> Vec<Vec<Effect>> {
     batches
 }
 
-impl Trial<'_> {
-    fn batches(&self, canary: &Canary, goals: &[u32]) -> Vec<Vec<Effect>> {
+impl<'a> Trial<'a> {
+    /// None where nothing is to be tried.
+    fn of(
+        input: &'a RolloutInput<'a>,
+        canary: Option<&'a Canary>,
+    ) -> Result<Option<Self>, CompileError> {
+        let trial = input.bodies.target.trial.as_ref();
+        let Some((canary, trial)) = canary.zip(trial) else { return Ok(None) };
+        let shift = canary.is_routed().then(|| Shift::of(input, canary)).transpose()?;
+        Ok(Some(Self { input, canary, trial, shift }))
+    }
+
+    fn batches(&self, goals: &[u32]) -> Vec<Vec<Effect>> {
+        let canary = self.canary;
         let mut batches = Vec::with_capacity(goals.len());
         let mut pods = 0;
         let last = canary.steps.len().saturating_sub(1);
@@ -176,8 +169,8 @@ impl Trial<'_> {
     /// The trial without pods, and the routes on the Services of single
     /// revisions before it has any: the user's Service would select them.
     fn prepared(&self) -> Vec<Effect> {
-        let none = Driven { replicas: Some(0), ..Driven::default() };
-        let mut effects = vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, none)];
+        let mut effects =
+            vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, replicas(0))];
         effects.extend(self.input.rest(Side::Target));
         if let Some(shift) = &self.shift {
             effects.extend(shift.divided());
@@ -203,8 +196,7 @@ impl Trial<'_> {
     }
 
     fn scaled(&self, to: u32) -> Effect {
-        let driven = Driven { replicas: Some(to), ..Driven::default() };
-        RolloutInput::write(Verb::Scale, self.trial, Side::Target, driven)
+        RolloutInput::write(Verb::Scale, self.trial, Side::Target, replicas(to))
     }
 
     /// The workload is updated, the traffic restored, and the trial removed.

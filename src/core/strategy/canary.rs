@@ -125,14 +125,11 @@ impl<'a> Shift<'a> {
         input: &'a RolloutInput<'a>,
         canary: &'a Canary,
     ) -> Result<Self, CompileError> {
-        let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
         let target = &input.bodies.target;
-        if source.workload == target.workload && target.trial.is_none() {
-            return Err(CompileError::Workloads {
-                left: source.workload.to_string(),
-                right: target.workload.to_string(),
-            });
-        }
+        let source = match target.trial {
+            Some(_) => input.together()?,
+            None => input.apart()?,
+        };
         let (Some(left), Some(reached)) = (&source.routed, &target.routed) else {
             return Err(CompileError::NoRoute);
         };

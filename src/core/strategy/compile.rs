@@ -2,8 +2,8 @@
 
 use super::workload::Shape;
 use super::{
-    BatchError, Bodies, Condition, Driven, Effect, Goals, Side, Step, StepContext, StepKind, Verb,
-    beside, canary, goals, in_place, pair, spread, workload,
+    BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
+    StepKind, Verb, beside, canary, goals, in_place, pair, spread, workload,
 };
 use crate::core::model::{Batches, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
@@ -111,6 +111,29 @@ impl RolloutInput<'_> {
             Batches::Listed(list) => list.get(batch).map_or(0, |b| b.max_unavailable.of(base)),
             Batches::Even(_) => 0,
         }
+    }
+
+    /// The revision that is left, whose workload is another one than the
+    /// target's.
+    pub(super) fn apart(&self) -> Result<&RevisionBodies, CompileError> {
+        self.source(false)
+    }
+
+    /// The revision that is left, whose workload is the target's too.
+    pub(super) fn together(&self) -> Result<&RevisionBodies, CompileError> {
+        self.source(true)
+    }
+
+    fn source(&self, same: bool) -> Result<&RevisionBodies, CompileError> {
+        let Bodies { source, target } = self.bodies;
+        let Some(source) = source else { return Err(CompileError::NoSource) };
+        if (source.workload == target.workload) == same {
+            return Ok(source);
+        }
+        Err(CompileError::Workloads {
+            left: source.workload.to_string(),
+            right: target.workload.to_string(),
+        })
     }
 
     pub(super) fn write(verb: Verb, object: &ObjectRef, side: Side, driven: Driven) -> Effect {

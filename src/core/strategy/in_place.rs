@@ -8,15 +8,8 @@ use super::{CompileError, Condition, Driven, Effect, Movement, RolloutInput, Sid
 /// An upgrade of one object: the new template goes in with every pod held on
 /// the old one, then the partition falls batch by batch.
 pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, CompileError> {
-    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
-    let target = &input.bodies.target;
-    let object = &target.workload;
-    if source.workload != *object {
-        return Err(CompileError::Workloads {
-            left: source.workload.to_string(),
-            right: object.to_string(),
-        });
-    }
+    input.together()?;
+    let object = &input.bodies.target.workload;
     let total = input.sizes.target;
     let driven = |partition| Driven {
         replicas: Some(total),

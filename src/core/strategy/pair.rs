@@ -16,14 +16,8 @@ pub(super) fn sides(goal: u32, original: u32, total: u32) -> (u32, u32) {
 }
 
 pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, CompileError> {
-    let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
+    let source = input.apart()?;
     let target = &input.bodies.target;
-    if source.workload == target.workload {
-        return Err(CompileError::Workloads {
-            left: source.workload.to_string(),
-            right: target.workload.to_string(),
-        });
-    }
     let (original, total) = (input.sizes.original, input.sizes.target);
     let mut batches = Vec::with_capacity(goals.len());
     let mut before = (0, original);

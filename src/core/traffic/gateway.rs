@@ -1,4 +1,4 @@
-//! Gateway API's HTTPRoute by weight. Owns which of a route's backends are
+//! Gateway API's HTTPRoute, by weight and by request. Owns which of a route's backends are
 //! shared, and how a share is written and recognised.
 //!
 //! Every `backendRef` to the component's Service becomes two, source first,

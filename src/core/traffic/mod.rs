@@ -1,6 +1,6 @@
 //! Traffic: what a route says while a rollout shares it between two
-//! revisions. Owns the providers' own objects (so far Gateway API's HTTPRoute
-//! by weight) and the Services of single revisions; it must never decide when
+//! revisions. Owns the providers' own objects (a table of them in
+//! `provider`) and the Services of single revisions; it must never decide when
 //! weight moves: that is a strategy's.
 //!
 //! At rest a route points at the user's own Service, which selects the

@@ -215,15 +215,7 @@ struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     fn of(input: &'a RolloutInput<'a>) -> Result<Self, CompileError> {
-        let Some(source) = &input.bodies.source else { return Err(CompileError::NoSource) };
-        let target = &input.bodies.target;
-        if source.workload == target.workload {
-            return Err(CompileError::Workloads {
-                left: source.workload.to_string(),
-                right: target.workload.to_string(),
-            });
-        }
-        Ok(Self { input, source })
+        Ok(Self { input, source: input.apart()? })
     }
 
     fn workload(&self, side: Side) -> &ObjectRef {
