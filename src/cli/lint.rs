@@ -15,7 +15,7 @@ fn counted(count: usize, what: &str) -> String {
 pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut notices = Vec::new();
     let mut counts = Vec::new();
-    for (target, loaded) in load_all(common, options.worktree).await? {
+    for (target, loaded) in load_all(common, options.worktree, true).await? {
         notices.extend(loaded.plan.notices.clone());
         let (applications, rollouts) = (loaded.applications.len(), loaded.plan.rollouts.len());
         let objects = loaded.plan.objects.len();

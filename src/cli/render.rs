@@ -18,7 +18,7 @@ use serde_json::Value;
 /// Prints every object, target by target.
 pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut all = Vec::new();
-    for (_, loaded) in load_all(common, options.worktree).await? {
+    for (_, loaded) in load_all(common, options.worktree, false).await? {
         all.extend(objects(&loaded).iter().map(shown));
     }
     match options.output {
@@ -36,9 +36,11 @@ pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure
 }
 
 /// The plan, loaded for each target: of the newest commit, or of the checkout.
+/// What only the history of a commit tells is for `lint`.
 pub(super) async fn load_all(
     common: &Common,
     worktree: bool,
+    for_lint: bool,
 ) -> Result<Vec<(String, Loaded)>, Failure> {
     let mut all = Vec::new();
     if worktree {
@@ -54,8 +56,10 @@ pub(super) async fn load_all(
     for target in targets(common, &repository.project)? {
         let objects = repository.remote.objects();
         let mut loaded = load_plan(objects, &repository.tip, &target)?;
-        let notices = unmoved(objects, &repository.tip, &loaded, &target)?;
-        loaded.plan.notices.extend(notices);
+        if for_lint {
+            let notices = unmoved(objects, &repository.tip, &loaded, &target)?;
+            loaded.plan.notices.extend(notices);
+        }
         all.push((target.name, loaded));
         learn(&all);
     }

@@ -4,7 +4,7 @@
 use super::observe::Record;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{Decision, OrphanView, decide_orphans};
-use crate::core::model::Rollout;
+use crate::core::model::{Naming, Rollout};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::record::{Ended, EntityRecord};
 use crate::core::strategy::{
@@ -33,8 +33,7 @@ impl<P: Ports> Engine<'_, P> {
         if key.kind != EntityKind::Rollout || record.removed || record.open.is_some() {
             return Ok(None);
         }
-        let rollouts = self.rollouts_of(reading, &record, key)?;
-        let naming = rollouts.first().map(|rollout| rollout.naming).unwrap_or_default();
+        let (naming, routes) = self.driven_by(reading, &record, key)?;
         let mut wanted = BTreeSet::new();
         let mut kinds = BTreeSet::new();
         for (reference, stays) in [(&record.target, false), (&record.stable, true)] {
@@ -59,7 +58,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
         }
-        labelled.extend(self.left_twins(reading, &record, key).await?);
+        labelled.extend(self.left_twins(routes, &record, key).await?);
         let inventory = snapshot.inventory(key)?;
         Ok(decide_orphans(&OrphanView {
             key,
@@ -77,11 +76,10 @@ impl<P: Ports> Engine<'_, P> {
     /// and that its routes do not lead to.
     async fn left_twins(
         &self,
-        reading: &Reading,
+        routes: BTreeSet<ObjectRef>,
         record: &EntityRecord,
         key: &EntityKey,
     ) -> Result<Vec<Arc<Value>>, RunError> {
-        let routes = self.routes_of(reading, record, key)?;
         // What a person gave up half-way is for people to mend.
         let abandoned = record.last.as_ref().is_some_and(|last| last.verdict == Ended::Abandoned);
         let mut twins = Vec::new();
@@ -140,31 +138,22 @@ impl<P: Ports> Engine<'_, P> {
         Ok(left)
     }
 
-    /// A rollout by the plan in force and by the one of its last step.
-    fn rollouts_of(
+    /// What the workload of a rollout is called, and the routes that it drives,
+    /// by the plan in force and by the one of its last step.
+    fn driven_by(
         &self,
         reading: &Reading,
         record: &EntityRecord,
         key: &EntityKey,
-    ) -> Result<Vec<Rollout>, RunError> {
+    ) -> Result<(Naming, BTreeSet<ObjectRef>), RunError> {
         let then = record.step_plan.clone().map(|commit| self.loaded(&CommitId(commit)));
         let then = then.transpose()?;
         let then = then.as_ref().and_then(|then| then.as_ref().as_ref().ok());
-        let plans = [Some(reading.loaded()?), then];
-        let rollouts = plans.into_iter().flatten().filter_map(|plan| self.rollout_in(plan, key));
-        Ok(rollouts.cloned().collect())
-    }
-
-    /// The routes that a rollout drives, by both plans.
-    fn routes_of(
-        &self,
-        reading: &Reading,
-        record: &EntityRecord,
-        key: &EntityKey,
-    ) -> Result<BTreeSet<ObjectRef>, RunError> {
-        let rollouts = self.rollouts_of(reading, record, key)?;
+        let plans = [Some(reading.loaded()?), then].into_iter().flatten();
+        let rollouts: Vec<&Rollout> = plans.filter_map(|plan| self.rollout_in(plan, key)).collect();
+        let naming = rollouts.first().map(|rollout| rollout.naming).unwrap_or_default();
         let canaries = rollouts.iter().filter_map(|rollout| rollout.canary.as_ref());
-        Ok(canaries.flat_map(|canary| canary.routes(&key.namespace)).collect())
+        Ok((naming, canaries.flat_map(|canary| canary.routes(&key.namespace)).collect()))
     }
 
     /// Every object of a kind in a namespace that is labelled as ours, listed
