@@ -2,7 +2,7 @@
 //! Application, beside its workload, whose name is kept. Owns the trait's
 //! parameters, and what of OpenKruise's words cannot be done.
 
-use super::check::Check;
+use super::check::{Check, misspelt};
 use super::requests;
 use super::rollout_plan::{self, amount, number};
 use super::shape::{Field, INT32, Kind, Shape};
@@ -119,7 +119,8 @@ pub(super) fn check(check: &mut Check<'_>, one: &Node, component: &str) {
     let mut before = 0;
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}: canary.steps[{i}]");
-        if ["weight", "replicas", "matches"].iter().all(|field| step.get(field).is_none()) {
+        let missing = |name: &&str| step.get(name).is_none() && !misspelt(step, &STEP, name);
+        if ["weight", "replicas", "matches"].iter().all(missing) {
             let message = format!("{path} says nothing");
             check.wrong(step, message, "`weight`, `replicas` or `matches`");
         }
