@@ -93,9 +93,19 @@ impl<P: Ports> Engine<'_, P> {
     /// Round after round until every entity rests.
     async fn rounds(&self, reading: &mut Reading, courses: &mut [Course]) -> Result<(), RunError> {
         while courses.iter().any(|course| course.rest.is_none()) {
+            let lanes = courses.iter().any(|c| is_lane(c) && c.rest.is_none());
+            let tip = reading.tip.clone();
             let stale = self.round(reading, courses).await?;
             if self.ports.process().stopping() {
                 break;
+            }
+            if reading.tip != tip {
+                // A lane goes by what its rollouts record, and they wait for it.
+                for course in &mut *courses {
+                    if is_lane(course) || lanes && course.key.kind == EntityKind::Rollout {
+                        course.reconsider();
+                    }
+                }
             }
             // Edits of the plan count from the next step.
             if stale && courses.iter().any(|course| course.rest.is_none()) {
@@ -164,4 +174,8 @@ impl<P: Ports> Engine<'_, P> {
         }
         Ok(())
     }
+}
+
+fn is_lane(course: &Course) -> bool {
+    course.key.kind == EntityKind::Lane
 }

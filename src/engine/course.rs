@@ -178,6 +178,15 @@ impl Course {
         }
     }
 
+    /// Looks again at what another entity has had a part in: what is done, and
+    /// what waits for something that is not just time.
+    pub(super) fn reconsider(&mut self) {
+        let again = |rest: &Rest| rest.class == Class::Done || rest.awaiting;
+        if self.held_until().is_none() && self.rest.as_ref().is_some_and(again) {
+            self.rest = None;
+        }
+    }
+
     /// Looks again at what comes by itself, at a hold once it is over. True if
     /// there is anything to look at.
     pub(super) fn wake(&mut self, now: Timestamp) -> bool {

@@ -7,7 +7,7 @@ use super::planned::Loaded;
 use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::DirectContent;
-use crate::core::model::{Rollout, TargetRevision};
+use crate::core::model::{Member, Rollout, TargetRevision};
 use crate::core::object::{KindRef, ObjectRef, defines, is_namespaced};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::workload::set;
@@ -29,7 +29,10 @@ impl<P: Ports> Engine<'_, P> {
         let loaded = reading.loaded()?;
         let mut waves: Vec<(_, Vec<EntityKey>)> = Vec::new();
         for key in self.entities(reading)? {
-            let wave = (!Self::is_ground(loaded, &key), key.kind);
+            // What a rollout records is what its lane goes by, and the other way
+            // round.
+            let kind = if key.kind == EntityKind::Lane { EntityKind::Rollout } else { key.kind };
+            let wave = (!Self::is_ground(loaded, &key), kind);
             match waves.last_mut() {
                 Some((last, keys)) if *last == wave => keys.push(key),
                 _ => waves.push((wave, vec![key])),
@@ -56,6 +59,7 @@ impl<P: Ports> Engine<'_, P> {
                 name: key.name.clone(),
             });
         }
+        keys.extend(loaded.plan.lanes.iter().map(|lane| self.lane_key(lane)));
         keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
         keys.extend(self.left_behind(loaded, &snapshot, &driven)?);
         for key in snapshot.entities()? {
@@ -159,7 +163,11 @@ impl<P: Ports> Engine<'_, P> {
         let loaded = reading.loaded()?;
         if key.kind == EntityKind::Objects {
             let driven = self.driven_routes(snapshot)?;
-            return self.content(loaded, key, &|object| !driven.contains(object)).await;
+            return self.content(loaded, key, &[], &|object| !driven.contains(object)).await;
+        }
+        if key.kind == EntityKind::Lane {
+            let members = self.members(loaded, snapshot, key)?;
+            return Ok(self.lane_content(loaded, key, &members, &|_| true));
         }
         // Else it is an entity only because it is applied directly; with a step
         // it may have been given to a rollout since.
@@ -170,19 +178,24 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(None);
             }
         }
-        self.content(loaded, key, &|_| true).await
+        self.content(loaded, key, &[], &|_| true).await
     }
 
     /// What a plan says of an entity that is applied directly, as far as its
-    /// objects are `wanted`; none if it does not have it.
+    /// objects are `wanted`; none if it does not have it. Of a lane it depends on
+    /// who is in it.
     pub(super) async fn content(
         &self,
         loaded: &Loaded,
         key: &EntityKey,
+        members: &[Member],
         wanted: &dyn Fn(&ObjectRef) -> bool,
     ) -> Result<Option<Rc<DirectContent>>, RunError> {
         if key.kind == EntityKind::Objects {
             return self.plain(loaded, key, wanted).await;
+        }
+        if key.kind == EntityKind::Lane {
+            return Ok(self.lane_content(loaded, key, members, wanted));
         }
         let application =
             ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };

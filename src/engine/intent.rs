@@ -93,7 +93,7 @@ impl<P: Ports> Engine<'_, P> {
                 continue;
             };
             let objects: BTreeSet<ObjectRef> =
-                act.step.effects.iter().map(|effect| effect.object().clone()).collect();
+                act.step.effects.iter().filter_map(|effect| effect.claimed().cloned()).collect();
             if taken.is_disjoint(&objects) {
                 taken.extend(objects);
             } else {
@@ -233,7 +233,7 @@ pub(super) fn named(act: &Act, live: &Live, record: &EntityRecord) -> Vec<NamedO
         all.insert(named.object.clone(), named.clone());
     }
     for effect in &act.step.effects {
-        let object = effect.object();
+        let Some(object) = effect.claimed() else { continue };
         let found = live.get(object);
         let text = |p: &str| found.and_then(|l| at(l, p)).and_then(Value::as_str);
         // What a delete is to hit it says itself, whatever a read has shown: by

@@ -32,6 +32,7 @@ mod forged;
 mod health;
 mod hold;
 mod intent;
+mod lanes;
 mod look;
 mod memo;
 mod observe;

@@ -106,7 +106,7 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Decision, RunError> {
         match key.kind {
             EntityKind::Rollout => self.decide_rollout(reading, snapshot, key, unchanged).await,
-            EntityKind::Application | EntityKind::Objects => {
+            EntityKind::Application | EntityKind::Lane | EntityKind::Objects => {
                 self.decide_direct(reading, snapshot, key, Looked::Asked(unchanged)).await
             }
         }
@@ -141,13 +141,12 @@ impl<P: Ports> Engine<'_, P> {
             let of = (reading.project.as_str(), self.target.name.as_str());
             return Ok(decide_gone(of, record.as_deref(), now, holder_dead));
         };
-        let open = record.as_deref().and_then(|r| r.open.as_ref());
         let mut step_content = None;
-        if let Some(open) = open {
+        if let Some((record, open)) = record.as_deref().and_then(|r| Some((r, r.open.as_ref()?))) {
             let then = self.loaded(&CommitId(open.step_plan.clone()))?;
             if let Ok(then) = then.as_ref() {
                 let named = |o: &ObjectRef| open.objects.iter().any(|named| named.object == *o);
-                step_content = self.content(then, key, &named).await?;
+                step_content = self.content(then, key, &record.members, &named).await?;
             }
         }
         let mut read = Live::default();

@@ -153,7 +153,7 @@ impl<P: Ports> Engine<'_, P> {
         let rollouts: Vec<&Rollout> = plans.filter_map(|plan| self.rollout_in(plan, key)).collect();
         let naming = rollouts.first().map(|rollout| rollout.naming).unwrap_or_default();
         let canaries = rollouts.iter().filter_map(|rollout| rollout.canary.as_ref());
-        Ok((naming, canaries.flat_map(|canary| canary.routes(&key.namespace)).collect()))
+        Ok((naming, canaries.flat_map(|canary| canary.reached_by(&key.namespace)).collect()))
     }
 
     /// Every object of a kind in a namespace that is labelled as ours, listed

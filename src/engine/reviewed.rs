@@ -151,6 +151,7 @@ impl<P: Ports> Engine<'_, P> {
         let mut origins = Origins::default();
         match key.kind {
             EntityKind::Objects => self.of_documents(&step_plan, key, &mut origins)?,
+            EntityKind::Lane => self.of_lane(&step_plan, key, &mut origins)?,
             EntityKind::Application => {
                 self.of_application(&step_plan, &application(&key.name), &mut origins)?;
             }
@@ -235,6 +236,24 @@ impl<P: Ports> Engine<'_, P> {
         let overlays = loaded.plan.project.overlays.iter();
         let meant = overlays.filter(|o| o.target == self.target.name && o.object.is(&placed));
         meant.map(|overlay| self.source(commit, overlay.source())).collect()
+    }
+
+    /// The documents of a lane and of its routes.
+    fn of_lane(
+        &self,
+        commit: &CommitId,
+        key: &EntityKey,
+        origins: &mut Origins,
+    ) -> Result<(), RunError> {
+        let loaded = self.loaded(commit)?;
+        let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
+        let lane = loaded.plan.lanes.iter().find(|lane| self.lane_key(lane) == *key);
+        let Some(lane) = lane else { return Ok(()) };
+        let files = lane.traffic.routes.iter().filter_map(|route| route.document_file.as_ref());
+        for file in files.chain([&lane.place.file]) {
+            origins.common.insert(self.source(commit, file)?);
+        }
+        Ok(())
     }
 
     /// The document of the route that a rollout drives.

@@ -142,9 +142,11 @@ impl<'a, O: Objects> Snapshot<'a, O> {
     /// Fails on a broken record.
     pub fn entities(&self) -> Result<Vec<EntityKey>, RunError> {
         let mut all = Vec::new();
-        for (directory, kind) in
-            [("applications", EntityKind::Application), ("rollouts", EntityKind::Rollout)]
-        {
+        for (directory, kind) in [
+            ("applications", EntityKind::Application),
+            ("lanes", EntityKind::Lane),
+            ("rollouts", EntityKind::Rollout),
+        ] {
             for namespace in self.names(directory)?.iter() {
                 for file in self.names(&format!("{directory}/{namespace}"))?.iter() {
                     let Some(name) = file.strip_suffix(".yaml") else { continue };

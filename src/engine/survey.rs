@@ -53,7 +53,7 @@ impl Held {
         act.step
             .effects
             .iter()
-            .filter_map(|effect| self.0.get(effect.object()))
+            .filter_map(|effect| self.0.get(effect.claimed()?))
             .map(Rc::as_ref)
             .find(|(holder, _)| *holder != link.key)
     }

@@ -147,7 +147,7 @@ impl<P: Ports> Engine<'_, P> {
         let record = self.snapshot(reading).entity(key).ok()??;
         let then = self.loaded(&CommitId(record.step_plan.clone()?)).ok()?;
         let then = then.as_ref().as_ref().ok()?;
-        let content = self.content(then, key, &|o| o == object).await.ok()??;
+        let content = self.content(then, key, &record.members, &|o| o == object).await.ok()??;
         content.objects.iter().find(|(o, _)| o == object).map(|(_, body)| Arc::clone(body))
     }
 }

@@ -20,6 +20,8 @@ mod gates;
 mod health;
 mod hold;
 mod idle;
+mod kruise;
+mod lanes;
 mod locks;
 mod midway;
 mod overlays;

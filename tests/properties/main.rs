@@ -12,6 +12,7 @@ mod beside;
 mod decide;
 mod gates;
 mod machine;
+mod member;
 mod model;
 mod plan;
 mod replay;

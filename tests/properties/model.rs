@@ -63,6 +63,7 @@ impl Cluster {
                         Condition::ScaledTo { at_most } => assert!(pods.wanted <= *at_most),
                         Condition::Serving { .. }
                         | Condition::RouteAccepted { .. }
+                        | Condition::Withdrawn { .. }
                         | Condition::Drained { .. } => panic!("{object} is no route"),
                     }
                 }

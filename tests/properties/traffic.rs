@@ -102,6 +102,7 @@ impl Plan {
             stable_stays: self.stays,
             steps: self.steps.iter().map(step).collect(),
             patch: PodPatch::default(),
+            lane: None,
         };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }

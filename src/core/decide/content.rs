@@ -3,6 +3,7 @@
 
 use crate::core::digest::Digest;
 use crate::core::health::{Rules, rule_of};
+use crate::core::model::Member;
 use crate::core::object::ObjectRef;
 use crate::core::render::digest_form;
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub struct DirectContent {
     pub rules: Rules,
     /// The application's name; none for plain objects.
     application: Option<String>,
+    /// The lane's name, and who is in it.
+    lane: Option<(String, Vec<Member>)>,
     /// The digest over the objects, once it was asked for: where nothing is to
     /// be done nobody does.
     digest: OnceCell<Digest>,
@@ -39,13 +42,26 @@ impl DirectContent {
         rules: &Rules,
     ) -> Self {
         let (application, rules) = (Some(application.to_owned()), rules.clone());
-        Self { objects, rules, application, digest: OnceCell::from(digest) }
+        Self { objects, rules, application, lane: None, digest: OnceCell::from(digest) }
     }
 
     /// Plain objects.
     #[must_use]
     pub fn plain(objects: Vec<Object>, rules: &Rules) -> Self {
-        Self { objects, rules: rules.clone(), application: None, digest: OnceCell::new() }
+        let (application, lane, digest) = (None, None, OnceCell::new());
+        Self { objects, rules: rules.clone(), application, lane, digest }
+    }
+
+    /// The objects of a lane while `members` are in it.
+    #[must_use]
+    pub fn of_lane(name: &str, objects: Vec<Object>, rules: &Rules, members: Vec<Member>) -> Self {
+        Self { lane: Some((name.to_owned(), members)), ..Self::plain(objects, rules) }
+    }
+
+    /// Who is in the lane that it is the content of.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        self.lane.as_ref().map_or(&[], |(_, members)| members)
     }
 
     /// Some of the objects. Those of an application keep the digest of its whole
@@ -55,7 +71,7 @@ impl DirectContent {
     pub fn part(&self, objects: Vec<Object>) -> Self {
         match &self.application {
             Some(name) => Self::rendered(name, objects, self.digest().clone(), &self.rules),
-            None => Self::plain(objects, &self.rules),
+            None => Self { lane: self.lane.clone(), ..Self::plain(objects, &self.rules) },
         }
     }
 
@@ -74,6 +90,11 @@ impl DirectContent {
     /// What people read in the place of a revision's name.
     #[must_use]
     pub fn name(&self) -> String {
+        if let Some((name, members)) = &self.lane {
+            let names: Vec<&str> = members.iter().map(|member| member.rollout.as_str()).collect();
+            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+            return format!("{name} with {who} ({})", self.digest().short());
+        }
         let title = self.application.as_deref().unwrap_or("objects");
         format!("{title} ({})", self.digest().short())
     }

@@ -269,6 +269,7 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         step_plan: Some(view.plan_commit.to_owned()),
         owns: view.record.and_then(|r| r.owns.clone()),
         last: view.record.and_then(|r| r.last.clone()),
+        members: view.content.members().to_vec(),
         removed: false,
     };
     record.set_state(State {

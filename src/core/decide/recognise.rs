@@ -240,6 +240,7 @@ fn blank(traces: &Traces<'_>) -> EntityRecord {
         step_plan,
         owns: None,
         last: None,
+        members: Vec::new(),
         removed: false,
     }
 }
@@ -362,7 +363,7 @@ fn opened(record: &mut EntityRecord, found: &Found) -> String {
 fn open(traces: &Traces<'_>, found: &Found) -> OpenStep {
     let mut objects: BTreeMap<ObjectRef, NamedObject> = BTreeMap::new();
     for effect in &found.step.effects {
-        let object = effect.object();
+        let Some(object) = effect.claimed() else { continue };
         let live = traces.live.get(object);
         let text = live.and_then(|l| at(l, "/metadata/uid")).and_then(Value::as_str);
         let generation = live.and_then(|l| at(l, "/metadata/generation"));

@@ -8,7 +8,7 @@ use super::start::start;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Act, BatchState, Decision, Entry, Event, Idle, Refusal, RollingState};
-use crate::core::model::{Canary, CanaryStep, Hold, OnDelete, Place, Rollout};
+use crate::core::model::{Canary, CanaryStep, Hold, Naming, OnDelete, Place, Rollout};
 use crate::core::object::ObjectRef;
 use crate::core::record::{Ending, EntityRecord, StepsRef, inventory_path};
 use crate::core::strategy::{
@@ -49,7 +49,10 @@ pub(super) fn after_steps(
     view: &RolloutView<'_>,
     record: &EntityRecord,
 ) -> Result<Decision, Refusal> {
-    let Some(rollout) = view.rollout else { return vanished(view, record) };
+    let Some(rollout) = view.rollout else { return vanished(view, record, record.on_delete) };
+    if rollout.disabled && !record.status.rolling_state.terminal() && is_tried(record) {
+        return vanished(view, record, rollout.on_delete);
+    }
     if record.status.rolling_state.going_back() {
         return go_back(view, record, record.ending.unwrap_or(Ending::Aborted));
     }
@@ -97,13 +100,39 @@ pub(super) fn wants_ending(
         None
     } else if record.stable.as_ref().is_some_and(|stable| view.is(stable, wanted)) {
         Some(Ending::Reverted)
+    } else if only_around_pods(view, record, wanted) {
+        None
     } else {
         Some(Ending::Modified)
     })
 }
 
+/// Whether a rollout is under way by steps, and not about to end.
+fn is_tried(record: &EntityRecord) -> bool {
+    record.steps.as_ref().is_some_and(|steps| steps.of > 1)
+}
+
+/// Whether what is wanted now has the very pods that are being tried: another
+/// size, or another Service. What is under way goes on, and that follows it.
+fn only_around_pods(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    wanted: &RevisionBodies,
+) -> bool {
+    let Some(target) = record.target.as_ref().and_then(|target| view.recorded(target).ok()) else {
+        return false;
+    };
+    let kept = [&**target, wanted].iter().all(|revision| revision.naming == Naming::Kept);
+    let tries = record.movement == Some(Movement::Upgrade) && is_tried(record);
+    kept && tries && target.workload == wanted.workload && target.template == wanted.template
+}
+
 /// A rollout that the plan has no more.
-fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, Refusal> {
+fn vanished(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    on_delete: OnDelete,
+) -> Result<Decision, Refusal> {
     let state = record.status.rolling_state;
     if buried(view, record) {
         return Ok(bury(view, record));
@@ -115,7 +144,9 @@ fn vanished(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Decision, R
     if view.decisions.aborts(record.attempt) {
         return go_back(view, record, Ending::Aborted);
     }
-    match (record.on_delete, view.step_rollout) {
+    match (on_delete, view.step_rollout) {
+        // Disabled, it is given up: what it was on its way to is not begun again.
+        (OnDelete::Abort, _) if view.rollout.is_some() => go_back(view, record, Ending::Aborted),
         (OnDelete::Abort, _) => go_back(view, record, Ending::Deleted),
         (OnDelete::Promote, Some(rollout)) => {
             let mut open_end = rollout.clone();
@@ -160,11 +191,9 @@ fn undecided(view: &RolloutView<'_>, why: &str) -> Refusal {
 
 /// The refusal of a rollout that vanished while it was under way.
 pub(super) fn frozen(view: &RolloutView<'_>) -> Refusal {
+    let how = if view.rollout.is_some() { "is disabled now" } else { "no longer in the plan" };
     Refusal::safety(
-        format!(
-            "{} is under way but no longer in the plan: it is frozen where it stands",
-            view.key
-        ),
+        format!("{} is under way but {how}: it is frozen where it stands", view.key),
         "put it back, with the annotation `tranche.dev/on-delete: abort` or `promote` to choose \
          what its removal means (`freeze` is the default), or set `tranche.dev/rollout: none` on \
          the application to let go of it; or `tranche abort` it",
@@ -328,7 +357,9 @@ fn keeps_traffic(
                 steps.map(bare).collect()
             };
             let routes = |canary: &Canary| -> Vec<ObjectRef> { canary.routes("").collect() };
+            let lane = |canary: &Canary| canary.lane.as_ref().map(|joined| joined.lane.clone());
             routes(began) == routes(now)
+                && lane(began) == lane(now)
                 && began.leeway == now.leeway
                 && began.stable_stays == now.stable_stays
                 && done(began) == done(now)

@@ -279,6 +279,7 @@ fn fresh(
         step_plan: None,
         owns: None,
         last: previous.and_then(|p| p.last.clone()),
+        members: Vec::new(),
         removed: false,
     }
 }

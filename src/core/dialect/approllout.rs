@@ -106,6 +106,7 @@ pub(super) fn read(
         plan,
         naming: Naming::Revision,
         canary,
+        disabled: false,
         pauses: pause::translate(spec),
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,

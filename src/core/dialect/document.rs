@@ -1,9 +1,11 @@
 //! One document to the reader of its kind.
 
 use super::check::one_of;
+use super::claimed::Claim;
+use super::kruise_fields::{ALPHA, BETA};
 use super::nearest::nearest;
-use super::{application, approllout, plain};
-use crate::core::model::{Application, InputError, Notice, Place, PlainObject, Rollout};
+use super::{application, approllout, kruise, kruise_route, plain};
+use crate::core::model::{Application, InputError, Lane, Notice, Place, PlainObject, Rollout};
 use crate::core::yaml::{Kind, Node, Source};
 
 const OAM: &str = "core.oam.dev/v1beta1";
@@ -17,6 +19,8 @@ const GROUPS: [&str; 4] = ["core.oam.dev", "tranche.dev", "standard.oam.dev", "r
 pub(super) struct Collected {
     pub applications: Vec<Application>,
     pub rollouts: Vec<Rollout>,
+    pub claims: Vec<Claim>,
+    pub lanes: Vec<Lane>,
     pub objects: Vec<PlainObject>,
     pub notices: Vec<Notice>,
     pub errors: Vec<InputError>,
@@ -41,6 +45,17 @@ impl Collected {
             (OAM | OWN, "Application") => self.application(root, source, &place),
             (OAM | OWN, "AppRollout") => {
                 self.rollouts.push(approllout::read(root, source, &place)?);
+                Ok(())
+            }
+            (ALPHA | BETA, "Rollout") => {
+                let kruise::Read { rollout, workload, notices } =
+                    kruise::read(root, source, &place)?;
+                self.claims.push(Claim { rollout, workload });
+                self.notices.extend(notices);
+                Ok(())
+            }
+            (ALPHA, "TrafficRouting") => {
+                self.lanes.push(kruise_route::read(root, source, &place)?);
                 Ok(())
             }
             _ if GROUPS.contains(&group(api_version)) => {
@@ -102,11 +117,12 @@ fn list_items<'n>(root: &'n Node, kind: &str) -> Option<&'n [Node]> {
 
 fn unsupported(root: &Node, source: &Source, api_version: &str, kind: &str) -> InputError {
     let at = |name: &str| root.get(name).unwrap_or(root);
-    let kinds = ["Application", "AppRollout"];
+    let kinds = match group(api_version) {
+        "rollouts.kruise.io" => ["Rollout", "TrafficRouting"],
+        _ => ["Application", "AppRollout"],
+    };
     let known = match (group(api_version), kind) {
-        ("standard.oam.dev", "Rollout")
-        | ("rollouts.kruise.io", "Rollout" | "TrafficRouting")
-        | ("tranche.dev", "Route") => None,
+        ("standard.oam.dev", "Rollout") | ("tranche.dev", "Route") => None,
         ("tranche.dev", "Project") if api_version == OWN => {
             return at("kind")
                 .error(source, "a Project stands outside `tranche.yaml`")

@@ -19,6 +19,9 @@ pub(super) fn find(collected: &Collected, targets: &[Target]) -> Vec<InputError>
             let namespace = application.namespace.as_deref();
             seen.note("application", "", namespace, &application.name, &application.place);
         }
+        for lane in &collected.lanes {
+            seen.note("TrafficRouting", "", lane.namespace.as_deref(), &lane.name, &lane.place);
+        }
         for object in &collected.objects {
             if let Some(name) = ObjectRef::of(&object.body) {
                 let namespace = name.namespace.as_deref();

@@ -180,6 +180,7 @@ pub(super) fn translate(one: &Node, source: &Source, component: &str) -> Result<
         stable_stays: true,
         steps,
         patch: PodPatch::default(),
+        lane: None,
     };
     Ok(Read { canary, pauses })
 }

@@ -2,7 +2,7 @@
 
 use super::document::Collected;
 use super::select::{PROJECT_FILE, Role, role};
-use super::{duplicates, overlay, project};
+use super::{claimed, duplicates, overlay, project};
 use crate::core::model::{
     InputError, InputErrors, Limits, Notice, Operation, Place, Plan, PlanFile, Project,
     TemplateSource,
@@ -90,6 +90,7 @@ pub fn load_parsing(mut files: Vec<PlanFile>, parse: Parse<'_>) -> Result<Plan, 
         }
     }
     let mut project = project;
+    claimed::gather(&mut collected);
     collected.errors.extend(fill(&mut project, &patches));
     collected.errors.extend(duplicates::find(&collected, &project.targets));
     if let Some(errors) = InputErrors::collect(std::mem::take(&mut collected.errors)) {
@@ -151,7 +152,8 @@ fn template(file: PlanFile, limits: &Limits) -> Result<TemplateSource, InputErro
 }
 
 fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) -> Plan {
-    let Collected { mut applications, mut rollouts, mut objects, mut notices, .. } = collected;
+    let Collected { mut applications, mut rollouts, mut lanes, mut objects, mut notices, .. } =
+        collected;
     applications.sort_by(|a, b| a.place.cmp(&b.place));
     if applications.is_empty() && rollouts.is_empty() && objects.is_empty() {
         let message = "the plan is empty: no file that `include` names holds a document, so \
@@ -160,7 +162,8 @@ fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) 
         notices.push(Notice { place, message: message.to_owned() });
     }
     rollouts.sort_by(|a, b| a.place.cmp(&b.place));
+    lanes.sort_by(|a, b| a.place.cmp(&b.place));
     objects.sort_by(|a, b| a.place.cmp(&b.place));
     notices.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
-    Plan { project, applications, rollouts, objects, templates, notices }
+    Plan { project, applications, rollouts, lanes, objects, templates, notices }
 }

@@ -10,6 +10,12 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("application.json", root("Application", &super::application::APPLICATION)),
         ("approllout.json", root("AppRollout", &super::approllout::APPROLLOUT)),
+        ("kruise-rollout-v1alpha1.json", root("Rollout", &super::kruise_fields::ROLLOUT_ALPHA)),
+        ("kruise-rollout-v1beta1.json", root("Rollout", &super::kruise_fields::ROLLOUT_BETA)),
+        (
+            "kruise-trafficrouting.json",
+            root("TrafficRouting", &super::kruise_route::TRAFFIC_ROUTING),
+        ),
         ("project.json", root("Project", &super::project::PROJECT)),
     ]
 }
@@ -92,6 +98,18 @@ mod tests {
         let committed = [
             ("application.json", include_str!("../../../schemas/application.json")),
             ("approllout.json", include_str!("../../../schemas/approllout.json")),
+            (
+                "kruise-rollout-v1alpha1.json",
+                include_str!("../../../schemas/kruise-rollout-v1alpha1.json"),
+            ),
+            (
+                "kruise-rollout-v1beta1.json",
+                include_str!("../../../schemas/kruise-rollout-v1beta1.json"),
+            ),
+            (
+                "kruise-trafficrouting.json",
+                include_str!("../../../schemas/kruise-trafficrouting.json"),
+            ),
             ("project.json", include_str!("../../../schemas/project.json")),
         ];
         for ((name, schema), (file, text)) in schemas().into_iter().zip(committed) {

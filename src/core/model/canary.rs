@@ -1,6 +1,6 @@
 //! Canaries: a rollout whose steps move traffic.
 
-use super::{Amount, Place};
+use super::{Amount, Joined, Place};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::{self, Class, HeaderChange, Match, Weight};
 use serde_json::Value;
@@ -27,6 +27,9 @@ pub struct Canary {
     /// What the pods have besides in which a new revision is tried, while the
     /// workload keeps its name.
     pub patch: PodPatch,
+    /// The lane that it joins; then the last step but one updates the workload,
+    /// and the last one is left for the trial's end.
+    pub lane: Option<Joined>,
 }
 
 /// Labels and annotations that only the pods of a trial have.
@@ -211,6 +214,16 @@ impl Canary {
         self.traffic.routes.iter().map(move |route| route.object(namespace))
     }
 
+    /// The routes that may send to what it tries: those that are driven, and
+    /// those of its lane.
+    pub fn reached_by<'c>(&'c self, namespace: &'c str) -> impl Iterator<Item = ObjectRef> + 'c {
+        let hops = self.lane.iter().flat_map(|lane| &lane.hops);
+        let of_lane = hops
+            .flat_map(|hop| &hop.routes)
+            .map(|route| ObjectRef { namespace: Some(namespace.to_owned()), ..route.clone() });
+        self.routes(namespace).chain(of_lane)
+    }
+
     /// Pods of the new revision after each step, of `total` in all, where they
     /// are as many as the weight needs.
     ///
@@ -257,6 +270,7 @@ mod tests {
             stable_stays: false,
             steps: steps.iter().map(step).collect(),
             patch: PodPatch::default(),
+            lane: None,
         }
     }
 

@@ -6,6 +6,7 @@ mod amount;
 mod application;
 mod canary;
 mod input_error;
+mod lane;
 mod outline;
 mod overlay;
 mod owners;
@@ -21,6 +22,7 @@ pub use canary::{
     Traffic, TrafficRoute,
 };
 pub use input_error::{Excerpt, InputError, InputErrors};
+pub use lane::{Hop, Joined, Lane, Member};
 pub use outline::{Hold, Outline};
 pub use overlay::{Operation, Overlay, Selected};
 pub use owners::{Owner, Owners};

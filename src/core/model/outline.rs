@@ -13,6 +13,9 @@ pub struct Outline {
     rollouts: Vec<Outlined<Hold>>,
     /// By name; with each, whether it is released.
     applications: Vec<Outlined<bool>>,
+    /// By name.
+    #[serde(default)]
+    lanes: Vec<Outlined<()>>,
     /// Whether there are plain objects.
     pub objects: bool,
 }
@@ -80,9 +83,19 @@ impl Plan {
                 said: application.released,
             })
             .collect();
+        let mut lanes: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|lane| Outlined {
+                name: lane.name.clone(),
+                namespace: lane.namespace.clone(),
+                said: (),
+            })
+            .collect();
+        lanes.sort_by(|a, b| a.name.cmp(&b.name));
         rollouts.sort_by(|a, b| a.name.cmp(&b.name));
         applications.sort_by(|a, b| a.name.cmp(&b.name));
-        Outline { rollouts, applications, objects: !self.objects.is_empty() }
+        Outline { rollouts, applications, lanes, objects: !self.objects.is_empty() }
     }
 }
 
@@ -92,6 +105,12 @@ impl Outline {
     #[must_use]
     pub fn rollout(&self, namespace: &str, name: &str, default: &str) -> Option<&Hold> {
         find(&self.rollouts, namespace, name, default).map(|found| &found.said)
+    }
+
+    /// Whether the plan has a lane.
+    #[must_use]
+    pub fn lane(&self, namespace: &str, name: &str, default: &str) -> bool {
+        find(&self.lanes, namespace, name, default).is_some()
     }
 
     /// Whether the plan has an application.

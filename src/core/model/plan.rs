@@ -1,6 +1,6 @@
 //! A whole plan, and where its parts stand in it.
 
-use super::{Application, Project, Rollout};
+use super::{Application, Lane, Project, Rollout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -39,6 +39,8 @@ pub struct Plan {
     pub applications: Vec<Application>,
     /// The rollouts, by file and line.
     pub rollouts: Vec<Rollout>,
+    /// The lanes that rollouts join, by file and line.
+    pub lanes: Vec<Lane>,
     /// Documents that are no plan kind, by file and line.
     pub objects: Vec<PlainObject>,
     /// The user's own component types and traits, by path.

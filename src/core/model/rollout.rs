@@ -29,6 +29,9 @@ pub struct Rollout {
     /// The traffic that moves with them; its steps then take the place of the
     /// batches wherever one revision follows another.
     pub canary: Option<Canary>,
+    /// Changes are applied without any steps. Said while it is under way, it
+    /// is as if the rollout had vanished from the plan.
+    pub disabled: bool,
     /// By batch, what is waited for once it is done and before the next one
     /// begins; it counts only where one revision follows another. A list that
     /// ends early waits for nothing more.

@@ -5,7 +5,7 @@
 use super::{Boundary, Verdict};
 use crate::core::decide::{BatchState, RollingState, State, StepVerdict};
 use crate::core::digest::Digest;
-use crate::core::model::OnDelete;
+use crate::core::model::{Member, OnDelete};
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{EntityKey, Movement, Sides, StepId, StepKind};
 use jiff::Timestamp;
@@ -91,6 +91,9 @@ pub struct EntityRecord {
     /// The last result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastResult>,
+    /// Of a lane: who was in it when its newest step was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
     /// A tombstone: the plan has it no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,

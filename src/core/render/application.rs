@@ -7,6 +7,7 @@ use super::expand::{expand, file_line};
 use super::library::Library;
 use super::object;
 use super::patch::merge;
+use super::raw::raw;
 use super::validate::complete;
 use crate::core::model::{Application, Component, Limits, Place, Trait};
 use crate::core::object::ObjectRef;
@@ -90,22 +91,10 @@ impl Scene<'_> {
     ) -> Result<RenderedComponent, RenderError> {
         let name = format!("component {}", component.name);
         let owner = Owner { name, place: &component.place };
-        let definition =
-            self.library.require(TypeKind::Component, &component.kind, &owner.name, owner.place)?;
-        let context = self.context(component);
-        let parameter = self.parameters(definition, &component.properties, &owner)?;
-        let values = json!({"parameter": parameter, "context": context});
-        let mut extras = self.part(definition, "template", &values, &owner)?;
-        extras.iter_mut().for_each(object::drop_nulls);
-        if extras.is_empty() {
-            return Err(owner.refuse("renders nothing".to_owned()));
-        }
-        let mut workload = extras.remove(0);
-        let kind = workload.get("kind").and_then(Value::as_str).unwrap_or_default();
-        if Some(kind) != definition.workload.as_deref() {
-            let due = definition.workload.as_deref().unwrap_or_default();
-            return Err(owner.refuse(format!("renders `{kind}` first, not its workload {due}")));
-        }
+        let (mut workload, mut extras) = match raw(component, self.library) {
+            Some(object) => (object.map_err(|why| owner.refuse(why))?, Vec::new()),
+            None => self.expanded(component, &owner)?,
+        };
         self.finish(&mut workload, component, &owner, seen)?;
         for extra in &mut extras {
             self.finish(extra, component, &owner, seen)?;
@@ -119,6 +108,31 @@ impl Scene<'_> {
             workload: Arc::new(workload),
             extras: extras.into_iter().map(Arc::new).collect(),
         })
+    }
+
+    /// What the template of a component's type makes: the workload, and more.
+    fn expanded(
+        &self,
+        component: &Component,
+        owner: &Owner<'_>,
+    ) -> Result<(Value, Vec<Value>), RenderError> {
+        let definition =
+            self.library.require(TypeKind::Component, &component.kind, &owner.name, owner.place)?;
+        let context = self.context(component);
+        let parameter = self.parameters(definition, &component.properties, owner)?;
+        let values = json!({"parameter": parameter, "context": context});
+        let mut extras = self.part(definition, "template", &values, owner)?;
+        extras.iter_mut().for_each(object::drop_nulls);
+        if extras.is_empty() {
+            return Err(owner.refuse("renders nothing".to_owned()));
+        }
+        let workload = extras.remove(0);
+        let kind = workload.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if Some(kind) != definition.workload.as_deref() {
+            let due = definition.workload.as_deref().unwrap_or_default();
+            return Err(owner.refuse(format!("renders `{kind}` first, not its workload {due}")));
+        }
+        Ok((workload, extras))
     }
 
     fn add_trait(

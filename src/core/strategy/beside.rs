@@ -14,6 +14,7 @@
 
 use super::canary::{Shift, at_rest};
 use super::compile::Parts;
+use super::member::Membership;
 use super::pair::replicas;
 use super::{CompileError, Condition, Driven, Effect, RolloutInput, Side, Verb};
 use crate::core::model::{Amount, Canary};
@@ -26,6 +27,7 @@ struct Trial<'a> {
     canary: &'a Canary,
     trial: &'a ObjectRef,
     shift: Option<Shift<'a>>,
+    member: Option<Membership<'a>>,
 }
 
 pub(super) fn upgrade(
@@ -56,6 +58,10 @@ pub(super) fn standing(
         effects.extend(trial.shift.iter().flat_map(Shift::rested));
         return Ok(effects);
     };
+    if i >= trial.promoting() {
+        // The workload is updated, and only what was tried is left to go.
+        return Ok(applied(input, Side::Target));
+    }
     effects.extend(trial.prepared());
     let split = trial.canary.steps.get(i).zip(trial.shift.as_ref());
     let split = split.map(|(step, shift)| shift.split(step));
@@ -141,18 +147,34 @@ impl<'a> Trial<'a> {
         let trial = input.bodies.target.trial.as_ref();
         let Some((canary, trial)) = canary.zip(trial) else { return Ok(None) };
         let shift = canary.is_routed().then(|| Shift::of(input, canary)).transpose()?;
-        Ok(Some(Self { input, canary, trial, shift }))
+        let source = input.together()?;
+        let berth = input.bodies.target.berth.as_ref();
+        let member = canary.lane.as_ref().zip(berth);
+        let member = member.map(|(joined, berth)| Membership { input, joined, source, berth });
+        Ok(Some(Self { input, canary, trial, shift, member }))
+    }
+
+    /// The step that updates the workload: the last one, but where a lane has to
+    /// leave the trial before that goes.
+    fn promoting(&self) -> usize {
+        let last = self.canary.steps.len().saturating_sub(1);
+        last.saturating_sub(usize::from(self.member.is_some()))
     }
 
     fn batches(&self, goals: &[u32]) -> Vec<Vec<Effect>> {
         let canary = self.canary;
         let mut batches = Vec::with_capacity(goals.len());
         let mut pods = 0;
-        let last = canary.steps.len().saturating_sub(1);
+        let promoting = self.promoting();
         let mut before: Option<Split> = None;
         for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
             let mut effects = if i == 0 { self.prepared() } else { Vec::new() };
-            if i == last {
+            if i > promoting {
+                effects.extend(self.member.iter().flat_map(Membership::left));
+                effects.extend(self.removed());
+                effects.extend(self.member.iter().flat_map(Membership::gone));
+                effects.extend(self.input.leftovers(Side::Source));
+            } else if i == promoting {
                 effects.extend(self.promoted(before.as_ref(), pods));
             } else {
                 let split = self.shift.as_ref().map(|shift| shift.split(step));
@@ -171,9 +193,24 @@ impl<'a> Trial<'a> {
     fn prepared(&self) -> Vec<Effect> {
         let mut effects =
             vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, replicas(0))];
-        effects.extend(self.input.rest(Side::Target));
+        effects.extend(self.rest(Side::Target));
         if let Some(shift) = &self.shift {
             effects.extend(shift.divided());
+        }
+        if let Some(member) = &self.member {
+            // Its pods have the label by which they are told apart; they may be
+            // older than the lane.
+            effects.extend(natively(self.input, Side::Source));
+            effects.extend(member.prepared());
+        }
+        effects
+    }
+
+    /// What is beside the workload, but for the Services that a member pins.
+    fn rest(&self, side: Side) -> Vec<Effect> {
+        let mut effects = self.input.rest(side);
+        if let Some(member) = &self.member {
+            effects.retain(|effect| !member.berth.services.contains(effect.object()));
         }
         effects
     }
@@ -185,6 +222,9 @@ impl<'a> Trial<'a> {
         }
         if now > 0 {
             effects.push(self.input.wait(self.trial, Condition::Ready { at_least: now }));
+        }
+        if let Some(member) = &self.member {
+            effects.extend(member.serving(now));
         }
         if let Some(shift) = &self.shift {
             effects.extend(shift.serving(&shift.reached.twin, now));
@@ -216,6 +256,13 @@ impl<'a> Trial<'a> {
             let at_least = if all { pods } else { pods.min(1) };
             effects.extend(shift.routed(Side::Target, Some(&split), at_least));
         }
+        if let Some(member) = &self.member {
+            // While the workload is updated its old pods go, and the Services
+            // would select nothing else.
+            effects.extend(member.released(Side::Target));
+            effects.extend(natively(self.input, Side::Target));
+            return effects;
+        }
         effects.extend(natively(self.input, Side::Target));
         if let Some(shift) = &self.shift {
             effects.extend(shift.whole(Side::Target, total));
@@ -239,15 +286,26 @@ impl<'a> Trial<'a> {
     fn back(&self) -> Vec<Effect> {
         let original = self.input.sizes.original;
         let mut effects = natively(self.input, Side::Source).to_vec();
-        effects.extend(self.input.rest(Side::Source));
+        if let Some(member) = &self.member {
+            // Before anything is waited for: what is tried may be no good.
+            effects.extend(member.pinned(Side::Source));
+        }
+        effects.extend(self.rest(Side::Source));
         if let Some(shift) = &self.shift {
             effects.extend(shift.twins());
             effects.extend(shift.serving(&shift.left.twin, original));
             let nothing = shift.weighing(Weight::NONE);
             effects.extend(shift.routed(Side::Source, Some(&nothing), original));
         }
+        if let Some(member) = &self.member {
+            effects.extend(member.left());
+        }
         let [empty, emptied, gone] = self.removed();
         effects.extend([empty, emptied]);
+        if let Some(member) = &self.member {
+            effects.extend(member.released(Side::Source));
+            effects.extend(member.gone());
+        }
         if let Some(shift) = &self.shift {
             effects.extend(shift.whole(Side::Source, original));
         }

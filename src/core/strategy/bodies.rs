@@ -3,7 +3,7 @@
 //! object is written.
 
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
-use super::{Routed, Side};
+use super::{Berth, Routed, Side};
 use crate::core::digest::Digest;
 use crate::core::model::Naming;
 use crate::core::object::{ObjectRef, at};
@@ -48,6 +48,8 @@ pub struct RevisionBodies {
     pub rest: Vec<ObjectRef>,
     /// What traffic reaches it by, where a rollout drives that.
     pub routed: Option<Routed>,
+    /// Where a lane reaches the pods of its trial, where the rollout joins one.
+    pub berth: Option<Berth>,
 }
 
 /// A revision that cannot be rolled.
@@ -202,6 +204,7 @@ impl RevisionBodies {
             bodies,
             rest,
             routed: None,
+            berth: None,
         })
     }
 }
@@ -262,6 +265,7 @@ fn reference(body: &Value, revision: &str) -> Result<ObjectRef, BodyError> {
 pub struct BodyTable {
     entries: BTreeMap<(Side, ObjectRef), (Arc<Value>, Digest)>,
     rolled: BTreeSet<ObjectRef>,
+    tried: BTreeSet<ObjectRef>,
 }
 
 impl BodyTable {
@@ -273,6 +277,7 @@ impl BodyTable {
             let Some(revision) = bodies.side(side) else { continue };
             table.rolled.insert(revision.workload.clone());
             table.rolled.extend(revision.trial.clone());
+            table.tried.extend(revision.trial.clone());
             for (object, body) in &revision.bodies {
                 let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);
@@ -290,7 +295,7 @@ impl BodyTable {
                 ((Side::Target, object.clone()), (Arc::clone(body), digest.clone()))
             })
             .collect();
-        Self { entries, rolled: BTreeSet::new() }
+        Self { entries, ..Self::default() }
     }
 
     /// Rendered body and revision digest of an object on a side.
@@ -303,6 +308,13 @@ impl BodyTable {
     #[must_use]
     pub fn rolls(&self, object: &ObjectRef) -> bool {
         self.rolled.contains(object)
+    }
+
+    /// Whether an object is a workload in which a revision is only tried: its
+    /// size is nobody's but the rollout's.
+    #[must_use]
+    pub fn tries(&self, object: &ObjectRef) -> bool {
+        self.tried.contains(object)
     }
 
     /// Every object that either side renders.

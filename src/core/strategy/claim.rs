@@ -2,13 +2,14 @@
 //! the rollout that names it, and what cannot be done with it is refused
 //! before anything is published.
 
-use super::{Bodies, RevisionBodies, spread};
+use super::{Bodies, RevisionBodies, lane, spread};
 use crate::core::digest::Digest;
-use crate::core::model::{Application, Plan, Rollout};
+use crate::core::model::{Application, Hop, Joined, Lane, Plan, Rollout, RouteProvider};
 use crate::core::object::ObjectRef;
 use crate::core::render::{ApplicationKey, Rendered};
+use crate::core::traffic;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Hands the routes of a plan to its rollouts, and says all that is wrong
@@ -20,8 +21,8 @@ pub fn claim(
     rendered: &BTreeMap<ApplicationKey, &Rendered>,
     namespace: &str,
 ) -> Vec<String> {
-    let mut errors = Vec::new();
     let mut claimed: BTreeMap<ObjectRef, String> = BTreeMap::new();
+    let mut errors = lanes(plan, &mut claimed, namespace);
     for rollout in &mut plan.rollouts {
         let own = rollout.namespace.clone().unwrap_or_else(|| namespace.to_owned());
         let place = rollout.place.to_string();
@@ -29,6 +30,10 @@ pub fn claim(
         let key = ApplicationKey { namespace: own.clone(), name: application };
         let Some(canary) = &mut rollout.canary else { continue };
         let mut wrong = None;
+        if let Some(joined) = &mut canary.lane {
+            let reached = rendered.get(&key).map(|own| services(own)).unwrap_or_default();
+            wrong = join(joined, &plan.lanes, (&own, namespace), &reached).err();
+        }
         for route in &mut canary.traffic.routes {
             let object = route.object(&own);
             if let Some(first) = claimed.insert(object.clone(), place.clone()) {
@@ -64,6 +69,94 @@ pub fn claim(
         }
     }
     errors
+}
+
+/// Hands the routes of lanes to them.
+fn lanes(
+    plan: &mut Plan,
+    claimed: &mut BTreeMap<ObjectRef, String>,
+    namespace: &str,
+) -> Vec<String> {
+    let mut errors = Vec::new();
+    for lane in &mut plan.lanes {
+        let own = lane.namespace.clone().unwrap_or_else(|| namespace.to_owned());
+        let place = lane.place.to_string();
+        for at in 0..lane.traffic.routes.len() {
+            let Some(route) = lane.traffic.routes.get_mut(at) else { break };
+            let object = route.object(&own);
+            if let Some(first) = claimed.insert(object.clone(), place.clone()) {
+                errors.push(format!("{place}: {object} is driven already by what is at {first}"));
+                continue;
+            }
+            let found = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
+            let Some(found) = found else {
+                errors.push(format!(
+                    "{place}: {object} is no document of this plan: a lane's route is one; add it"
+                ));
+                continue;
+            };
+            let plain = plan.objects.remove(found);
+            let mut body = Arc::unwrap_or_clone(plain.body);
+            body["metadata"]["namespace"] = json!(own);
+            let service = route.service.clone().unwrap_or_default();
+            let backends = traffic::backends(&body);
+            if !backends.contains(&service.as_str()) {
+                errors.push(format!(
+                    "{place}: {object} does not send to Service {service}, but to {}",
+                    if backends.is_empty() { "none".to_owned() } else { backends.join(", ") }
+                ));
+            }
+            route.document_file = Some(plain.place.file);
+            route.document = Some(body.clone());
+            let route = route.clone();
+            if let Some(why) = lane::inexpressible(lane, &route, &body) {
+                errors.push(format!("{place}: {object} {why}"));
+            }
+        }
+    }
+    errors
+}
+
+/// The names of the Services that an application renders.
+fn services(rendered: &Rendered) -> BTreeSet<String> {
+    let parts = rendered.components.iter();
+    let bodies = parts.flat_map(|part| std::iter::once(&part.workload).chain(&part.extras));
+    let objects = bodies.filter_map(|body| ObjectRef::of(body));
+    objects.filter(|o| o.api_version == "v1" && o.kind == "Service").map(|o| o.name).collect()
+}
+
+/// Tells a member by which routes its lane reaches which of its Services.
+fn join(
+    joined: &mut Joined,
+    lanes: &[Lane],
+    (own, namespace): (&str, &str),
+    reached: &BTreeSet<String>,
+) -> Result<(), String> {
+    let here = |lane: &&Lane| {
+        lane.name == joined.lane && lane.namespace.as_deref().unwrap_or(namespace) == own
+    };
+    let Some(lane) = lanes.iter().find(here) else {
+        let known: Vec<&str> = lanes.iter().map(|lane| lane.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(format!(
+            "it joins TrafficRouting {own}/{}, which is not in this plan; there is {known}",
+            joined.lane
+        ));
+    };
+    joined.drain_seconds = lane.traffic.drain_seconds;
+    let mut hops: BTreeMap<String, Vec<ObjectRef>> = BTreeMap::new();
+    for route in &lane.traffic.routes {
+        let Some(service) = route.service.as_ref().filter(|s| reached.contains(*s)) else {
+            continue;
+        };
+        let routes = hops.entry(service.clone()).or_default();
+        routes.push(route.object(own));
+        if let RouteProvider::Ingress(_) = route.provider {
+            routes.push(traffic::ingress(own, &traffic::second_name(&route.name)));
+        }
+    }
+    joined.hops = hops.into_iter().map(|(service, routes)| Hop { service, routes }).collect();
+    Ok(())
 }
 
 /// Whether a document is an object.

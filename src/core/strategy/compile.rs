@@ -180,7 +180,7 @@ impl RolloutInput<'_> {
     /// The canary, wherever one revision follows another: else there is no
     /// traffic to shift.
     pub(super) fn canary(&self) -> Option<&Canary> {
-        let canary = self.rollout.canary.as_ref();
+        let canary = self.rollout.canary.as_ref().filter(|_| !self.rollout.disabled);
         canary.filter(|_| self.movement == Movement::Upgrade && !self.only_around_pods())
     }
 

@@ -89,6 +89,7 @@ impl Condition {
     pub fn holds_for(&self) -> Option<u32> {
         match self {
             Self::Drained { seconds, .. } => Some(*seconds),
+            Self::Withdrawn { seconds, .. } => Some(*seconds).filter(|seconds| *seconds > 0),
             _ => None,
         }
     }
@@ -106,6 +107,9 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
                 | Condition::UpdatedReady { at_least: 0 }
         );
         let seen = format!("{object} is not there");
+        if let Condition::Withdrawn { seconds, .. } = condition {
+            return drained(Look { met: true, seen, ..Look::default() }, *seconds, sight.waited);
+        }
         let removed = |written: Written<'_>| health::removed_itself(written.body, sight.waited);
         if *condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed)
         {
@@ -127,6 +131,16 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
             } else {
                 drained(look, *seconds, sight.waited)
             };
+        }
+        Condition::Withdrawn { service, seconds } => {
+            let sends = traffic::backends(live).contains(&service.as_str());
+            let seen = if sends {
+                format!("{object} still sends to {service}")
+            } else {
+                format!("{object} sends nothing to {service}")
+            };
+            let look = Look { met: !sends, seen, ..Look::default() };
+            return drained(look, *seconds, sight.waited);
         }
         Condition::Healthy => return healthy(object, live, sight),
         _ => {}
@@ -318,6 +332,7 @@ mod tests {
             matches: Vec::new(),
             headers: traffic::HeaderChange::default(),
             mixed: false,
+            alike: false,
         };
         let mut live = json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",

@@ -114,6 +114,9 @@ pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Dr
         driven.partition.and(partition),
     ];
     let mut fields: Vec<&[&str]> = pods.into_iter().flatten().collect();
+    if !driven.pinned.is_empty() {
+        fields.push(&["spec", "selector"]);
+    }
     if driven.split.is_some() {
         fields.extend(traffic::driven_fields(object));
     }
@@ -195,6 +198,7 @@ pub fn entity_of(live: &Value) -> Option<EntityKey> {
     let kind = match parts.next()? {
         "objects" => EntityKind::Objects,
         "application" => EntityKind::Application,
+        "lane" => EntityKind::Lane,
         "rollout" => EntityKind::Rollout,
         _ => return None,
     };

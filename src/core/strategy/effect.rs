@@ -3,6 +3,7 @@
 use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// From which revision an object's rendered fields come.
@@ -39,6 +40,9 @@ pub struct Driven {
     /// How the route's traffic is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
+    /// Labels that pods must have besides for the Service to select them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned: BTreeMap<String, String>,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and
@@ -136,9 +140,35 @@ pub enum Condition {
         /// Ready endpoints of the Service that traffic was moved to.
         at_least: u32,
     },
+    /// The route, which is another entity's, sends nothing to a Service, and
+    /// has not for so long.
+    Withdrawn {
+        /// The Service's name.
+        service: String,
+        /// How long, in seconds.
+        seconds: u32,
+    },
+}
+
+impl Condition {
+    /// Whether what is awaited is another entity's doing: the step then has no
+    /// claim to the object.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        matches!(self, Self::Withdrawn { .. })
+    }
 }
 
 impl Effect {
+    /// The object, unless it is another entity's and only looked at.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::Await { condition, .. } if condition.is_of_another() => None,
+            effect => Some(effect.object()),
+        }
+    }
+
     /// The object that the effect is about.
     #[must_use]
     pub fn object(&self) -> &ObjectRef {
@@ -177,6 +207,10 @@ impl fmt::Display for Condition {
             Self::Serving { at_least } => write!(f, "until it serves {at_least}"),
             Self::RouteAccepted { split } => write!(f, "until accepted: {split}"),
             Self::Drained { seconds, .. } => write!(f, "until drained for {seconds} s"),
+            Self::Withdrawn { service, seconds: 0 } => write!(f, "until nothing goes to {service}"),
+            Self::Withdrawn { service, seconds } => {
+                write!(f, "until nothing has gone to {service} for {seconds} s")
+            }
         }
     }
 }
@@ -188,6 +222,11 @@ impl fmt::Display for Effect {
                 write!(f, "{verb} {object}")?;
                 if let Some(split) = &driven.split {
                     return write!(f, " to {split}");
+                }
+                if !driven.pinned.is_empty() {
+                    let labels: Vec<String> =
+                        driven.pinned.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                    return write!(f, " to pods with {}", labels.join(", "));
                 }
                 match (verb, driven.replicas, driven.partition) {
                     (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),

@@ -20,6 +20,8 @@ mod desired;
 mod direct;
 mod effect;
 mod in_place;
+mod lane;
+mod member;
 mod pair;
 mod replay;
 mod routed;
@@ -42,6 +44,8 @@ pub use desired::{
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
+pub use lane::{lane_objects, revision_number};
+pub use member::Berth;
 pub use replay::{Standing, compile_replay};
 pub use routed::{RouteError, Routed, is_twin};
 pub use spread::Sides;

@@ -4,9 +4,10 @@
 use super::bodies::LABEL_REVISION;
 use super::trial::LABEL_TEMPLATE;
 use super::workload::{Shape, set};
-use super::{Bodies, RevisionBodies};
+use super::{Berth, Bodies, RevisionBodies};
 use crate::core::model::{
-    Canary, CanaryStep, Naming, Place, Rollout, RouteProvider, Traffic, TrafficRoute,
+    Canary, CanaryStep, Joined, Naming, Place, PodPatch, Rollout, RouteProvider, Traffic,
+    TrafficRoute,
 };
 use crate::core::object::{ObjectRef, at};
 use crate::core::traffic::{
@@ -44,6 +45,7 @@ impl Routed {
             matches: Vec::new(),
             headers: HeaderChange::default(),
             mixed: false,
+            alike: false,
         }
     }
 }
@@ -155,14 +157,25 @@ impl Bodies {
     /// # Errors
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
-        let Some(Canary { traffic, steps, patch, .. }) = &rollout.canary else { return Ok(self) };
+        let Some(Canary { traffic, steps, patch, lane, .. }) = &rollout.canary else {
+            return Ok(self);
+        };
+        if self.target.kind.shape == Shape::InPlace && rollout.naming == Naming::Kept {
+            // Steps by pods alone are batches behind a partition.
+            let moves =
+                lane.is_some() || !traffic.routes.is_empty() || *patch != PodPatch::default();
+            return if moves { paired(&self.target).map(|()| self) } else { Ok(self) };
+        }
         paired(&self.target)?;
         if rollout.naming == Naming::Kept {
-            if !traffic.routes.is_empty() {
+            if !traffic.routes.is_empty() || lane.is_some() {
                 self.source.iter_mut().for_each(|source| Arc::make_mut(source).label_pods());
                 Arc::make_mut(&mut self.target).label_pods();
             }
             Arc::make_mut(&mut self.target).add_trial(patch)?;
+        }
+        if let Some(lane) = lane {
+            Arc::make_mut(&mut self.target).add_berth(lane)?;
         }
         if traffic.routes.is_empty() {
             return Ok(self);
@@ -230,6 +243,48 @@ pub fn is_twin(live: &Value) -> bool {
         (None, _) => false,
     };
     object.api_version == "v1" && object.kind == "Service" && fits
+}
+
+impl RevisionBodies {
+    /// Adds the Services by which a lane reaches the pods of the trial.
+    fn add_berth(&mut self, lane: &Joined) -> Result<(), RouteError> {
+        if self.trial.is_none() {
+            return Ok(());
+        }
+        let workload = self.bodies.get(&self.workload);
+        let labels = workload.and_then(|body| at(body, "/spec/template/metadata/labels")).cloned();
+        let (key, value) = self.pods_label();
+        let number = self.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
+        let is = |object: &&ObjectRef| {
+            (object.api_version.as_str(), object.kind.as_str()) == ("v1", "Service")
+        };
+        let mut berth = Berth::default();
+        for service in self.rest.iter().filter(is) {
+            let Some(body) = self.bodies.get(service) else { continue };
+            if traffic::selects(body, labels.as_ref()) {
+                berth.services.push(service.clone());
+            }
+        }
+        for service in &berth.services {
+            if !lane.hops.iter().any(|hop| hop.service == service.name) {
+                continue;
+            }
+            let Some(body) = self.bodies.get(service) else { continue };
+            let twin = traffic::twin(body, number.unwrap_or(0), (key, &value))?;
+            let taken = || RouteError::Taken {
+                revision: self.revision.clone(),
+                object: service.to_string(),
+            };
+            let object = ObjectRef::of(&twin).ok_or_else(taken)?;
+            if self.bodies.contains_key(&object) {
+                return Err(taken());
+            }
+            self.bodies.insert(object.clone(), Arc::new(twin));
+            berth.own.push(object);
+        }
+        self.berth = Some(berth);
+        Ok(())
+    }
 }
 
 fn paired(revision: &RevisionBodies) -> Result<(), RouteError> {

@@ -14,6 +14,8 @@ pub enum EntityKind {
     Objects,
     /// An application that is applied directly.
     Application,
+    /// A lane.
+    Lane,
     /// A rollout.
     Rollout,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for EntityKind {
         f.write_str(match self {
             Self::Objects => "objects",
             Self::Application => "application",
+            Self::Lane => "lane",
             Self::Rollout => "rollout",
         })
     }

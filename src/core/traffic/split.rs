@@ -87,6 +87,10 @@ pub struct Split {
     /// revision: while the workload that keeps its name is updated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mixed: bool,
+    /// So does what is taken: while a lane's requests are told from others by
+    /// their headers alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alike: bool,
 }
 
 impl Split {
@@ -105,6 +109,9 @@ impl Split {
     /// The name of the target's own Service.
     #[must_use]
     pub fn target_service(&self) -> String {
+        if self.alike {
+            return self.service.to_string();
+        }
         twin_name(self.service.as_str(), self.target)
     }
 

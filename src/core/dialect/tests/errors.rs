@@ -95,8 +95,7 @@ fn what_the_original_has_and_we_do_not_is_refused_by_name() {
     }
     let kinds = [
         ("standard.oam.dev/v1alpha1", "Rollout"),
-        ("rollouts.kruise.io/v1beta1", "Rollout"),
-        ("rollouts.kruise.io/v1alpha1", "TrafficRouting"),
+        ("rollouts.kruise.io/v1beta1", "BatchRelease"),
         ("tranche.dev/v1alpha1", "Route"),
         ("core.oam.dev/v1beta1", "TraitDefinition"),
     ];

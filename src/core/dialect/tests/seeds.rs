@@ -53,6 +53,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
         },
         naming: Naming::Revision,
         canary: None,
+        disabled: false,
         pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,
@@ -88,6 +89,7 @@ fn the_seeds_load_verbatim_to_exactly_what_they_mean() {
                 batches(&[percent(10), percent(40), percent(50)]),
                 "approllout.yaml"
             )],
+            lanes: Vec::new(),
             objects: Vec::new(),
             templates: Vec::new(),
             notices: Vec::new(),

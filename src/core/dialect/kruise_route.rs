@@ -1,0 +1,163 @@
+//! What OpenKruise's Rollout and TrafficRouting move traffic by, and the
+//! TrafficRouting itself: a lane that any number of rollouts join.
+
+use super::check::Check;
+use super::metadata::{self, METADATA};
+use super::requests;
+use super::rollout_plan::number;
+use super::shape::{Field, Kind, Shape};
+use crate::core::model::{InputError, Lane, Place, RouteProvider, Traffic, TrafficRoute};
+use crate::core::traffic::{Class, Weight};
+use crate::core::yaml::{Node, Source};
+
+/// How long a confirmed shift is given, as the original has it.
+const GRACE_SECONDS: u32 = 3;
+
+pub(super) static ROUTING: Shape = Shape {
+    doc: "What traffic is moved by: an Ingress, an HTTPRoute, or both together.",
+    fields: &[
+        Field::required(
+            "service",
+            Kind::Name,
+            "The Service that the route reaches the workload by.",
+        ),
+        Field::optional(
+            "gracePeriodSeconds",
+            Kind::Count { min: 0, max: 3_600 },
+            "How long pods serve on after a shift is confirmed; 3.",
+        ),
+        Field::optional("ingress", Kind::Object(&INGRESS), "An Ingress of this plan."),
+        Field::optional("gateway", Kind::Object(&GATEWAY), "An HTTPRoute of this plan."),
+        Field::unsupported("customNetworkRefs"),
+    ],
+};
+
+static INGRESS: Shape = Shape {
+    doc: "An Ingress whose controller shares traffic by annotations.",
+    fields: &[
+        Field::required("name", Kind::Name, "Its name."),
+        Field::optional(
+            "classType",
+            Kind::OneOf(&["nginx", "higress", "mse", "aliyun-alb"]),
+            "Which controller's annotations are written; `nginx`.",
+        ),
+    ],
+};
+
+static GATEWAY: Shape = Shape {
+    doc: "A Gateway API HTTPRoute.",
+    fields: &[Field::required("httpRouteName", Kind::Name, "Its name.")],
+};
+
+pub(super) static TRAFFIC_ROUTING: Shape = Shape {
+    doc: "OpenKruise's TrafficRouting: a lane that any number of rollouts join.",
+    fields: &[
+        Field::required(
+            "apiVersion",
+            Kind::OneOf(&[super::kruise_fields::ALPHA]),
+            "The API version.",
+        ),
+        Field::required("kind", Kind::OneOf(&["TrafficRouting"]), "The kind."),
+        Field::required("metadata", Kind::Object(&METADATA), "Standard object metadata."),
+        Field::required("spec", Kind::Object(&SPEC), "What is shared, and how."),
+        Field::unsupported("status"),
+    ],
+};
+
+static SPEC: Shape = Shape {
+    doc: "What is shared, and how.",
+    fields: &[
+        Field::required(
+            "objectRef",
+            Kind::SomeOf(&Kind::Object(&ROUTING)),
+            "The routes through which requests enter the lane.",
+        ),
+        Field::required("strategy", Kind::Object(&STRATEGY), "Which requests are the lane's."),
+    ],
+};
+
+static STRATEGY: Shape = Shape {
+    doc: "Which requests are the lane's, while any rollout is in it.",
+    fields: &[
+        Field::optional("weight", Kind::Count { min: 0, max: 100 }, "Their share in per cent."),
+        Field::optional(
+            "matches",
+            Kind::SomeOf(&Kind::Object(&requests::MATCH)),
+            "Those that are the lane's whatever its share, by any of these.",
+        ),
+        Field::optional(
+            "requestHeaderModifier",
+            Kind::Object(&requests::HEADERS),
+            "What is changed in their headers.",
+        ),
+    ],
+};
+
+/// Translates a TrafficRouting.
+pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Lane, Vec<InputError>> {
+    let mut check = Check::new(source);
+    check.object(root, &TRAFFIC_ROUTING, "TrafficRouting");
+    metadata::own_annotations(&mut check, root, &[], "TrafficRouting");
+    let spec = root.get("spec");
+    let routings = spec.and_then(|spec| spec.get("objectRef")).map(Node::items).unwrap_or_default();
+    check_routings(&mut check, routings, "TrafficRouting.spec.objectRef");
+    let strategy = spec.and_then(|spec| spec.get("strategy"));
+    let field = |name: &str| strategy.and_then(|strategy| strategy.get(name));
+    if let Some(node) = strategy.filter(|_| field("weight").is_none() && field("matches").is_none())
+    {
+        let message = "TrafficRouting.spec.strategy takes no requests".to_owned();
+        check.wrong(node, message, "`matches`, `weight` or both");
+    }
+    if !check.errors.is_empty() {
+        return Err(check.errors);
+    }
+    let meta = root.get("metadata");
+    Ok(Lane {
+        namespace: metadata::text(meta, "namespace"),
+        name: metadata::text(meta, "name").unwrap_or_default(),
+        traffic: traffic(routings),
+        weight: number(field("weight")).and_then(Weight::new).unwrap_or_default(),
+        matches: requests::matches(field("matches")),
+        headers: requests::headers(field("requestHeaderModifier")),
+        place: place.clone(),
+    })
+}
+
+/// Whether each entry names what it moves traffic by.
+pub(super) fn check_routings(check: &mut Check<'_>, routings: &[Node], path: &str) {
+    for (i, routing) in routings.iter().enumerate() {
+        if ["ingress", "gateway"].iter().all(|field| routing.get(field).is_none()) {
+            let message = format!("{path}[{i}] names nothing to move");
+            check.wrong(routing, message, "`ingress`, `gateway` or both");
+        }
+    }
+}
+
+/// The routes of a list that was checked.
+pub(super) fn traffic(routings: &[Node]) -> Traffic {
+    let grace = routings.iter().filter_map(|routing| number(routing.get("gracePeriodSeconds")));
+    Traffic {
+        routes: routings.iter().flat_map(routes).collect(),
+        drain_seconds: grace.max().unwrap_or(GRACE_SECONDS),
+    }
+}
+
+fn routes(routing: &Node) -> impl Iterator<Item = TrafficRoute> {
+    let text = |node: Option<&Node>, name: &str| metadata::text(node, name);
+    let service = text(Some(routing), "service");
+    let ingress = routing.get("ingress");
+    let class = Class::named(&text(ingress, "classType").unwrap_or_default());
+    let ingress = text(ingress, "name").zip(class);
+    let gateway = text(routing.get("gateway"), "httpRouteName");
+    let found = [
+        ingress.map(|(name, class)| (name, RouteProvider::Ingress(class))),
+        gateway.map(|name| (name, RouteProvider::HttpRoute)),
+    ];
+    found.into_iter().flatten().map(move |(name, provider)| TrafficRoute {
+        provider,
+        name,
+        service: service.clone(),
+        document: None,
+        document_file: None,
+    })
+}

@@ -1,0 +1,188 @@
+//! Lanes: OpenKruise's end-to-end canary, with its own documents, and what
+//! happens to those who share one.
+
+use crate::stage::Stage;
+use crate::world::{World, pods};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const ALPHA: &str = include_str!("../../testdata/seeds/kruise-end-to-end/rollouts-v1alpha1.yaml");
+const BETA: &str = include_str!("../../testdata/seeds/kruise-end-to-end/rollouts-v1beta1.yaml");
+const ROUTING: &str = include_str!("../../testdata/seeds/kruise-end-to-end/trafficrouting.yaml");
+const WORKLOADS: &str = include_str!("../../testdata/seeds/kruise-end-to-end/workloads.yaml");
+
+const NGINX: &str = "nginx.ingress.kubernetes.io";
+
+/// The workloads with other images.
+fn images(a: &str, b: &str) -> String {
+    let a = WORKLOADS.replace("spring-cloud-a:base", &format!("spring-cloud-a:{a}"));
+    a.replace("spring-cloud-b:base", &format!("spring-cloud-b:{b}"))
+}
+
+/// Everything of the seed, applied.
+fn at_rest(rollouts: &str) -> Stage {
+    let stage = Stage::with(&[
+        ("rollouts.yaml", rollouts),
+        ("trafficrouting.yaml", ROUTING),
+        ("workloads.yaml", WORKLOADS),
+    ]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 6)]), "the first deploy is plain");
+    assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a"]));
+    stage
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn names(world: &World, kind: &str) -> BTreeSet<String> {
+    world.of_kind(kind).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Where the lane's requests go, if there is one.
+fn lane(world: &World) -> Option<String> {
+    let second = world.get("Ingress", "spring-cloud-a-canary")?;
+    let annotations = &second["metadata"]["annotations"];
+    assert_eq!(annotations[format!("{NGINX}/canary-by-header")], "User-Agent");
+    assert_eq!(annotations[format!("{NGINX}/canary-by-header-value")], "foo");
+    let changes = &annotations["mse.ingress.kubernetes.io/request-header-control-update"];
+    assert_eq!(changes, "x-mse-tag gray");
+    let path = &second["spec"]["rules"][0]["http"]["paths"][0];
+    Some(path["backend"]["service"]["name"].as_str().unwrap().to_owned())
+}
+
+/// The tags of the pods that a Service selects.
+fn selected(world: &World, service: &str) -> BTreeSet<String> {
+    let service = world.get("Service", service).unwrap_or_else(|| panic!("no {service}"));
+    let selector = service["spec"]["selector"].as_object().unwrap();
+    let fits = |pod: &Value| selector.iter().all(|(k, v)| pod["metadata"]["labels"][k] == *v);
+    let tag = |pod: &Value| {
+        let image = pod["spec"]["containers"][0]["image"].as_str().unwrap();
+        image.rsplit(':').next().unwrap().to_owned()
+    };
+    world.of_kind("Pod").filter(|(_, pod)| fits(pod)).map(|(_, pod)| tag(pod)).collect()
+}
+
+fn gray(world: &World) -> usize {
+    let labels = |pod: &Value| {
+        let labels = &pod["metadata"]["labels"];
+        labels["alicloud.service.tag"] == "gray" && labels["opensergo.io/canary-gray"] == "gray"
+    };
+    world.of_kind("Pod").filter(|(_, pod)| labels(pod)).count()
+}
+
+fn user_ingress(world: &World) -> Value {
+    world.get("Ingress", "spring-cloud-a").unwrap()["spec"].clone()
+}
+
+fn s2(rollouts: &str) {
+    let stage = at_rest(rollouts);
+    let (ingress, services) = (user_ingress(&stage.world()), names(&stage.world(), "Service"));
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    stage.run(&["plan"]).ends(0).says("wait for approval");
+    stage.apply_wait().ends(3).says("tranche approve rollout-a");
+    let world = stage.world();
+    assert_eq!(world.ready_pods(), pods(&[("base", 6), ("gray", 1)]));
+    assert_eq!(gray(&world), 1, "both labels, on the pod that is tried alone");
+    assert_eq!(lane(&world).unwrap(), "spring-cloud-a-v2-traffic");
+    assert_eq!(selected(&world, "spring-cloud-a-v2-traffic"), set(&["gray"]));
+    assert_eq!(selected(&world, "spring-cloud-a"), set(&["base"]), "everyone else stays");
+    assert_eq!(user_ingress(&world), ingress);
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(0);
+    let world = stage.world();
+    assert_eq!(world.ready_pods(), pods(&[("base", 3), ("gray", 3)]));
+    assert_eq!(world.sizes("Deployment").len(), 2);
+    assert_eq!(names(&world, "Ingress"), set(&["spring-cloud-a"]));
+    assert_eq!(names(&world, "Service"), services);
+    assert_eq!(user_ingress(&world), ingress);
+    assert_eq!(gray(&world), 0, "never on what stays");
+    assert_eq!(stage.state("rollout-a"), "rolloutSucceed");
+    in_order(&stage);
+    stage.record_is_whole();
+    let tip = stage.tip();
+    stage.apply().ends(0);
+    assert_eq!(stage.tip(), tip, "a second run has nothing to do");
+}
+
+/// Upgraded natively, then the traffic restored, then the canary deleted; and
+/// the lane leads nowhere but to pods that are there.
+fn in_order(stage: &Stage) {
+    let (mut upgraded, mut restored, mut gone) = (None, None, None);
+    for (at, world) in stage.history().iter().enumerate() {
+        let tried = world.get("Deployment", "spring-cloud-a-v2-canary").is_some();
+        let stable = world.get("Deployment", "spring-cloud-a");
+        let image = stable.map(|d| &d["spec"]["template"]["spec"]["containers"][0]["image"]);
+        let updated = stable.and_then(|d| d["status"]["updatedReplicas"].as_u64()) == Some(3);
+        if let Some(service) = lane(world) {
+            assert!(world.get("Service", &service).is_some(), "{service}");
+            assert!(tried, "the lane leads to a canary that is gone");
+            restored = None;
+        } else if tried && upgraded.is_some() {
+            restored = restored.or(Some(at));
+        }
+        if updated && image.is_some_and(|image| image.as_str().unwrap().ends_with(":gray")) {
+            upgraded = upgraded.or(Some(at));
+        }
+        if upgraded.is_some() && !tried {
+            gone = gone.or(Some(at));
+        }
+    }
+    let (upgraded, restored, gone) = (upgraded.unwrap(), restored.unwrap(), gone.unwrap());
+    assert!(upgraded < restored && restored < gone, "{upgraded} {restored} {gone}");
+}
+
+#[test]
+fn s2_an_end_to_end_canary_by_v1alpha1() {
+    s2(ALPHA);
+}
+
+#[test]
+fn s2_an_end_to_end_canary_by_v1beta1() {
+    s2(BETA);
+}
+
+#[test]
+fn a_lane_of_two_is_left_when_the_last_one_leaves() {
+    let stage = at_rest(BETA);
+    stage.commit(&[("workloads.yaml", &images("gray", "dark"))]);
+    stage.apply_wait().ends(3);
+    let world = stage.world();
+    assert_eq!(world.ready_pods(), pods(&[("base", 6), ("gray", 1), ("dark", 1)]));
+    assert_eq!(lane(&world).unwrap(), "spring-cloud-a-v2-traffic");
+    assert_eq!(selected(&world, "spring-cloud-b"), set(&["base"]));
+    // The one behind the gateway goes first: its hop falls back, and the header
+    // still tells the next one.
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(3).says("rollout-b");
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a", "a has no canary any more");
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 3), ("gray", 3), ("dark", 1)]));
+    stage.run(&["approve", "rollout-b"]).ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(lane(&stage.world()), None);
+    assert_eq!(stage.world().ready_pods(), pods(&[("gray", 3), ("dark", 3)]));
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_hop_without_a_canary_falls_back_and_comes_back() {
+    let stage = at_rest(ALPHA);
+    let routes = user_ingress(&stage.world());
+    stage.commit(&[("workloads.yaml", &images("base", "gray"))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a", "the header, and stable pods");
+    stage.commit(&[("workloads.yaml", &images("gray", "gray"))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v2-traffic");
+    stage.commit(&[("workloads.yaml", &images("base", "gray"))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a");
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 6), ("gray", 1)]));
+    stage.commit(&[("workloads.yaml", WORKLOADS)]);
+    stage.apply_wait().ends(0);
+    assert_eq!(lane(&stage.world()), None);
+    assert_eq!(user_ingress(&stage.world()), routes);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 6)]));
+    stage.record_is_whole();
+}
