@@ -16,7 +16,7 @@ pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure
     let mut notices = Vec::new();
     let mut counts = Vec::new();
     for (target, loaded) in load_all(common, options.worktree, true).await? {
-        notices.extend(loaded.plan.notices.clone());
+        notices.extend(loaded.plan.notices.iter().chain(&loaded.plan.hints).cloned());
         let (applications, rollouts) = (loaded.applications.len(), loaded.plan.rollouts.len());
         let objects = loaded.plan.objects.len();
         counts.push(format!(

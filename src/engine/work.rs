@@ -355,7 +355,7 @@ impl<P: Ports> Engine<'_, P> {
     async fn look_at_wait(&self, work: &mut Work, effect: &Effect) -> Result<Pace, Halt> {
         let since = work.known_since(self.ports.clock().now().await?);
         let seen = self.look(work, effect, since).await?;
-        if seen.ready.is_some() {
+        if seen.ready.is_some() && work.act.table.rolls(effect.object()) {
             work.ready = seen.ready;
         }
         if seen.met {

@@ -19,6 +19,7 @@ mod forge;
 mod gateway;
 mod health;
 mod kills;
+mod lanes;
 mod late;
 mod race;
 mod reader;

@@ -21,6 +21,7 @@ mod changes;
 #[path = "../trap/dice.rs"]
 mod dice;
 mod figures;
+mod lane;
 mod plans;
 mod scene;
 mod sigkill;

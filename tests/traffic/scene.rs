@@ -19,7 +19,7 @@ pub fn turn() -> (&'static TrafficLab, MutexGuard<'static, ()>) {
 pub struct Scene {
     pub lab: &'static TrafficLab,
     pub site: Site<'static>,
-    host: String,
+    pub host: String,
     _turn: MutexGuard<'static, ()>,
 }
 

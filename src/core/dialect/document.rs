@@ -23,6 +23,7 @@ pub(super) struct Collected {
     pub lanes: Vec<Lane>,
     pub objects: Vec<PlainObject>,
     pub notices: Vec<Notice>,
+    pub hints: Vec<Notice>,
     pub errors: Vec<InputError>,
 }
 
@@ -48,10 +49,9 @@ impl Collected {
                 Ok(())
             }
             (ALPHA | BETA, "Rollout") => {
-                let kruise::Read { rollout, workload, notices } =
-                    kruise::read(root, source, &place)?;
+                let kruise::Read { rollout, workload, hints } = kruise::read(root, source, &place)?;
                 self.claims.push(Claim { rollout, workload });
-                self.notices.extend(notices);
+                self.hints.extend(hints);
                 Ok(())
             }
             (ALPHA, "TrafficRouting") => {

@@ -28,8 +28,8 @@ pub(super) struct Read {
     pub rollout: Rollout,
     /// The workload's API version and kind.
     pub workload: (String, String),
-    /// What a person should know.
-    pub notices: Vec<Notice>,
+    /// Which of the original's defaults hold.
+    pub hints: Vec<Notice>,
 }
 
 /// How a revision is tried.
@@ -71,7 +71,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
         _ => kruise_route::traffic(routings),
     };
     let disabled = spec.and_then(|spec| spec.get("disabled")?.flag()).unwrap_or(false);
-    let notices = style.notices(root, source, beta);
+    let hints = style.hints(root, source, beta);
     let canary = Canary {
         traffic,
         leeway: Leeway::default(),
@@ -99,7 +99,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
         health: Rules::default(),
         place: place.clone(),
     };
-    Ok(Read { rollout, workload: (text("apiVersion"), text("kind")), notices })
+    Ok(Read { rollout, workload: (text("apiVersion"), text("kind")), hints })
 }
 
 fn check_annotations(check: &mut Check<'_>, root: &Node) {
@@ -191,7 +191,7 @@ fn style(
 
 impl Style {
     /// Which of the original's defaults hold.
-    fn notices(&self, root: &Node, source: &Source, beta: bool) -> Vec<Notice> {
+    fn hints(&self, root: &Node, source: &Source, beta: bool) -> Vec<Notice> {
         let canary = root.get("spec").and_then(|s| s.get("strategy")?.get("canary"));
         let said = canary.and_then(|c| c.get("enableExtraWorkloadForCanary"));
         let message = match self {

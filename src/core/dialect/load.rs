@@ -152,8 +152,8 @@ fn template(file: PlanFile, limits: &Limits) -> Result<TemplateSource, InputErro
 }
 
 fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) -> Plan {
-    let Collected { mut applications, mut rollouts, mut lanes, mut objects, mut notices, .. } =
-        collected;
+    let Collected { mut applications, mut rollouts, mut lanes, mut objects, .. } = collected;
+    let (mut notices, hints) = (collected.notices, collected.hints);
     applications.sort_by(|a, b| a.place.cmp(&b.place));
     if applications.is_empty() && rollouts.is_empty() && objects.is_empty() {
         let message = "the plan is empty: no file that `include` names holds a document, so \
@@ -165,5 +165,5 @@ fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) 
     lanes.sort_by(|a, b| a.place.cmp(&b.place));
     objects.sort_by(|a, b| a.place.cmp(&b.place));
     notices.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
-    Plan { project, applications, rollouts, lanes, objects, templates, notices }
+    Plan { project, applications, rollouts, lanes, objects, templates, notices, hints }
 }

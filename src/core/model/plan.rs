@@ -47,6 +47,8 @@ pub struct Plan {
     pub templates: Vec<TemplateSource>,
     /// What a person should know though nothing is wrong.
     pub notices: Vec<Notice>,
+    /// What nobody needs to be told but whoever asks whether the plan is right.
+    pub hints: Vec<Notice>,
 }
 
 impl Plan {

@@ -183,7 +183,9 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
 /// so.
 fn healthy(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
     let verdict = health::health_of(object, live, &sight.around(object));
+    let pods = workload::of(&object.kind_ref()).map(|kind| (kind.read)(live));
     Look {
+        ready: pods.map(|pods| pods.updated_ready),
         met: verdict.health == Health::Current || verdict.unruled,
         failed: verdict.is_final,
         seen: format!("{object}: {}", verdict.words),

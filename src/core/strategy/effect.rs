@@ -235,6 +235,7 @@ impl fmt::Display for Effect {
                         write!(f, " with {replicas} replicas, partition {partition}")
                     }
                     (Verb::Apply, Some(replicas), None) => write!(f, " with {replicas} replicas"),
+                    (Verb::Route, ..) => f.write_str(" as rendered"),
                     _ => Ok(()),
                 }
             }

@@ -63,7 +63,7 @@ fn both_versions_of_the_seed_mean_the_same_and_the_field_counts() {
         assert!(application.starts_with("spring-cloud-"));
     }
     let told = |plan: &crate::core::model::Plan| {
-        plan.notices.iter().filter(|n| n.message.contains("enableExtraWorkloadForCanary")).count()
+        plan.hints.iter().filter(|n| n.message.contains("enableExtraWorkloadForCanary")).count()
     };
     assert_eq!((told(&alpha), told(&beta)), (0, 2), "which of the original's defaults hold");
 }

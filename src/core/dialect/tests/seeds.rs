@@ -93,6 +93,7 @@ fn the_seeds_load_verbatim_to_exactly_what_they_mean() {
             objects: Vec::new(),
             templates: Vec::new(),
             notices: Vec::new(),
+            hints: Vec::new(),
         }
     );
     let second = load(vec![
