@@ -163,6 +163,7 @@ fn every_example_says_what_it_is_and_is_tested_here() {
             "canary-kept-name",
             "canary-pods",
             "kubevela-approllout",
+            "lanes",
             "own-type",
             "webservice"
         ]
@@ -265,6 +266,20 @@ fn the_canary_beside_a_deployment_that_keeps_its_name_is_approved_twice() {
     assert_done(&lab, "demo", "demo-v1", 5);
     releases(&lab, "canary-kept-name", "demo", &[("application.yaml", "6.7.0", "6.7.1")]);
     assert_done(&lab, "demo", "demo-v2", 5);
+}
+
+#[test]
+fn a_lane_is_opened_for_what_is_tried_and_closed_before_that_goes() {
+    let lab = Lab::new();
+    lab.commit(&example("lanes"), "");
+    rolls_out(&lab);
+    releases(&lab, "lanes", "front", &[("front.yaml", "6.7.0", "6.7.1")]);
+    let status = lab.status();
+    let rollouts = status["rollouts"].as_array().unwrap();
+    let front = rollouts.iter().find(|rollout| rollout["name"] == "front").unwrap();
+    assert_eq!(front["status"]["lastTargetAppRevision"], "front-v2");
+    assert_eq!(front["status"]["rollingState"], "rolloutSucceed");
+    assert_eq!(front["status"]["upgradedReadyReplicas"], 3);
 }
 
 #[test]
