@@ -14,7 +14,7 @@ use crate::core::strategy::{
     Driven, Effect, EntityKey, Side, Stamp, StepKind, Verb, beside_others, desired, epoch_of,
     mark_of, revision_of, workload,
 };
-use crate::core::traffic::is_made;
+use crate::core::traffic::{idle, is_made};
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
 use serde_json::Value;
 use std::cell::Cell;
@@ -139,7 +139,9 @@ impl<P: Ports> Engine<'_, P> {
                         continue;
                     };
                     let inert = without_pods(object, inert);
-                    whole = inert == *driven;
+                    let idle = idle(body).filter(|_| driven.split.is_none());
+                    whole = inert == *driven && idle.is_none();
+                    let body = idle.as_ref().unwrap_or(body);
                     (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
                 }
             };

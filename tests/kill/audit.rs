@@ -40,7 +40,12 @@ impl Audit {
         }
         let annotations = body.pointer("/metadata/annotations");
         let mark = annotations.and_then(|all| all.get(ANNOTATION_STEP)).and_then(Value::as_str);
-        self.count(mark.map_or_else(|| format!("outside any step: {object}"), str::to_owned));
+        let mut effect = mark.map_or_else(|| format!("outside any step: {object}"), str::to_owned);
+        // Such a creation moves nothing; the same effect goes on to its state.
+        if before.is_none() && after.is_some_and(traffic::takes_nothing) {
+            effect.push_str(", created");
+        }
+        self.count(effect);
     }
 
     /// A delete that the cluster took.
@@ -69,6 +74,25 @@ impl Audit {
                 let needed = (self.floor * weight(backend)).div_ceil(all);
                 if there < needed {
                     let worst = format!("{} has {there} of {needed} pods", label[0].1);
+                    self.underserved.borrow_mut().get_or_insert(worst);
+                }
+            }
+        }
+    }
+
+    /// Whoever is sent by an Ingress beside another one finds a pod.
+    async fn follow_seconds(&self, cluster: &KubeCluster) {
+        let kind = KindRef::new("networking.k8s.io/v1", "Ingress");
+        let slices = KindRef::new(traffic::SLICES.0, traffic::SLICES.1);
+        for second in cluster.list(&kind, Some("default"), &[]).await.unwrap() {
+            if !traffic::is_made(&second) || traffic::takes_nothing(&second) {
+                continue;
+            }
+            for backend in traffic::backends(&second) {
+                let label = [(traffic::SERVICE_LABEL.to_owned(), backend.to_owned())];
+                let found = cluster.list(&slices, Some("default"), &label).await.unwrap();
+                if traffic::ready_addresses(&found) == 0 {
+                    let worst = format!("a lane leads to {backend}, which has no pods");
                     self.underserved.borrow_mut().get_or_insert(worst);
                 }
             }
@@ -133,6 +157,7 @@ impl Witness<KubeCluster> for Audit {
         }
         self.lowest.set(self.lowest.get().min(ready));
         self.follow(cluster).await;
+        self.follow_seconds(cluster).await;
     }
 }
 

@@ -20,7 +20,7 @@ mod trap;
 mod world;
 
 use audit::Audit;
-use scenario::{CANARY, CLONESET, DEPLOY, PAIR, SPREAD, Scenario};
+use scenario::{CANARY, CLONESET, DEPLOY, LANE, PAIR, SPREAD, Scenario};
 use std::rc::Rc;
 use tranche::engine::Class;
 use trap::{Aim, Sort};
@@ -217,6 +217,14 @@ fn a_canary_survives_a_dead_run_at_every_effect() {
     block_on(killed_at(&CANARY, Corpse::Dead, |sort, what, _| {
         let ours = sort == Sort::Write && !what.contains(" Lease/");
         if ours { &[Moment::During] } else { &[] }
+    }));
+}
+
+#[test]
+fn a_lane_and_its_member_survive_a_dead_run_at_every_write() {
+    block_on(killed_at(&LANE, Corpse::Dead, |sort, what, _| {
+        let ours = sort == Sort::Write && !what.contains(" Lease/");
+        if ours { &[Moment::During, Moment::After] } else { &[] }
     }));
 }
 

@@ -146,6 +146,70 @@ pub static SPREAD: Scenario = Scenario {
     end: ("web-v2", 4, "podinfo:2"),
 };
 
+/// A Deployment as it stands, its Service and the Ingress that leads to it.
+macro_rules! lone {
+    ($image:literal) => {
+        concat!(
+            "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: '",
+            $image,
+            "'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+  - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+"
+        )
+    };
+}
+
+const LANE_OF_ONE: &str = "\
+apiVersion: rollouts.kruise.io/v1alpha1
+kind: TrafficRouting
+metadata: {name: testers}
+spec:
+  objectRef: [{service: web, gracePeriodSeconds: 0, ingress: {name: web}}]
+  strategy: {matches: [{headers: [{name: x-user, value: tester}]}]}
+---
+apiVersion: rollouts.kruise.io/v1beta1
+kind: Rollout
+metadata: {name: web}
+spec:
+  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  strategy:
+    canary:
+      trafficRoutingRef: testers
+      steps: [{replicas: 1, pause: {duration: 0}}]
+";
+
+/// A rollout and its lane, two entities that look at each other's doings.
+pub static LANE: Scenario = Scenario {
+    name: "a lane",
+    before: &[&[("web.yaml", lone!("podinfo:1")), ("lane.yaml", LANE_OF_ONE)]],
+    change: &[&[("web.yaml", lone!("podinfo:2"))]],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 12,
+    floor: 3,
+    end: ("web", 4, "podinfo:2"),
+};
+
 impl Scenario {
     /// The rollout is done, and nothing shows that a run was killed but the
     /// names of the runs.

@@ -63,7 +63,7 @@ spec:
 
 /// Those whom the lane is for, and everybody else.
 struct Loads {
-    foo: Load,
+    testers: Load,
     others: Load,
 }
 
@@ -71,18 +71,21 @@ impl Loads {
     fn on(scene: &Scene) -> Self {
         let mut others = Requests::to(&scene.host);
         (others.rate, others.echo) = (400, "x-mse-tag".to_owned());
-        let mut foo = others.clone();
-        (foo.rate, foo.headers) = (100, vec![("User-Agent".to_owned(), "foo".to_owned())]);
-        Self { foo: scene.lab.load(&foo).unwrap(), others: scene.lab.load(&others).unwrap() }
+        let mut testers = others.clone();
+        (testers.rate, testers.headers) = (100, vec![("User-Agent".to_owned(), "foo".to_owned())]);
+        Self {
+            testers: scene.lab.load(&testers).unwrap(),
+            others: scene.lab.load(&others).unwrap(),
+        }
     }
 
     fn stage(&mut self, name: &str) {
-        self.foo.stage(name).unwrap();
+        self.testers.stage(name).unwrap();
         self.others.stage(name).unwrap();
     }
 
     fn answered(&mut self) {
-        self.foo.answered(500).unwrap();
+        self.testers.answered(500).unwrap();
         self.others.answered(2_000).unwrap();
     }
 }
@@ -119,11 +122,11 @@ fn only_the_lanes_own_requests_reach_what_is_tried() {
     scene.site.apply_wait().ends(0);
     loads.stage("after");
     loads.answered();
-    let (foo, others) = (loads.foo.finish().unwrap(), loads.others.finish().unwrap());
-    assert_eq!((nothing_lost(&foo, 1_500), nothing_lost(&others, 6_000)), (Ok(()), Ok(())));
-    all_by(&foo, "before", "v1", "");
-    all_by(&foo, "open", "v2", "gray");
-    all_by(&foo, "after", "v2", "");
+    let (testers, others) = (loads.testers.finish().unwrap(), loads.others.finish().unwrap());
+    assert_eq!((nothing_lost(&testers, 1_500), nothing_lost(&others, 6_000)), (Ok(()), Ok(())));
+    all_by(&testers, "before", "v1", "");
+    all_by(&testers, "open", "v2", "gray");
+    all_by(&testers, "after", "v2", "");
     // While it opens nobody else is let in, not for one request.
     for stage in ["before", "opening", "open"] {
         all_by(&others, stage, "v1", "");
@@ -145,10 +148,10 @@ fn a_failing_version_is_met_by_the_lane_alone_and_left_at_once() {
     scene.site.apply_wait().ends(4);
     loads.stage("after");
     loads.answered();
-    let (foo, others) = (loads.foo.finish().unwrap(), loads.others.finish().unwrap());
-    assert_eq!(only_failures_of(&foo, "bad2"), Ok(()));
-    assert!(foo.stage("open").unwrap().failed() > 0, "it does fail");
-    assert_eq!(foo.stage("after").unwrap().failed(), 0);
+    let (testers, others) = (loads.testers.finish().unwrap(), loads.others.finish().unwrap());
+    assert_eq!(only_failures_of(&testers, "bad2"), Ok(()));
+    assert!(testers.stage("open").unwrap().failed() > 0, "it does fail");
+    assert_eq!(testers.stage("after").unwrap().failed(), 0);
     assert_eq!(nothing_lost(&others, 4_000), Ok(()));
     for stage in ["open", "back", "after"] {
         all_by(&others, stage, "v1", "");

@@ -178,6 +178,19 @@ pub fn takes_nothing(live: &Value) -> bool {
     })
 }
 
+/// A route that is there only while traffic is shared, as it is created: taking
+/// nothing. None of any other, and of one that takes nothing anyway.
+#[must_use]
+pub fn idle(body: &Value) -> Option<Value> {
+    let class = class_of(body).filter(|_| !takes_nothing(body))?;
+    let mut idle = body.clone();
+    let by_request = class.key("canary-by-");
+    let annotations = idle.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)?;
+    annotations.retain(|key, _| !key.starts_with(&by_request));
+    annotations.insert(class.key("canary-weight"), json!("0"));
+    Some(idle)
+}
+
 pub(super) fn is_ingress(object: &ObjectRef) -> bool {
     object.api_version == API && object.kind == KIND
 }

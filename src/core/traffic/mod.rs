@@ -24,7 +24,7 @@ mod twin;
 
 pub use fitting::fitting_service;
 pub use gateway::route;
-pub use ingress::{CLASSES, Class, ingress, is_made, second, second_name, takes_nothing};
+pub use ingress::{CLASSES, Class, idle, ingress, is_made, second, second_name, takes_nothing};
 pub use label::{Label, LabelError};
 pub use parents::Acceptance;
 pub use provider::{acceptance, backends, confirms, driven_fields, inexpressible, is_route, share};
