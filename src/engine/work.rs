@@ -475,7 +475,9 @@ impl<P: Ports> Engine<'_, P> {
         };
         let now = self.ports.clock().now().await?;
         let rules = match condition {
-            Condition::Healthy => self.rules_of(&work.act)?,
+            Condition::Healthy | Condition::RouteAccepted { .. } | Condition::Drained { .. } => {
+                self.rules_of(&work.act)?
+            }
             _ => Rules::default(),
         };
         let sight = Sight {

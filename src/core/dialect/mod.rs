@@ -17,6 +17,7 @@ mod kruise_rollout;
 mod load;
 mod metadata;
 mod nearest;
+mod networks;
 mod overlay;
 mod pause;
 mod plain;

@@ -17,8 +17,8 @@ mod rollout;
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
 pub use canary::{
-    Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS, Leeway, PodPatch, RouteProvider,
-    Traffic, TrafficRoute,
+    Canary, CanaryStep, CapacityError, Custom, DEFAULT_DRAIN_SECONDS, Leeway, PodPatch,
+    RouteProvider, Traffic, TrafficRoute,
 };
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use outline::{Hold, Outline};

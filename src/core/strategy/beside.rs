@@ -37,7 +37,7 @@ pub(super) fn upgrade(
     let trial = Trial::of(input, canary)?;
     let (batches, abort) = match &trial {
         None => (plain(input, goals), applied(input, Side::Source)),
-        Some(trial) => (trial.batches(goals), trial.back()),
+        Some(trial) => (trial.batches(goals)?, trial.back()?),
     };
     let settle = applied(input, Side::Target);
     Ok(Parts { batches, abort, settle, floor: floor(input) })
@@ -56,10 +56,10 @@ pub(super) fn standing(
         effects.extend(trial.shift.iter().flat_map(Shift::rested));
         return Ok(effects);
     };
-    effects.extend(trial.prepared());
+    effects.extend(trial.prepared()?);
     let split = trial.canary.steps.get(i).zip(trial.shift.as_ref());
     let split = split.map(|(step, shift)| shift.split(step));
-    effects.extend(trial.grown(0, goal, split.as_ref()));
+    effects.extend(trial.grown(0, goal, split.as_ref())?);
     Ok(effects)
 }
 
@@ -144,41 +144,46 @@ impl<'a> Trial<'a> {
         Ok(Some(Self { input, canary, trial, shift }))
     }
 
-    fn batches(&self, goals: &[u32]) -> Vec<Vec<Effect>> {
+    fn batches(&self, goals: &[u32]) -> Result<Vec<Vec<Effect>>, CompileError> {
         let canary = self.canary;
         let mut batches = Vec::with_capacity(goals.len());
         let mut pods = 0;
         let last = canary.steps.len().saturating_sub(1);
         let mut before: Option<Split> = None;
         for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
-            let mut effects = if i == 0 { self.prepared() } else { Vec::new() };
+            let mut effects = if i == 0 { self.prepared()? } else { Vec::new() };
             if i == last {
-                effects.extend(self.promoted(before.as_ref(), pods));
+                effects.extend(self.promoted(before.as_ref(), pods)?);
             } else {
                 let split = self.shift.as_ref().map(|shift| shift.split(step));
                 let moves = i > 0 || step.weight > Weight::NONE || !step.matches.is_empty();
-                effects.extend(self.grown(pods, *goal, split.as_ref().filter(|_| moves)));
+                effects.extend(self.grown(pods, *goal, split.as_ref().filter(|_| moves))?);
                 pods = *goal;
                 before = split;
             }
             batches.push(effects);
         }
-        batches
+        Ok(batches)
     }
 
     /// The trial without pods, and the routes on the Services of single
     /// revisions before it has any: the user's Service would select them.
-    fn prepared(&self) -> Vec<Effect> {
+    fn prepared(&self) -> Result<Vec<Effect>, CompileError> {
         let mut effects =
             vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, replicas(0))];
         effects.extend(self.input.rest(Side::Target));
         if let Some(shift) = &self.shift {
-            effects.extend(shift.divided());
+            effects.extend(shift.divided()?);
         }
-        effects
+        Ok(effects)
     }
 
-    fn grown(&self, before: u32, now: u32, split: Option<&Split>) -> Vec<Effect> {
+    fn grown(
+        &self,
+        before: u32,
+        now: u32,
+        split: Option<&Split>,
+    ) -> Result<Vec<Effect>, CompileError> {
         let mut effects = Vec::new();
         if now != before {
             effects.push(self.scaled(now));
@@ -189,10 +194,10 @@ impl<'a> Trial<'a> {
         if let Some(shift) = &self.shift {
             effects.extend(shift.serving(&shift.reached.twin, now));
             if split.is_some() {
-                effects.extend(shift.routed(Side::Target, split, now));
+                effects.extend(shift.routed(Side::Target, split, now)?);
             }
         }
-        effects
+        Ok(effects)
     }
 
     fn scaled(&self, to: u32) -> Effect {
@@ -200,7 +205,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The workload is updated, the traffic restored, and the trial removed.
-    fn promoted(&self, before: Option<&Split>, pods: u32) -> Vec<Effect> {
+    fn promoted(&self, before: Option<&Split>, pods: u32) -> Result<Vec<Effect>, CompileError> {
         let total = self.input.sizes.target;
         let mut effects = Vec::new();
         if pods > 0 {
@@ -214,15 +219,15 @@ impl<'a> Trial<'a> {
                 None => Split { mixed: true, ..shift.weighing(Weight::NONE) },
             };
             let at_least = if all { pods } else { pods.min(1) };
-            effects.extend(shift.routed(Side::Target, Some(&split), at_least));
+            effects.extend(shift.routed(Side::Target, Some(&split), at_least)?);
         }
         effects.extend(natively(self.input, Side::Target));
         if let Some(shift) = &self.shift {
-            effects.extend(shift.whole(Side::Target, total));
+            effects.extend(shift.whole(Side::Target, total)?);
         }
         effects.extend(self.removed());
         effects.extend(self.input.leftovers(Side::Source));
-        effects
+        Ok(effects)
     }
 
     /// The trial is emptied and deleted.
@@ -236,7 +241,7 @@ impl<'a> Trial<'a> {
 
     /// Back to the stable revision: while its workload is brought back, traffic
     /// stays where it is.
-    fn back(&self) -> Vec<Effect> {
+    fn back(&self) -> Result<Vec<Effect>, CompileError> {
         let original = self.input.sizes.original;
         let mut effects = natively(self.input, Side::Source).to_vec();
         effects.extend(self.input.rest(Side::Source));
@@ -244,15 +249,15 @@ impl<'a> Trial<'a> {
             effects.extend(shift.twins());
             effects.extend(shift.serving(&shift.left.twin, original));
             let nothing = shift.weighing(Weight::NONE);
-            effects.extend(shift.routed(Side::Source, Some(&nothing), original));
+            effects.extend(shift.routed(Side::Source, Some(&nothing), original)?);
         }
         let [empty, emptied, gone] = self.removed();
         effects.extend([empty, emptied]);
         if let Some(shift) = &self.shift {
-            effects.extend(shift.whole(Side::Source, original));
+            effects.extend(shift.whole(Side::Source, original)?);
         }
         effects.push(gone);
         effects.extend(self.input.leftovers(Side::Target));
-        effects
+        Ok(effects)
     }
 }

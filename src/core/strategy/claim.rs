@@ -4,9 +4,11 @@
 
 use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
-use crate::core::model::{Application, Plan, Rollout};
+use crate::core::model::{
+    Application, Limits, PlainObject, Plan, Rollout, RouteProvider, TrafficRoute,
+};
 use crate::core::object::ObjectRef;
-use crate::core::render::{ApplicationKey, Rendered};
+use crate::core::render::{ApplicationKey, Library, Rendered, RouteType, route_kind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 pub fn claim(
     plan: &mut Plan,
     rendered: &BTreeMap<ApplicationKey, &Rendered>,
+    library: &Library,
     namespace: &str,
 ) -> Vec<String> {
     let mut errors = Vec::new();
@@ -30,7 +33,12 @@ pub fn claim(
         let Some(canary) = &mut rollout.canary else { continue };
         let mut wrong = None;
         for route in &mut canary.traffic.routes {
-            let object = route.object(&own);
+            if let Err(why) = template(route, library, &plan.project.limits) {
+                wrong = Some(why);
+                break;
+            }
+            let own_rendered = rendered.get(&key).copied();
+            let object = version(route, &own, (&plan.objects, namespace), own_rendered);
             if let Some(first) = claimed.insert(object.clone(), place.clone()) {
                 wrong = Some(format!("{object} is driven already by the rollout at {first}"));
                 break;
@@ -64,6 +72,44 @@ pub fn claim(
         }
     }
     errors
+}
+
+/// Hands a route of a kind that nothing here knows the template that does.
+fn template(route: &mut TrafficRoute, library: &Library, limits: &Limits) -> Result<(), String> {
+    let RouteProvider::Custom(custom) = &mut route.provider else { return Ok(()) };
+    let Some(found) = RouteType::of(library, &custom.kind, limits) else {
+        return Err(format!(
+            "no template of this plan writes {kind}: add a file under templates/ with `kind: \
+             RouteType` and `appliesTo: [{kind}]`, see docs/templates.md",
+            kind = route_kind(&custom.kind)
+        ));
+    };
+    custom.template = Some(Arc::new(found));
+    Ok(())
+}
+
+/// The reference of a route whose kind is served in several versions: that of
+/// its document, or of what the application renders.
+fn version(
+    route: &mut TrafficRoute,
+    own: &str,
+    (documents, namespace): (&[PlainObject], &str),
+    rendered: Option<&Rendered>,
+) -> ObjectRef {
+    for version in route.provider.versions() {
+        let other =
+            TrafficRoute { provider: route.provider.clone().of_version(version), ..route.clone() };
+        let object = other.object(own);
+        let extras = rendered.into_iter().flat_map(|rendered| &rendered.components);
+        let mut extras = extras.flat_map(|component| &component.extras);
+        if documents.iter().any(|plain| is(&plain.body, &object, namespace))
+            || extras.any(|body| is(body, &object, ""))
+        {
+            *route = other;
+            return object;
+        }
+    }
+    route.object(own)
 }
 
 /// Whether a document is an object.

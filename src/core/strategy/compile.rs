@@ -94,6 +94,14 @@ pub enum CompileError {
     /// A canary whose bodies were compiled without their route.
     #[error("a canary needs the route of both revisions")]
     NoRoute,
+    /// A share that a route has no words for.
+    #[error("{route} {why}")]
+    Route {
+        /// The route.
+        route: String,
+        /// What cannot be said.
+        why: String,
+    },
     /// Source and target differ in the shape of the workload.
     #[error("an upgrade needs a source revision")]
     NoSource,

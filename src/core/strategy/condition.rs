@@ -34,6 +34,8 @@ pub struct Written<'a> {
     pub body: &'a Value,
     /// The partition that was written, if not the rendered one.
     pub partition: Option<u32>,
+    /// What was written over the rendered body of a route.
+    pub fields: Option<&'a Value>,
 }
 
 /// Objects beside the awaited one, by kind and labels.
@@ -209,11 +211,12 @@ fn backends(split: &Split, route: &ObjectRef) -> Vec<ObjectRef> {
 /// was seen again.
 fn accepted(split: &Split, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
     let rendered = sight.written.map(|written| written.body);
-    if let Err(other) = traffic::confirms(live, split, rendered) {
+    let fields = sight.written.and_then(|written| written.fields);
+    if let Err(other) = traffic::confirms(live, split, rendered, fields) {
         let seen = format!("{object} sends {other}, but {split} was written");
         return Look { set_back: true, seen, ..Look::default() };
     }
-    let (met, seen, in_doubt) = match traffic::acceptance(live) {
+    let (met, seen, in_doubt) = match taken_over(object, live, sight) {
         Acceptance::Accepted => (true, format!("{object} is accepted: {split}"), Vec::new()),
         Acceptance::Missing(why) => (false, format!("{object} is not accepted: {why}"), Vec::new()),
         // Before anybody has looked at it, that says nothing of its Services.
@@ -222,6 +225,21 @@ fn accepted(split: &Split, object: &ObjectRef, live: &Value, sight: &Sight<'_>) 
         }
     };
     Look { met, seen, in_doubt, ..Look::default() }
+}
+
+/// Whether those who act on a route have taken it over: as its kind tells, or,
+/// where that says nothing by itself, as a rule of the plan does.
+fn taken_over(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Acceptance {
+    let ruled = health::rule_of(sight.rules, &object.kind_ref()).is_some();
+    if traffic::has_status(object) || !ruled {
+        return traffic::acceptance(live);
+    }
+    let verdict = health::health_of(object, live, &sight.around(object));
+    match verdict.health {
+        Health::Current => Acceptance::Accepted,
+        _ if verdict.is_final => Acceptance::Refused(verdict.words),
+        _ => Acceptance::Missing(verdict.words),
+    }
 }
 
 fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
@@ -318,6 +336,7 @@ mod tests {
             matches: Vec::new(),
             headers: traffic::HeaderChange::default(),
             mixed: false,
+            apart: false,
         };
         let mut live = json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
@@ -433,7 +452,7 @@ mod tests {
         let stays = json!({});
         let gone = |kind, seconds, body| {
             let waited = SignedDuration::from_secs(seconds);
-            let written = Some(Written { body, partition: None });
+            let written = Some(Written { body, partition: None, fields: None });
             health(kind, &Sight { waited, written, ..Sight::default() })
         };
         let job = ("batch/v1", "Job");
@@ -451,7 +470,7 @@ mod tests {
             json!({"status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1}});
         live["spec"] = held(1);
         let met = |body: &Value, partition| {
-            let written = Some(Written { body, partition });
+            let written = Some(Written { body, partition, fields: None });
             let sight = Sight { live: Some(&live), written, ..Sight::default() };
             health(("apps/v1", "StatefulSet"), &sight).met
         };

@@ -3,6 +3,7 @@
 use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// From which revision an object's rendered fields come.
@@ -39,6 +40,10 @@ pub struct Driven {
     /// How the route's traffic is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
+    /// What the split makes of the route where its kind and the split alone do
+    /// not say that: written over what is rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Value>,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and

@@ -28,6 +28,7 @@ mod step;
 mod trial;
 mod wave;
 pub mod workload;
+mod written;
 
 pub use back::{begins_of_back, compile_back};
 pub use batches::{BatchError, Goals, goals};

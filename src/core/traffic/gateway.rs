@@ -268,6 +268,7 @@ mod tests {
             matches: Vec::new(),
             headers: HeaderChange::default(),
             mixed: false,
+            apart: false,
         }
     }
 

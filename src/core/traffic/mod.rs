@@ -10,9 +10,12 @@
 //! rest of the route is what the plan renders, and without a split the route
 //! is exactly that. Nothing is read back from the cluster to restore it.
 
+mod apart;
+mod fields;
 mod fitting;
 mod gateway;
 mod ingress;
+pub mod istio;
 mod label;
 mod matched;
 mod parents;
@@ -22,12 +25,16 @@ mod slices;
 mod split;
 mod twin;
 
+pub use apart::Apart;
+pub use fields::lay;
 pub use fitting::fitting_service;
 pub use gateway::route;
 pub use ingress::{CLASSES, Class, ingress, is_made, second, second_name, takes_nothing};
 pub use label::{Label, LabelError};
 pub use parents::Acceptance;
-pub use provider::{acceptance, backends, confirms, driven_fields, inexpressible, is_route, share};
+pub use provider::{
+    acceptance, backends, confirms, driven_fields, has_status, inexpressible, is_route, share,
+};
 pub use request::{Comparison, Header, HeaderChange, Match, PathComparison, PathMatch, ValueMatch};
 pub use slices::{SERVICE_LABEL, SLICES, ready_addresses};
 pub use split::{Split, Weight};

@@ -3,6 +3,7 @@
 mod applications;
 mod documents;
 mod errors;
+mod networks;
 mod overlays;
 mod pauses;
 mod project;

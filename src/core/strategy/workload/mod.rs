@@ -96,6 +96,9 @@ pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
     if let Some(split) = &driven.split {
         traffic::share(body, split);
     }
+    if let Some(fields) = &driven.fields {
+        traffic::lay(body, fields);
+    }
     if let Some(replicas) = driven.replicas {
         set(body, &["spec", "replicas"], json!(replicas));
     }
