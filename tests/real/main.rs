@@ -18,6 +18,7 @@ mod faults;
 mod forge;
 mod gateway;
 mod health;
+mod istio;
 mod kills;
 mod late;
 mod race;
