@@ -377,12 +377,22 @@ fn what_cannot_be_driven_is_refused_by_lint() {
         (&labelled, BOTH, STEPS, "version=canary"),
         (&tcp, SERVICE, by_header, "know nothing of requests"),
     ];
-    for (routes, traffic, steps, why) in cases {
+    let lint = |routes: &str, traffic: &str, steps: &str| {
         let stage = Stage::with(&[
             (APPLICATION, &web("6.7.0", 4, &[])),
             (ROLLOUT, &canary("web-v1", traffic, steps, "")),
             (ROUTES, routes),
         ]);
-        stage.run(&["lint"]).ends(65).says(why).says("approllout.yaml:");
+        stage.run(&["lint"])
+    };
+    // In whichever version they are.
+    for version in ["v1", "v1beta1", "v1alpha3"] {
+        let of_version = |text: &str| text.replace("istio.io/v1", &format!("istio.io/{version}"));
+        lint(&of_version(ALONE), SERVICE, STEPS).ends(0);
+        lint(&of_version(PAIR), BOTH, STEPS).ends(0);
+    }
+    lint(&ALONE.replace("istio.io/v1", "istio.io/v2"), SERVICE, STEPS).ends(65);
+    for (routes, traffic, steps, why) in cases {
+        lint(routes, traffic, steps).ends(65).says(why).says("approllout.yaml:");
     }
 }

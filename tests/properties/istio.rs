@@ -382,12 +382,19 @@ proptest! {
     fn sums_and_other_destinations_stay(rules in any_rules(), percent in 0_u32..=100, matches in any::<bool>()) {
         let split = split(percent, matches);
         let body = rendered(&rules);
-        let Ok(fields) = shared(&body, &split, &Rules::default()) else {
-            let takes = |rule: &Vec<(&str, u64)>| {
-                rule.iter().any(|(host, weight)| *host == "web" && (*weight > 0 || rule.iter().all(|(host, _)| *host == "web")))
-            };
-            prop_assert!(!rules.iter().any(takes) || !rules.iter().flatten().any(|(host, _)| *host == "web"));
-            return Ok(());
+        let fields = match shared(&body, &split, &Rules::default()) {
+            Ok(fields) => fields,
+            Err(why) => {
+                let ours = |one: &&(&str, u64)| one.0 == "web";
+                let takes = |rule: &Destinations| {
+                    rule.iter().any(|one| ours(&one) && (one.1 > 0 || rule.iter().all(|one| ours(&one))))
+                };
+                let coarse = |one: &(&str, u64)| ours(&one) && (1..10).contains(&one.1);
+                let expected = (why.contains("no rule") && !rules.iter().any(takes))
+                    || (why.contains("no whole number") && rules.iter().flatten().any(coarse));
+                prop_assert!(expected, "{} {:?}", why, rules);
+                return Ok(());
+            }
         };
         let mut live = body.clone();
         lay(&mut live, &fields);
@@ -412,10 +419,11 @@ proptest! {
             let ours = weights(&|host| host.starts_with("web"));
             let alone = rule.len() == 1 && rule[0].0 == "web";
             prop_assert_eq!(ours, if alone { before(&|h| h == "web").max(100) } else { before(&|h| h == "web") });
-            // As near as whole numbers come, for each destination.
+            // As near as whole numbers come, and never far from what was asked.
             let count = u64::try_from(rule.iter().filter(|(host, _)| *host == "web").count()).unwrap();
             let reached = weights(&|host| host == "web-v2-traffic");
-            prop_assert!((reached * 100).abs_diff(ours * u64::from(percent)) <= 50 * count);
+            let off = (reached * 100).abs_diff(ours * u64::from(percent));
+            prop_assert!(off <= (50 * count).min(5 * ours), "{} of {}", reached, ours);
         }
         prop_assert!(plain.next().is_none());
         // Restoring is writing what is rendered.

@@ -123,13 +123,22 @@ fn subset_of(destination: &Value) -> Option<&str> {
     text(destination.get("destination")?, "subset").filter(|subset| !subset.is_empty())
 }
 
-/// What the left and the reached side get of a whole: the nearest there is,
-/// the left one in doubt, so that the whole stays what it was.
-fn parts(whole: u64, weight: Weight) -> (u64, u64) {
+/// Points that a share may be off what was asked for: pods are there for that.
+const MOST_OFF: u64 = 5;
+
+/// What the left and the reached side get of a whole: the nearest there is, the
+/// left one in doubt, so that the whole stays what it was.
+fn parts(whole: u64, weight: Weight) -> Result<(u64, u64), String> {
     let percent = u64::from(weight.percent());
-    let rest = whole.saturating_mul(percent) % 100;
-    let reached = whole.saturating_mul(percent) / 100 + u64::from(rest > 50);
-    (whole.saturating_sub(reached), reached)
+    let wanted = whole.saturating_mul(percent);
+    let reached = wanted / 100 + u64::from(wanted % 100 > 50);
+    if reached.saturating_mul(100).abs_diff(wanted) > whole.saturating_mul(MOST_OFF) {
+        return Err(format!(
+            "has a destination of weight {whole}, of which {percent}% is no whole number: give \
+             all destinations of its rule larger weights, in the same proportions"
+        ));
+    }
+    Ok((whole.saturating_sub(reached), reached))
 }
 
 impl Scene<'_> {
@@ -212,7 +221,7 @@ impl Scene<'_> {
             }
             let Some(group) = mine.iter().find(|group| group.first == i) else { continue };
             let whole = if alone { group.whole.max(100) } else { group.whole };
-            let (left, reached) = parts(whole, self.weight);
+            let (left, reached) = parts(whole, self.weight)?;
             for (mut one, weight) in
                 [(self.left(group), left), (self.reached(group, section)?, reached)]
             {
