@@ -1,10 +1,12 @@
 //! Canaries by Istio's objects: a VirtualService alone, with the subsets of a
 //! DestinationRule, and beside an Ingress.
 
+use crate::dice::{Dice, seeded};
 use crate::plans::{APPLICATION, ROLLOUT, broken_web, web};
 use crate::stage::Stage;
 use crate::world::{World, pods};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const ROUTES: &str = "routes.yaml";
 const RULES: &str = "/apis/networking.istio.io/v1/namespaces/default/virtualservices/web";
@@ -250,6 +252,38 @@ fn an_abort_after_each_step_goes_back_as_carefully() {
             every_share_is_served(&stage, from);
             at_rest(&stage, &before, "6.7.0");
         }
+    }
+}
+
+/// Runs that are killed at any moment, one after the other.
+fn killed(stage: &Stage, dice: &mut Dice, rounds: usize) {
+    for _ in 0..rounds {
+        let mut run = stage.start(&["apply", "--wait", "10m"]);
+        std::thread::sleep(Duration::from_millis(dice.roll(500)));
+        if run.try_wait().unwrap().is_none() {
+            run.kill().unwrap();
+        }
+        run.wait().unwrap();
+    }
+}
+
+#[test]
+fn whoever_is_killed_between_the_two_objects_loses_no_request() {
+    let mut dice = seeded();
+    let traffic = format!("{BOTH}, drainSeconds: 0");
+    for goes_back in [false, true] {
+        let stage = serving(PAIR, &traffic, STEPS);
+        let (before, from) = (stage.world(), stage.history().len() - 1);
+        upgrade(&stage, &traffic, STEPS, if goes_back { "batchPartition: 1" } else { "" });
+        killed(&stage, &mut dice, 8);
+        if goes_back {
+            stage.apply_wait().ends(3);
+            stage.run(&["abort", "web"]).ends(0);
+            killed(&stage, &mut dice, 8);
+        }
+        stage.apply_wait().ends(if goes_back { 4 } else { 0 });
+        every_share_is_served(&stage, from);
+        at_rest(&stage, &before, if goes_back { "6.7.0" } else { "6.7.1" });
     }
 }
 
