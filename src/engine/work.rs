@@ -403,7 +403,7 @@ impl<P: Ports> Engine<'_, P> {
         since: Timestamp,
     ) -> Result<Option<(ObjectRef, String)>, Halt> {
         let Effect::Await { condition, .. } = effect else { return Ok(None) };
-        if !matches!(condition, Condition::Serving { .. } | Condition::Drained { .. }) {
+        if !condition.counts_endpoints() {
             return Ok(None);
         }
         let effects = &work.act.step.effects;

@@ -44,6 +44,7 @@ mod spread;
 mod stage;
 mod status;
 mod styles;
+mod switch;
 mod traffic;
 mod traits;
 mod world;

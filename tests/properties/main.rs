@@ -19,4 +19,5 @@ mod replay;
 mod secrecy;
 mod spread;
 mod steps;
+mod switch;
 mod traffic;

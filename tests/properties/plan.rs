@@ -71,6 +71,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies>
         bodies,
         rest: vec![service, own],
         routed: None,
+        switched: None,
     })
 }
 
@@ -90,6 +91,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         },
         naming: Naming::Revision,
         canary: None,
+        blue_green: None,
         pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,

@@ -29,6 +29,7 @@ mod runs;
 mod shots;
 mod sigkill;
 mod site;
+mod switch;
 #[path = "../trap/mod.rs"]
 mod trap;
 mod watched;

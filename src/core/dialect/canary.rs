@@ -1,6 +1,7 @@
 //! `spec.strategy.canary` of an AppRollout: steps that move traffic. Ours
 //! alone; the original has no such field.
 
+use super::blue_green::{self, BLUE_GREEN};
 use super::check::{Check, misspelt};
 use super::networks;
 use super::pause::PAUSE;
@@ -20,8 +21,12 @@ const LONGEST_DRAIN: u64 = 3_600;
 pub(super) static STRATEGY: Shape = Shape {
     doc: "How traffic follows the pods; needs `apiVersion: tranche.dev/v1alpha1`.",
     fields: &[
-        Field::required("canary", Kind::Object(&CANARY), "Move traffic step by step."),
-        Field::unsupported("blueGreen"),
+        Field::optional("canary", Kind::Object(&CANARY), "Move traffic step by step."),
+        Field::optional(
+            "blueGreen",
+            Kind::Object(&BLUE_GREEN),
+            "Move all traffic at once, by a Service's selector; instead of a canary.",
+        ),
         Field::unsupported("paused"),
     ],
 };
@@ -168,14 +173,22 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
         check.wrong(version, message.to_owned(), "`tranche.dev/v1alpha1`");
     }
     let plan = spec.and_then(|spec| spec.get("rolloutPlan"));
+    let canary = strategy.get("canary");
+    let beside = if canary.is_some() { "a canary" } else { "`blueGreen`" };
     for field in ["rolloutBatches", "numBatches"] {
         if let Some(node) = plan.and_then(|plan| plan.get(field)) {
-            let message = format!("AppRollout.spec.rolloutPlan.{field} stands beside a canary");
-            let hint = "the steps of the canary are the batches: leave one of the two out";
+            let message = format!("AppRollout.spec.rolloutPlan.{field} stands beside {beside}");
+            let hint = if canary.is_some() {
+                "the steps of the canary are the batches: leave one of the two out"
+            } else {
+                "it has three steps, and they are the batches: leave one of the two out"
+            };
             check.errors.push(node.error(check.source, message).hint(hint));
         }
     }
-    let canary = strategy.get("canary");
+    if blue_green::check(check, strategy, spec, plan) {
+        return;
+    }
     let traffic = canary.and_then(|canary| canary.get("traffic"));
     if let Some(node) = plan.and_then(|plan| plan.get("rolloutStrategy"))
         && node.text() == Some("DecreaseFirst")

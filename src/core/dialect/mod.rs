@@ -7,6 +7,7 @@
 
 mod application;
 mod approllout;
+mod blue_green;
 mod canary;
 mod check;
 mod document;

@@ -270,11 +270,6 @@ impl Canary {
         !self.traffic.routes.is_empty()
     }
 
-    /// The routes that are driven.
-    pub fn routes<'c>(&'c self, namespace: &'c str) -> impl Iterator<Item = ObjectRef> + 'c {
-        self.traffic.routes.iter().map(move |route| route.object(namespace))
-    }
-
     /// Pods of the new revision after each step, of `total` in all, where they
     /// are as many as the weight needs.
     ///

@@ -4,7 +4,9 @@
 
 mod amount;
 mod application;
+mod blue_green;
 mod canary;
+mod driven;
 mod input_error;
 mod outline;
 mod overlay;
@@ -16,10 +18,12 @@ mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
+pub use blue_green::{BlueGreen, DEFAULT_SCALE_DOWN_DELAY, DrivenService};
 pub use canary::{
     Canary, CanaryStep, CapacityError, Custom, DEFAULT_DRAIN_SECONDS, Leeway, PodPatch,
     RouteProvider, Traffic, TrafficRoute,
 };
+pub use driven::{DrivenObject, Unclaimed};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use outline::{Hold, Outline};
 pub use overlay::{Operation, Overlay, Selected};

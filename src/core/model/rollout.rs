@@ -1,6 +1,6 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, Canary, Owners, Pause, Place};
+use super::{Amount, BlueGreen, Canary, Owners, Pause, Place};
 use crate::core::health::Rules;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub struct Rollout {
     /// The traffic that moves with them; its steps then take the place of the
     /// batches wherever one revision follows another.
     pub canary: Option<Canary>,
+    /// The Service that is switched from one revision to the other at once; in
+    /// the place of a canary.
+    pub blue_green: Option<BlueGreen>,
     /// By batch, what is waited for once it is done and before the next one
     /// begins; it counts only where one revision follows another. A list that
     /// ends early waits for nothing more.

@@ -3,7 +3,7 @@
 //! object is written.
 
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
-use super::{Routed, Side};
+use super::{Routed, Side, Switched};
 use crate::core::digest::Digest;
 use crate::core::model::Naming;
 use crate::core::object::{ObjectRef, at};
@@ -48,6 +48,8 @@ pub struct RevisionBodies {
     pub rest: Vec<ObjectRef>,
     /// What traffic reaches it by, where a rollout drives that.
     pub routed: Option<Routed>,
+    /// The Services that a rollout switches, which are among the rest.
+    pub switched: Option<Switched>,
 }
 
 /// A revision that cannot be rolled.
@@ -202,6 +204,7 @@ impl RevisionBodies {
             bodies,
             rest,
             routed: None,
+            switched: None,
         })
     }
 }

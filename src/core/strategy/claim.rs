@@ -1,11 +1,11 @@
-//! A plan's rollouts and the routes that they drive: each route is handed to
-//! the rollout that names it, and what cannot be done with it is refused
+//! A plan's rollouts and the routes and Services that they drive: each is handed
+//! to the rollout that names it, and what cannot be done with it is refused
 //! before anything is published.
 
 use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{
-    Application, Limits, PlainObject, Plan, Rollout, RouteProvider, TrafficRoute,
+    Application, Limits, Notice, PlainObject, Plan, Rollout, RouteProvider, TrafficRoute,
 };
 use crate::core::object::ObjectRef;
 use crate::core::render::{ApplicationKey, Library, Rendered, RouteType, route_kind};
@@ -30,15 +30,22 @@ pub fn claim(
         let place = rollout.place.to_string();
         let application = rollout.application().to_owned();
         let key = ApplicationKey { namespace: own.clone(), name: application };
-        let Some(canary) = &mut rollout.canary else { continue };
+        if !rollout.moves_requests() {
+            continue;
+        }
         let mut wrong = None;
-        for route in &mut canary.traffic.routes {
-            if let Err(why) = template(route, library, &plan.project.limits) {
-                wrong = Some(why);
+        let own_rendered = rendered.get(&key).copied();
+        for route in rollout.canary.iter_mut().flat_map(|canary| &mut canary.traffic.routes) {
+            match template(route, library, &plan.project.limits) {
+                Ok(()) => version(route, &own, (&plan.objects, namespace), own_rendered),
+                Err(why) => wrong = wrong.or(Some(why)),
+            }
+        }
+        for driven in rollout.unclaimed(&own) {
+            if wrong.is_some() {
                 break;
             }
-            let own_rendered = rendered.get(&key).copied();
-            let object = version(route, &own, (&plan.objects, namespace), own_rendered);
+            let object = driven.object;
             if let Some(first) = claimed.insert(object.clone(), place.clone()) {
                 wrong = Some(format!("{object} is driven already by the rollout at {first}"));
                 break;
@@ -48,8 +55,8 @@ pub fn claim(
                 let plain = plan.objects.remove(at);
                 let mut body = Arc::unwrap_or_clone(plain.body);
                 body["metadata"]["namespace"] = json!(own);
-                route.document = Some(body);
-                route.document_file = Some(plain.place.file);
+                *driven.document = Some(body);
+                *driven.file = Some(plain.place.file);
             } else if let Some(why) = missing(&object, &key, rendered) {
                 wrong = Some(why);
                 break;
@@ -69,6 +76,8 @@ pub fn claim(
             errors.push(format!("{place}: {why}"));
         } else if let Some(canary) = rollout.canary.as_ref().filter(|_| rollout.spreads()) {
             plan.notices.extend(spread::notices(canary, total));
+        } else if let Some(message) = rollout.blue_green.as_ref().and_then(|b| b.told(total)) {
+            plan.notices.push(Notice { place: rollout.place.clone(), message });
         }
     }
     errors
@@ -88,14 +97,14 @@ fn template(route: &mut TrafficRoute, library: &Library, limits: &Limits) -> Res
     Ok(())
 }
 
-/// The reference of a route whose kind is served in several versions: that of
-/// its document, or of what the application renders.
+/// Gives a route whose kind is served in several versions that of its document,
+/// or of what the application renders.
 fn version(
     route: &mut TrafficRoute,
     own: &str,
     (documents, namespace): (&[PlainObject], &str),
     rendered: Option<&Rendered>,
-) -> ObjectRef {
+) {
     for version in route.provider.versions() {
         let other =
             TrafficRoute { provider: route.provider.clone().of_version(version), ..route.clone() };
@@ -106,10 +115,9 @@ fn version(
             || extras.any(|body| is(body, &object, ""))
         {
             *route = other;
-            return object;
+            return;
         }
     }
-    route.object(own)
 }
 
 /// Whether a document is an object.
@@ -141,8 +149,8 @@ fn missing(
             other.name, key.name
         ),
         None => format!(
-            "{object} is not in this plan; a route that stands only on the cluster cannot be \
-             driven yet: add its document"
+            "{object} is not in this plan; what stands only on the cluster cannot be driven yet: \
+             add its document"
         ),
     })
 }

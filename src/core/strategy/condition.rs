@@ -2,6 +2,7 @@
 //! and gone; it looks at what it is given, and must never ask for time.
 
 use super::Condition;
+use super::bodies::LABEL_REVISION;
 use super::workload;
 use crate::core::health::{self, Around, Health, Rule};
 use crate::core::object::{KindRef, ObjectRef};
@@ -65,7 +66,7 @@ impl Condition {
     #[must_use]
     pub fn beside(&self, object: &ObjectRef) -> Option<Beside> {
         let service = match self {
-            Self::Serving { .. } => object.name.clone(),
+            Self::Serving { .. } | Self::Reaches { .. } => object.name.clone(),
             Self::Drained { split, .. } => split.moved_to(),
             _ => return None,
         };
@@ -80,10 +81,17 @@ impl Condition {
         matches!(self, Self::Healthy).then(|| health::class_of(object, live))?
     }
 
-    /// Whether it is about what a route says.
+    /// Whether it is about what a route says, or the selector of a Service.
     #[must_use]
     pub fn is_of_route(&self) -> bool {
-        matches!(self, Self::RouteAccepted { .. } | Self::Drained { .. })
+        matches!(self, Self::RouteAccepted { .. } | Self::Drained { .. } | Self::Reaches { .. })
+    }
+
+    /// Whether it is about the endpoints of a Service, which stand on pods that
+    /// were waited for before.
+    #[must_use]
+    pub fn counts_endpoints(&self) -> bool {
+        matches!(self, Self::Serving { .. } | Self::Drained { .. } | Self::Reaches { .. })
     }
 
     /// How long what came before must have been known to be done, in seconds.
@@ -91,6 +99,7 @@ impl Condition {
     pub fn holds_for(&self) -> Option<u32> {
         match self {
             Self::Drained { seconds, .. } => Some(*seconds),
+            Self::Reaches { seconds, .. } if *seconds > 0 => Some(*seconds),
             _ => None,
         }
     }
@@ -129,6 +138,10 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
             } else {
                 drained(look, *seconds, sight.waited)
             };
+        }
+        Condition::Reaches { of, at_least, seconds } => {
+            let look = reaching((of, *at_least), object, live, sight.beside);
+            return drained(look, *seconds, sight.waited);
         }
         Condition::Healthy => return healthy(object, live, sight),
         _ => {}
@@ -195,6 +208,27 @@ impl<'a> Sight<'a> {
 fn serving(at_least: u32, object: &str, slices: &[Arc<Value>]) -> Look {
     let ready = traffic::ready_addresses(slices);
     let seen = format!("{object}: {ready} of {at_least} endpoints ready");
+    Look { met: ready >= at_least, seen, ..Look::default() }
+}
+
+/// Whether a Service reaches the pods of one revision and no others. Where its
+/// selector says something else, somebody has written it since.
+fn reaching(
+    (of, at_least): (&str, u32),
+    object: &ObjectRef,
+    live: &Value,
+    slices: &[Arc<Value>],
+) -> Look {
+    if let Err(other) = traffic::pinned(live, (LABEL_REVISION, of)) {
+        let seen = format!("{object} {other}, but it was pointed at {of}");
+        return Look { set_back: true, seen, ..Look::default() };
+    }
+    let (follow, all, ready) = traffic::following(slices, of);
+    if all == 0 || follow < all {
+        let seen = format!("{object}: {follow} of {all} slices follow it to {of}");
+        return Look { seen, ..Look::default() };
+    }
+    let seen = format!("{object}: {ready} of {at_least} endpoints ready, all of {of}");
     Look { met: ready >= at_least, seen, ..Look::default() }
 }
 
@@ -401,6 +435,46 @@ mod tests {
         assert!(look(&condition, &service, &sight).met);
         assert!(!look(&condition, &service, &Sight { beside: &[], ..sight }).met);
         assert!(look(&condition, &service, &Sight { live: None, ..sight }).set_back);
+    }
+
+    #[test]
+    fn a_switch_is_over_once_every_slice_follows_it_and_not_before() {
+        let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), "web");
+        let of = "web-v2".to_owned();
+        let condition = Condition::Reaches { of: of.clone(), at_least: 2, seconds: 5 };
+        let (_, labels) = condition.beside(&service).unwrap();
+        assert_eq!(labels, [("kubernetes.io/service-name".to_owned(), "web".to_owned())]);
+        let slice = |reaches: &str, ready: &[&str]| {
+            let endpoint = |name: &&str| {
+                let conditions = json!({"ready": true});
+                json!({"addresses": ["1"], "conditions": conditions, "targetRef": {"uid": name}})
+            };
+            let endpoints: Vec<Value> = ready.iter().map(endpoint).collect();
+            let labels = json!({"tranche.dev/reaches": reaches});
+            Arc::new(json!({"metadata": {"labels": labels}, "endpoints": endpoints}))
+        };
+        let mut live = json!({"spec": {"selector": {"app": "web"}}});
+        let seen = |live: &Value, slices: &[Arc<Value>], seconds: i64| {
+            let waited = SignedDuration::from_secs(seconds);
+            let sight = Sight { live: Some(live), beside: slices, waited, ..Sight::default() };
+            let look = look(&condition, &service, &sight);
+            (look.met, look.set_back)
+        };
+        let (old, new) = (slice("web-v1", &["a", "b"]), slice("web-v2", &["c", "d"]));
+        assert_eq!(seen(&live, &[Arc::clone(&new)], 9), (false, true), "it selects them all");
+        traffic::pin(&mut live, (LABEL_REVISION, "web-v1"));
+        assert_eq!(seen(&live, &[Arc::clone(&new)], 9), (false, true), "somebody has switched it");
+        traffic::pin(&mut live, (LABEL_REVISION, &of));
+        assert_eq!(seen(&live, &[Arc::clone(&old)], 9), (false, false), "as ready as ever");
+        assert_eq!(seen(&live, &[Arc::clone(&new), old], 9), (false, false), "one is behind");
+        assert_eq!(
+            seen(&live, &[slice("web-v2", &["c"])], 9),
+            (false, false),
+            "one pod is missing"
+        );
+        assert_eq!(seen(&live, &[], 9), (false, false), "nobody has looked at it yet");
+        assert_eq!(seen(&live, &[Arc::clone(&new)], 4), (false, false), "for five seconds");
+        assert_eq!(seen(&live, &[new], 5), (true, false));
     }
 
     fn health(kind: (&str, &str), sight: &Sight<'_>) -> Look {

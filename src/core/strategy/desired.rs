@@ -117,6 +117,9 @@ pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Dr
     if driven.split.is_some() {
         fields.extend(traffic::driven_fields(object));
     }
+    if driven.pin.is_some() {
+        fields.extend(traffic::PINNED_FIELDS);
+    }
     yielded(object, live, state, FIELD_MANAGER, &fields)
 }
 

@@ -44,6 +44,9 @@ pub struct Driven {
     /// not say that: written over what is rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Value>,
+    /// The revision whose pods alone a Service selects, by its workload's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and
@@ -59,6 +62,8 @@ pub enum Verb {
     Partition,
     /// Set how a route's traffic is shared.
     Route,
+    /// Have a Service select the pods of one revision alone.
+    Point,
 }
 
 /// One write or wait inside a step.
@@ -141,6 +146,23 @@ pub enum Condition {
         /// Ready endpoints of the Service that traffic was moved to.
         at_least: u32,
     },
+    /// The Service selects the pods of one revision alone, those who follow it
+    /// have seen that, and it has been so for a while: whoever sends requests
+    /// elsewhere has had that time to finish.
+    Reaches {
+        /// The revision, by its workload's name.
+        of: String,
+        /// Ready endpoints.
+        at_least: u32,
+        /// For how long, in seconds; at all if none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        seconds: u32,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 impl Effect {
@@ -168,6 +190,7 @@ impl fmt::Display for Verb {
             Self::Scale => "scale",
             Self::Partition => "partition",
             Self::Route => "route",
+            Self::Point => "point",
         })
     }
 }
@@ -182,6 +205,10 @@ impl fmt::Display for Condition {
             Self::Serving { at_least } => write!(f, "until it serves {at_least}"),
             Self::RouteAccepted { split } => write!(f, "until accepted: {split}"),
             Self::Drained { seconds, .. } => write!(f, "until drained for {seconds} s"),
+            Self::Reaches { of, at_least, seconds } => {
+                write!(f, "until it reaches {at_least} of {of} and no others")?;
+                if *seconds > 0 { write!(f, ", for {seconds} s") } else { Ok(()) }
+            }
         }
     }
 }
@@ -193,6 +220,9 @@ impl fmt::Display for Effect {
                 write!(f, "{verb} {object}")?;
                 if let Some(split) = &driven.split {
                     return write!(f, " to {split}");
+                }
+                if let Some(revision) = &driven.pin {
+                    return write!(f, " at {revision}");
                 }
                 match (verb, driven.replicas, driven.partition) {
                     (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),

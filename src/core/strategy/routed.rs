@@ -5,7 +5,7 @@ use super::bodies::LABEL_REVISION;
 use super::trial::LABEL_TEMPLATE;
 use super::workload::{Shape, set};
 use super::written::written;
-use super::{Bodies, RevisionBodies};
+use super::{Bodies, RevisionBodies, ServiceError};
 use crate::core::model::{
     Canary, CanaryStep, Naming, Place, Rollout, RouteProvider, Traffic, TrafficRoute,
 };
@@ -142,6 +142,9 @@ pub enum RouteError {
     /// A Service whose name is none.
     #[error(transparent)]
     Label(#[from] LabelError),
+    /// A Service that cannot be switched.
+    #[error(transparent)]
+    Switched(#[from] ServiceError),
     /// The plan has an object of the name already.
     #[error("revision {revision} renders {object}, a name that the rollout needs itself")]
     Taken {
@@ -159,6 +162,9 @@ impl Bodies {
     /// # Errors
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
+        if let Some(blue_green) = &rollout.blue_green {
+            return self.switched(blue_green);
+        }
         let Some(Canary { traffic, steps, patch, .. }) = &rollout.canary else { return Ok(self) };
         paired(&self.target)?;
         if rollout.naming == Naming::Kept {

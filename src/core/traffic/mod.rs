@@ -9,6 +9,9 @@
 //! one revision and nothing else. A [`Split`] says which two and how much; the
 //! rest of the route is what the plan renders, and without a split the route
 //! is exactly that. Nothing is read back from the cluster to restore it.
+//!
+//! Where all requests move at once no route is needed: the user's Service itself
+//! is narrowed to the pods of one revision (`pin`).
 
 mod apart;
 mod fields;
@@ -19,6 +22,7 @@ pub mod istio;
 mod label;
 mod matched;
 mod parents;
+mod pin;
 mod provider;
 mod request;
 mod slices;
@@ -32,6 +36,7 @@ pub use gateway::route;
 pub use ingress::{CLASSES, Class, ingress, is_made, second, second_name, takes_nothing};
 pub use label::{Label, LabelError};
 pub use parents::Acceptance;
+pub use pin::{PINNED_FIELDS, following, pin, pinned};
 pub use provider::{
     acceptance, backends, confirms, driven_fields, has_status, inexpressible, is_route, share,
 };

@@ -1,6 +1,7 @@
 //! Plans from text to model, through the one door that all callers use.
 
 mod applications;
+mod blue_green;
 mod documents;
 mod errors;
 mod networks;

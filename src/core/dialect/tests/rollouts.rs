@@ -53,6 +53,7 @@ spec:
             },
             naming: Naming::Revision,
             canary: None,
+            blue_green: None,
             pauses: Vec::new(),
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,

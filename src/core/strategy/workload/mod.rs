@@ -8,6 +8,7 @@ mod deployment;
 mod statefulset;
 
 use super::Driven;
+use super::bodies::LABEL_REVISION;
 use crate::core::model::Amount;
 use crate::core::object::{KindRef, at};
 use crate::core::traffic;
@@ -91,13 +92,16 @@ pub fn rendered_replicas(body: &Value) -> u32 {
 }
 
 /// Writes the driven fields into a body: the pods of a workload, the weights
-/// of a route.
+/// of a route, the revision that a Service selects.
 pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
     if let Some(split) = &driven.split {
         traffic::share(body, split);
     }
     if let Some(fields) = &driven.fields {
         traffic::lay(body, fields);
+    }
+    if let Some(revision) = &driven.pin {
+        traffic::pin(body, (LABEL_REVISION, revision));
     }
     if let Some(replicas) = driven.replicas {
         set(body, &["spec", "replicas"], json!(replicas));
