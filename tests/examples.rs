@@ -159,6 +159,7 @@ fn every_example_says_what_it_is_and_is_tested_here() {
     assert_eq!(
         names,
         [
+            "blue-green",
             "canary-gateway",
             "canary-istio",
             "canary-kept-name",
@@ -279,6 +280,17 @@ fn the_canary_by_a_template_moves_weight_as_that_says() {
     let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
     releases(&lab, "canary-template", "web", &edits);
     assert_done(&lab, "web", "web-v2", 5);
+}
+
+#[test]
+fn blue_green_switches_its_service_once_somebody_has_approved() {
+    let lab = Lab::new();
+    lab.commit(&example("blue-green"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 3);
+    let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
+    releases(&lab, "blue-green", "web", &edits);
+    assert_done(&lab, "web", "web-v2", 3);
 }
 
 #[test]
