@@ -2,7 +2,7 @@
 //! whoever asks it is answered by one of them.
 
 use crate::plans::{APPLICATION, ROLLOUT, web};
-use crate::stage::Stage;
+use crate::stage::{RECORD, Stage};
 use crate::world::{World, pods};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -289,6 +289,47 @@ fn a_rebuilt_cluster_gets_the_side_that_served_back() {
         stage.apply_wait().ends(0);
         is_at_rest(&stage, &json!({"web-v2": 4}));
     }
+}
+
+/// Which side serves is told by what stands, and nothing is switched to find out.
+#[test]
+fn a_lost_record_is_found_again_on_the_side_that_serves() {
+    for (switched, lines) in [(false, &SMALL[..]), (true, &SMALL[..]), (true, &LINES[..])] {
+        let stage = serving(lines);
+        let from = at(&stage);
+        upgrade(&stage, lines);
+        stage.apply_wait().ends(3);
+        if switched {
+            stage.run(&["approve", "web"]).ends(0);
+            stage.run(&["apply", "--wait", "20s"]).ends(3);
+        }
+        let serves = reached(&stage.world(), "web");
+        stage.repository().find_reference(RECORD).unwrap().delete().unwrap();
+        let batch = if switched { "in batch 2/3 to web-v2" } else { "in batch 1/3 to web-v2" };
+        stage.run(&["record", "rebuild", "--write"]).ends(0).says(batch);
+        stage.run(&["apply", "--wait", "20s"]).ends(3);
+        assert_eq!(reached(&stage.world(), "web"), serves);
+        stage.run(&["approve", "web"]);
+        stage.apply_wait().ends(0);
+        one_revision_at_a_time(&stage, from);
+        let mut seen: Vec<_> =
+            stage.history()[from..].iter().map(|world| reached(world, "web")).collect();
+        seen.dedup();
+        assert_eq!(seen.len(), 2, "one switch");
+        assert_eq!(sizes(&stage), json!({"web-v2": 4}));
+    }
+}
+
+#[test]
+fn what_was_reviewed_is_done_up_to_the_end() {
+    let stage = serving(&SMALL);
+    upgrade(&stage, &SMALL);
+    stage.run(&["plan", "--out", "plan.json"]).ends(0);
+    let reviewed = || stage.run(&["apply", "--plan", "plan.json", "--wait", "10m"]);
+    reviewed().ends(3);
+    stage.run(&["approve", "web"]).ends(0);
+    reviewed().ends(0);
+    is_at_rest(&stage, &json!({"web-v2": 4}));
 }
 
 #[test]

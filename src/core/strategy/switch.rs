@@ -197,14 +197,12 @@ impl<'a> Switch<'a> {
         effects
     }
 
-    /// The switch, once the new side has all its pods.
+    /// The switch, once the new side has all its pods. It is scaled even where it
+    /// has them already: by that mark on the workload the step is known, should
+    /// the record be lost.
     fn switched(&self) -> Vec<Effect> {
         let total = self.input.sizes.target;
-        let mut effects = Vec::new();
-        if self.blue_green.before_switch(total) != total {
-            effects.push(self.scaled(Side::Target, total));
-        }
-        effects.push(self.ready(Side::Target, total));
+        let mut effects = vec![self.scaled(Side::Target, total), self.ready(Side::Target, total)];
         effects.extend(self.pointed(Side::Target, total));
         effects
     }
