@@ -384,6 +384,39 @@ spec:
       ports: [{port: 9898}]
 ";
 
+/// Before and after, a Service of its own document belongs to nobody but the plan.
+#[test]
+fn a_service_changes_hands_and_is_never_deleted() {
+    let plain = |revision: &str| crate::plans::rollout(revision, &[]);
+    let stage = Stage::with(&[
+        (APPLICATION, &web("6.7.0", 4, &[])),
+        (ROLLOUT, &plain("web-v1")),
+        (PREVIEW, SERVICE),
+    ]);
+    stage.apply_wait().ends(0);
+    let uid = |stage: &Stage| {
+        let world = stage.world();
+        let service = world.get("Service", "web-preview").unwrap();
+        let entity = service["metadata"]["annotations"]["tranche.dev/entity"].as_str().unwrap();
+        (service["metadata"]["uid"].clone(), entity.to_owned())
+    };
+    let before = uid(&stage);
+    assert_eq!(before.1, "objects/default/_objects");
+    upgrade(&stage, &SMALL);
+    stage.apply_wait().ends(3);
+    assert_eq!(uid(&stage), (before.0.clone(), "rollout/default/web".to_owned()));
+    stage.run(&["approve", "web"]).ends(0);
+    stage.apply_wait().ends(0);
+    is_at_rest(&stage, &json!({"web-v2": 4}));
+    stage.commit(&[(APPLICATION, &web("6.7.2", 4, &[])), (ROLLOUT, &plain("web-v3"))]);
+    stage.apply_wait().ends(0);
+    stage.apply_wait().ends(0);
+    // Whose mark it has is no difference: nothing is written for that alone.
+    assert_eq!(uid(&stage).0, before.0);
+    assert_eq!(sizes(&stage), json!({"web-v3": 4}));
+    stage.run(&["plan", "--detailed-exitcode"]).ends(0);
+}
+
 /// Of a preview that is new with the revision nothing is left when it goes back.
 #[test]
 fn a_preview_that_only_the_new_revision_renders_goes_with_it() {
