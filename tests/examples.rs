@@ -159,9 +159,12 @@ fn every_example_says_what_it_is_and_is_tested_here() {
     assert_eq!(
         names,
         [
+            "blue-green",
             "canary-gateway",
+            "canary-istio",
             "canary-kept-name",
             "canary-pods",
+            "canary-template",
             "kubevela-approllout",
             "lanes",
             "own-type",
@@ -256,6 +259,39 @@ fn the_canary_without_a_route_shares_traffic_by_its_pods() {
     let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
     releases(&lab, "canary-pods", "web", &edits);
     assert_done(&lab, "web", "web-v2", 5);
+}
+
+#[test]
+fn the_canary_by_istio_moves_weight_between_its_subsets() {
+    let lab = Lab::new();
+    lab.commit(&example("canary-istio"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 5);
+    let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
+    releases(&lab, "canary-istio", "web", &edits);
+    assert_done(&lab, "web", "web-v2", 5);
+}
+
+#[test]
+fn the_canary_by_a_template_moves_weight_as_that_says() {
+    let lab = Lab::new();
+    lab.commit(&example("canary-template"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 5);
+    let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
+    releases(&lab, "canary-template", "web", &edits);
+    assert_done(&lab, "web", "web-v2", 5);
+}
+
+#[test]
+fn blue_green_switches_its_service_once_somebody_has_approved() {
+    let lab = Lab::new();
+    lab.commit(&example("blue-green"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "web", "web-v1", 3);
+    let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "web-v1", "web-v2")];
+    releases(&lab, "blue-green", "web", &edits);
+    assert_done(&lab, "web", "web-v2", 3);
 }
 
 #[test]

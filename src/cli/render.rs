@@ -106,8 +106,7 @@ fn objects(loaded: &Loaded) -> Vec<Value> {
             .map(|body| Value::clone(body))
     });
     let rollouts = loaded.plan.rollouts.iter();
-    let canaries = rollouts.filter_map(|rollout| rollout.canary.as_ref());
-    let routes = canaries.flat_map(|canary| &canary.traffic.routes);
-    let routes = routes.filter_map(|route| route.document.clone());
+    let driven = rollouts.flat_map(|rollout| rollout.drives(""));
+    let routes = driven.filter_map(|driven| driven.document.cloned());
     plain.chain(routes).chain(rendered).collect()
 }

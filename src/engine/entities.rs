@@ -145,8 +145,9 @@ impl<P: Ports> Engine<'_, P> {
             };
             let loaded = self.loaded(&CommitId(commit))?;
             let Ok(loaded) = loaded.as_ref() else { continue };
-            let canary = self.rollout_in(loaded, &key).and_then(|rollout| rollout.canary.as_ref());
-            routes.extend(canary.into_iter().flat_map(|canary| canary.routes(&key.namespace)));
+            let rollout = self.rollout_in(loaded, &key).into_iter();
+            let driven = rollout.flat_map(|rollout| rollout.drives(&key.namespace));
+            routes.extend(driven.map(|driven| driven.object));
         }
         Ok(routes)
     }

@@ -60,7 +60,7 @@ pub(super) fn written<'w>(act: &'w Act, cursor: usize, object: &ObjectRef) -> Op
     before.into_iter().find_map(|effect| match effect {
         Effect::Write { object: written, side, driven, .. } if written == object => {
             let (body, _) = act.table.get(*side, written)?;
-            Some(Written { body, partition: driven.partition })
+            Some(Written { body, partition: driven.partition, fields: driven.fields.as_ref() })
         }
         _ => None,
     })

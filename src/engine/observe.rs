@@ -218,12 +218,11 @@ impl<P: Ports> Engine<'_, P> {
         };
         let known: Vec<String> = known.iter().map(|r| r.revision.clone()).collect();
         let mut live = Live::default();
-        let canaries = [rollout, step_rollout].into_iter().flatten();
-        let canaries = canaries.filter_map(|rollout| rollout.canary.as_ref());
-        let routes: Vec<ObjectRef> =
-            canaries.flat_map(|canary| canary.routes(&key.namespace)).collect();
+        let rollouts = [rollout, step_rollout].into_iter().flatten();
+        let driven = rollouts.flat_map(|rollout| rollout.drives(&key.namespace));
+        let driven: Vec<ObjectRef> = driven.map(|driven| driven.object).collect();
         let objects = revisions.values().flat_map(|r| r.bodies.keys());
-        self.look_at(objects.chain(&routes), &mut live).await?;
+        self.look_at(objects.chain(&driven), &mut live).await?;
         Ok(decide_rollout(&RolloutView {
             key,
             project: &reading.project,

@@ -152,8 +152,8 @@ impl<P: Ports> Engine<'_, P> {
         let plans = [Some(reading.loaded()?), then].into_iter().flatten();
         let rollouts: Vec<&Rollout> = plans.filter_map(|plan| self.rollout_in(plan, key)).collect();
         let naming = rollouts.first().map(|rollout| rollout.naming).unwrap_or_default();
-        let canaries = rollouts.iter().filter_map(|rollout| rollout.canary.as_ref());
-        Ok((naming, canaries.flat_map(|canary| canary.reached_by(&key.namespace)).collect()))
+        let reached = rollouts.iter().flat_map(|rollout| rollout.reached_by(&key.namespace));
+        Ok((naming, reached.collect()))
     }
 
     /// Every object of a kind in a namespace that is labelled as ours, listed

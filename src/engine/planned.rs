@@ -168,7 +168,7 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
     let (owners, twice) = owners(&plan, &applications, target);
     errors.extend(twice);
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
-    errors.extend(claim(&mut plan, &rendered, &target.namespace));
+    errors.extend(claim(&mut plan, &rendered, &library, &target.namespace));
     let owners = Arc::new(owners);
     for rollout in &mut plan.rollouts {
         rollout.owners = Arc::clone(&owners);

@@ -281,6 +281,7 @@ fn alike(one: &Rollout, other: &Rollout) -> bool {
         && one.plan.target_size == other.plan.target_size
         && one.plan.batches == other.plan.batches
         && one.canary == other.canary
+        && one.blue_green == other.blue_green
         && one.deadline_seconds == other.deadline_seconds
 }
 

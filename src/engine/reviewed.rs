@@ -265,11 +265,10 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(), RunError> {
         let loaded = self.loaded(commit)?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
-        let canary = self.rollout_in(loaded, key).and_then(|rollout| rollout.canary.as_ref());
-        let Some(canary) = canary else { return Ok(()) };
-        for route in &canary.traffic.routes {
-            let Some(file) = &route.document_file else { continue };
-            let object = route.object(&key.namespace);
+        let rollout = self.rollout_in(loaded, key).into_iter();
+        for driven in rollout.flat_map(|rollout| rollout.drives(&key.namespace)) {
+            let Some(file) = driven.file else { continue };
+            let object = driven.object;
             origins.add(&object, self.source(commit, file)?);
             for overlay in self.of_overlays(commit, loaded, &object)? {
                 origins.add(&object, overlay);

@@ -403,7 +403,7 @@ impl<P: Ports> Engine<'_, P> {
         since: Timestamp,
     ) -> Result<Option<(ObjectRef, String)>, Halt> {
         let Effect::Await { condition, .. } = effect else { return Ok(None) };
-        if !matches!(condition, Condition::Serving { .. } | Condition::Drained { .. }) {
+        if !condition.counts_endpoints() {
             return Ok(None);
         }
         let effects = &work.act.step.effects;
@@ -475,7 +475,9 @@ impl<P: Ports> Engine<'_, P> {
         };
         let now = self.ports.clock().now().await?;
         let rules = match condition {
-            Condition::Healthy => self.rules_of(&work.act)?,
+            Condition::Healthy | Condition::RouteAccepted { .. } | Condition::Drained { .. } => {
+                self.rules_of(&work.act)?
+            }
             _ => Rules::default(),
         };
         let sight = Sight {

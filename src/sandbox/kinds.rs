@@ -80,6 +80,7 @@ const APPS: (&str, &str) = ("apps", "v1");
 const BATCH: (&str, &str) = ("batch", "v1");
 const NET: (&str, &str) = ("networking.k8s.io", "v1");
 const GATEWAY: (&str, &str) = ("gateway.networking.k8s.io", "v1");
+const ISTIO: (&str, &str) = ("networking.istio.io", "v1");
 const RBAC: (&str, &str) = ("rbac.authorization.k8s.io", "v1");
 
 /// All kinds, groups together.
@@ -109,6 +110,8 @@ pub(super) const RESOURCES: &[Resource] = &[
     cluster(row(GATEWAY, ("GatewayClass", "gatewayclasses", "gc"), true)),
     row(GATEWAY, ("Gateway", "gateways", "gtw"), true),
     row(GATEWAY, ("HTTPRoute", "httproutes", ""), true),
+    row(ISTIO, ("DestinationRule", "destinationrules", "dr"), true),
+    row(ISTIO, ("VirtualService", "virtualservices", "vs"), true),
     row(NET, ("Ingress", "ingresses", "ing"), true),
     row(NET, ("NetworkPolicy", "networkpolicies", "netpol"), false),
     row(("policy", "v1"), ("PodDisruptionBudget", "poddisruptionbudgets", "pdb"), true),
@@ -116,6 +119,7 @@ pub(super) const RESOURCES: &[Resource] = &[
     cluster(row(RBAC, ("ClusterRoleBinding", "clusterrolebindings", ""), false)),
     row(RBAC, ("Role", "roles", ""), false),
     row(RBAC, ("RoleBinding", "rolebindings", ""), false),
+    row(("traefik.io", "v1alpha1"), ("TraefikService", "traefikservices", ""), false),
 ];
 
 /// The resource of a path.

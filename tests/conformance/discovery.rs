@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Groups of custom resources, which the real server has not installed here.
-const CUSTOM: [&str; 2] = ["apps.kruise.io", "gateway.networking.k8s.io"];
+const CUSTOM: [&str; 4] =
+    ["apps.kruise.io", "gateway.networking.k8s.io", "networking.istio.io", "traefik.io"];
 
 type Resources = BTreeMap<(String, String, String), Value>;
 

@@ -20,3 +20,4 @@ mod rendered;
 mod requests;
 mod rollouts;
 mod server;
+mod slices;

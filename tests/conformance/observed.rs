@@ -71,8 +71,12 @@ impl Observed {
     }
 
     pub fn apply(&self, plural: &str, body: &Value) {
+        self.apply_to("apis/apps/v1", plural, body);
+    }
+
+    pub fn apply_to(&self, api: &str, plural: &str, body: &Value) {
         let name = body["metadata"]["name"].as_str().unwrap();
-        let path = self.path("apis/apps/v1", &format!("{plural}/{name}"));
+        let path = self.path(api, &format!("{plural}/{name}"));
         self.send("PATCH", &format!("{path}?fieldManager=tranche&force=true"), body, 200);
     }
 
@@ -86,7 +90,7 @@ impl Observed {
         self.send("DELETE", &path, &Value::Null, 200);
     }
 
-    fn list(&self, api: &str, plural: &str) -> Vec<Value> {
+    pub fn list(&self, api: &str, plural: &str) -> Vec<Value> {
         let list = self.send("GET", &self.path(api, plural), &Value::Null, 200);
         list["items"].as_array().unwrap().clone()
     }

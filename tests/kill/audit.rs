@@ -99,6 +99,31 @@ impl Audit {
         }
     }
 
+    /// A Service that is to reach one revision alone reaches all that it needs of
+    /// it, and of no other.
+    async fn reach(&self, cluster: &KubeCluster) {
+        let list = |api: &'static str, kind: &'static str| async move {
+            cluster.list(&KindRef::new(api, kind), Some("default"), &[]).await.unwrap()
+        };
+        let pods = list("v1", "Pod").await;
+        for slice in list(traffic::SLICES.0, traffic::SLICES.1).await {
+            let service = slice.pointer("/metadata/labels/tranche.dev~1reaches");
+            let Some(of) = service.and_then(Value::as_str) else { continue };
+            let endpoints = slice["endpoints"].as_array().into_iter().flatten();
+            let revisions = endpoints.map(|endpoint| {
+                let uid = &endpoint["targetRef"]["uid"];
+                let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == *uid);
+                pod.map(|pod| pod["metadata"]["labels"]["app.oam.dev/revision"].clone())
+            });
+            let there = traffic::ready_addresses(std::slice::from_ref(&slice));
+            let others = revisions.flatten().filter(|revision| revision != of).count();
+            if there < self.floor || others > 0 {
+                let worst = format!("{there} pods of {of} are reached, and {others} others");
+                self.underserved.borrow_mut().get_or_insert(worst);
+            }
+        }
+    }
+
     /// No effect changed anything twice, some did, and the floor held.
     pub fn holds(&self, case: &str) {
         let changes = self.changes.borrow();
@@ -158,6 +183,7 @@ impl Witness<KubeCluster> for Audit {
         self.lowest.set(self.lowest.get().min(ready));
         self.follow(cluster).await;
         self.follow_seconds(cluster).await;
+        self.reach(cluster).await;
     }
 }
 

@@ -20,7 +20,7 @@ mod trap;
 mod world;
 
 use audit::Audit;
-use scenario::{CANARY, CLONESET, DEPLOY, LANE, PAIR, SPREAD, Scenario};
+use scenario::{CANARY, CLONESET, DEPLOY, LANE, PAIR, SPREAD, SWITCH, Scenario};
 use std::rc::Rc;
 use tranche::engine::Class;
 use trap::{Aim, Sort};
@@ -233,6 +233,14 @@ fn a_canary_without_a_route_survives_a_dead_run_at_every_write() {
     // What a pair does not have are sizes between: each of its writes, at the
     // moments around it.
     block_on(killed_at(&SPREAD, Corpse::Dead, |sort, what, _| {
+        let ours = sort == Sort::Write && !what.contains(" Lease/");
+        if ours { &[Moment::During, Moment::After] } else { &[] }
+    }));
+}
+
+#[test]
+fn a_switch_survives_a_dead_run_at_every_write() {
+    block_on(killed_at(&SWITCH, Corpse::Dead, |sort, what, _| {
         let ours = sort == Sort::Write && !what.contains(" Lease/");
         if ours { &[Moment::During, Moment::After] } else { &[] }
     }));

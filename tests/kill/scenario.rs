@@ -210,6 +210,30 @@ pub static LANE: Scenario = Scenario {
     end: ("web", 4, "podinfo:2"),
 };
 
+/// By a Service's selector: three steps, the last of which begins at once.
+const SWITCH_V2: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: web}
+spec:
+  targetAppRevisionName: web-v2
+  strategy:
+    blueGreen: {activeService: web, previewReplicaCount: 1, scaleDownDelaySeconds: 0}
+";
+
+/// A Service that is switched: it is written three times, held, switched, and as
+/// rendered.
+pub static SWITCH: Scenario = Scenario {
+    name: "blue-green",
+    before: &[&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]],
+    change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", SWITCH_V2)]],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 8,
+    floor: 4,
+    end: ("web-v2", 4, "podinfo:2"),
+};
+
 impl Scenario {
     /// The rollout is done, and nothing shows that a run was killed but the
     /// names of the runs.

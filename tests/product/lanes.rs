@@ -44,6 +44,11 @@ fn names(world: &World, kind: &str) -> BTreeSet<String> {
 fn lane(world: &World) -> Option<String> {
     let second = world.get("Ingress", "spring-cloud-a-canary")?;
     let annotations = &second["metadata"]["annotations"];
+    if annotations.get(format!("{NGINX}/canary-by-header")).is_none() {
+        // It is created so, and takes nothing.
+        assert_eq!(annotations[format!("{NGINX}/canary-weight")], "0");
+        return None;
+    }
     assert_eq!(annotations[format!("{NGINX}/canary-by-header")], "User-Agent");
     assert_eq!(annotations[format!("{NGINX}/canary-by-header-value")], "foo");
     let changes = &annotations["mse.ingress.kubernetes.io/request-header-control-update"];
@@ -184,5 +189,49 @@ fn a_hop_without_a_canary_falls_back_and_comes_back() {
     assert_eq!(lane(&stage.world()), None);
     assert_eq!(user_ingress(&stage.world()), routes);
     assert_eq!(stage.world().ready_pods(), pods(&[("base", 6)]));
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_lane_may_enter_by_a_mesh_and_by_an_ingress_at_once() {
+    let mesh = ROUTING.replace(
+        "    ingress:\n",
+        "    customNetworkRefs:\n    - {apiVersion: networking.istio.io/v1, kind: VirtualService, \
+         name: spring-cloud-a}\n    ingress:\n",
+    );
+    assert_ne!(mesh, ROUTING);
+    let service = "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: spring-cloud-a}
+spec:
+  hosts: [spring-cloud-a]
+  http:
+  - timeout: 3s
+    route: [{destination: {host: spring-cloud-a}}]
+";
+    let stage = Stage::with(&[
+        ("rollouts.yaml", BETA),
+        ("trafficrouting.yaml", &mesh),
+        ("virtualservice.yaml", service),
+        ("workloads.yaml", WORKLOADS),
+    ]);
+    stage.apply_wait().ends(0);
+    let rules = |stage: &Stage| {
+        stage.world().get("VirtualService", "spring-cloud-a").unwrap()["spec"]["http"].clone()
+    };
+    let rendered = rules(&stage);
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    stage.apply_wait().ends(3);
+    let shared = rules(&stage);
+    assert_eq!(shared[0]["match"][0]["headers"]["user-agent"]["exact"], "foo", "{shared}");
+    assert_eq!(shared[0]["timeout"], "3s", "all that the rule has");
+    let destination = &shared[0]["route"][0];
+    assert_eq!(destination["destination"]["host"], "spring-cloud-a-v2-traffic");
+    assert_eq!(destination["headers"]["request"]["set"]["x-mse-tag"], "gray");
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v2-traffic");
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(rules(&stage), rendered);
+    assert_eq!(lane(&stage.world()), None);
     stage.record_is_whole();
 }

@@ -480,7 +480,7 @@ fn what_cannot_be_done_is_refused_by_lint() {
         "`strategy` is no field",
     );
     let blue = canary("web-v1", &[]).replace("    canary:", "    blueGreen: {}\n    canary:");
-    plan(&blue, "`blueGreen`");
+    plan(&blue, "blueGreen stands beside a canary");
 
     let rollout = canary("web-v1", &[]);
     let with_route = |routes: &str, why: &str| {

@@ -95,7 +95,7 @@ impl<'a> Stage<'a> {
     fn says(&self, object: &ObjectRef, split: &Split, effect: &Effect) {
         let side = if self.back { Side::Source } else { Side::Target };
         let rendered = self.table.get(side, object).or(self.table.get(Side::Target, object));
-        let said = confirms(&self.live[object], split, rendered.map(|(body, _)| body));
+        let said = confirms(&self.live[object], split, rendered.map(|(body, _)| body), None);
         assert_eq!(said, Ok(()), "{effect} of a route that says otherwise");
     }
 

@@ -11,6 +11,7 @@
 mod beside;
 mod decide;
 mod gates;
+mod istio;
 mod machine;
 mod member;
 mod model;
@@ -19,4 +20,5 @@ mod replay;
 mod secrecy;
 mod spread;
 mod steps;
+mod switch;
 mod traffic;

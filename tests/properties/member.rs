@@ -152,9 +152,13 @@ impl<'a> Scene<'a> {
             }
             Effect::Delete { object, .. } if Some(object) == trial => self.trial = None,
             Effect::Write { object, driven, .. } if berth.services.contains(object) => {
-                self.pinned = !driven.pinned.is_empty();
+                self.pinned = driven.pin.is_some();
             }
-            Effect::Await { object, condition: Condition::Serving { at_least }, .. } => {
+            Effect::Await {
+                object,
+                condition: Condition::Serving { at_least } | Condition::Reaches { at_least, .. },
+                ..
+            } => {
                 let pods = if berth.services.contains(object) {
                     // Nothing is certain of a mixture but what the update leaves.
                     self.named.1

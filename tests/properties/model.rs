@@ -62,6 +62,7 @@ impl Cluster {
                         Condition::Healthy => pods.new = pods.wanted,
                         Condition::ScaledTo { at_most } => assert!(pods.wanted <= *at_most),
                         Condition::Serving { .. }
+                        | Condition::Reaches { .. }
                         | Condition::RouteAccepted { .. }
                         | Condition::Withdrawn { .. }
                         | Condition::Drained { .. } => panic!("{object} is no route"),

@@ -72,6 +72,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies>
         rest: vec![service, own],
         routed: None,
         berth: None,
+        switched: None,
     })
 }
 
@@ -92,6 +93,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         naming: Naming::Revision,
         canary: None,
         disabled: false,
+        blue_green: None,
         pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,

@@ -216,7 +216,7 @@ impl<'a> Stage<'a> {
         let side = if self.back { Side::Source } else { Side::Target };
         let rendered = self.table.get(side, object).or(self.table.get(Side::Target, object));
         let live = self.live.get(object).expect("a route is awaited that is not there");
-        let said = confirms(live, split, rendered.map(|(body, _)| body));
+        let said = confirms(live, split, rendered.map(|(body, _)| body), None);
         assert_eq!(said, Ok(()), "{effect} of a route that says otherwise");
     }
 

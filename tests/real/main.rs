@@ -18,6 +18,7 @@ mod faults;
 mod forge;
 mod gateway;
 mod health;
+mod istio;
 mod kills;
 mod lanes;
 mod late;
@@ -29,6 +30,7 @@ mod runs;
 mod shots;
 mod sigkill;
 mod site;
+mod switch;
 #[path = "../trap/mod.rs"]
 mod trap;
 mod watched;

@@ -28,4 +28,5 @@ mod sigkill;
 #[expect(dead_code, reason = "tests of another binary use the rest")]
 #[path = "../real/site.rs"]
 mod site;
+mod switch;
 mod verdict;

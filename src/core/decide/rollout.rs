@@ -70,6 +70,7 @@ pub(super) fn after_steps(
         RollingState::LocatingTargetApp => start(view, Some(record), rollout),
         _ => match wants_ending(view, record)? {
             Some(ending) => go_back(view, record, ending),
+            None if wants_another(view, record)? => finish(view, record, rollout),
             None => next_batch(view, record, rollout, true),
         },
     }
@@ -100,7 +101,7 @@ pub(super) fn wants_ending(
         None
     } else if record.stable.as_ref().is_some_and(|stable| view.is(stable, wanted)) {
         Some(Ending::Reverted)
-    } else if only_around_pods(view, record, wanted) {
+    } else if only_around_pods(view, record, wanted) || serves(view, record)? {
         None
     } else {
         Some(Ending::Modified)
@@ -125,6 +126,34 @@ fn only_around_pods(
     let kept = [&**target, wanted].iter().all(|revision| revision.naming == Naming::Kept);
     let tries = record.movement == Some(Movement::Upgrade) && is_tried(record);
     kept && tries && target.workload == wanted.workload && target.template == wanted.template
+}
+
+/// Whether the target of a rollout under way has all requests already, so that
+/// another target has it finished first.
+fn serves(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
+    let (compiled, _) = recompiled(view, record, recorded_rollout(view)?)?;
+    let done = u32::try_from(record.goals.len()).unwrap_or(u32::MAX);
+    Ok(compiled.serves_after.is_some_and(|after| done >= after))
+}
+
+/// Whether the plan names another target than that of the rollout under way.
+fn wants_another(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
+    let Some(name) = view.target_revision else { return Ok(false) };
+    let wanted = view.revision(name, "targetAppRevisionName")?;
+    Ok(record.target.as_ref().is_some_and(|target| !view.is(target, wanted)))
+}
+
+/// The next batch of a rollout that is only cleared up after, as it began: the
+/// plan's batches and its partition are those of the next target.
+fn finish(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<Decision, Refusal> {
+    let mut began = recorded_rollout(view)?.clone();
+    began.plan.batch_partition = None;
+    began.plan.paused = rollout.plan.paused;
+    next_batch(view, record, &began, false)
 }
 
 /// A rollout that the plan has no more.
@@ -340,7 +369,12 @@ fn keeps_traffic(
     else {
         return Ok(());
     };
+    let driven = |rollout: &Rollout| -> Vec<ObjectRef> {
+        rollout.drives("").into_iter().map(|driven| driven.object).collect()
+    };
     let kept = match (&began.canary, &rollout.canary) {
+        _ if driven(began) != driven(rollout) => false,
+        _ if began.blue_green.is_some() != rollout.blue_green.is_some() => false,
         (None, None) => true,
         (Some(began), Some(now)) => {
             let done = |canary: &Canary| -> Vec<CanaryStep> {
@@ -356,10 +390,8 @@ fn keeps_traffic(
                 };
                 steps.map(bare).collect()
             };
-            let routes = |canary: &Canary| -> Vec<ObjectRef> { canary.routes("").collect() };
             let lane = |canary: &Canary| canary.lane.as_ref().map(|joined| joined.lane.clone());
-            routes(began) == routes(now)
-                && lane(began) == lane(now)
+            lane(began) == lane(now)
                 && began.leeway == now.leeway
                 && began.stable_stays == now.stable_stays
                 && done(began) == done(now)

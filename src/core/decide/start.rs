@@ -125,9 +125,9 @@ fn sizes(
     if let Some(source) = source {
         let live = view.live_size(source).ok_or_else(|| missing(view, source))?;
         // A size of nothing is not taken for what people want: it is also what
-        // a creation of ours looks like that nobody has scaled up yet. A canary
-        // needs pods at both ends, on its way back too.
-        if live == 0 && (wanted.is_none() || rollout.canary.is_some()) {
+        // a creation of ours looks like that nobody has scaled up yet. What
+        // moves requests needs pods at both ends, on its way back too.
+        if live == 0 && (wanted.is_none() || rollout.moves_requests()) {
             return Err(empty(view, rollout, source));
         }
         if source.workload != target.workload {
@@ -218,7 +218,7 @@ fn missing(view: &RolloutView<'_>, revision: &RevisionBodies) -> Refusal {
 }
 
 fn empty(view: &RolloutView<'_>, rollout: &Rollout, source: &RevisionBodies) -> Refusal {
-    let next = if rollout.canary.is_some() {
+    let next = if rollout.moves_requests() {
         "scale it up by hand (`kubectl scale`), and `tranche apply` again"
     } else {
         "scale it up by hand (`kubectl scale`), or name `targetSize` in the plan, and `tranche \

@@ -111,8 +111,8 @@ fn mend(
 
 fn same_route(one: &Rollout, other: &Rollout) -> bool {
     let routes = |rollout: &Rollout| -> Vec<_> {
-        let routes = rollout.canary.iter().flat_map(|canary| &canary.traffic.routes);
-        routes.map(|route| (route.object(""), route.document.clone())).collect()
+        let driven = rollout.drives("").into_iter();
+        driven.map(|driven| (driven.object, driven.document.cloned())).collect()
     };
     routes(one) == routes(other)
 }

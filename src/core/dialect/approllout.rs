@@ -1,5 +1,6 @@
 //! KubeVela's AppRollout.
 
+use super::blue_green;
 use super::canary::{self, STRATEGY};
 use super::check::{Check, revision_of};
 use super::duration;
@@ -90,7 +91,13 @@ pub(super) fn read(
         None => rollout_plan::unstated(),
     };
     let canary = canary::translate(spec, source, &plan).map_err(|error| vec![error])?;
-    let plan = if canary.is_some() { rollout_plan::at_once(&plan) } else { plan };
+    let blue_green = blue_green::translate(spec);
+    let strategic = canary.is_some() || blue_green.is_some();
+    let plan = if strategic { rollout_plan::at_once(&plan) } else { plan };
+    let pauses = match &blue_green {
+        Some(blue_green) => blue_green::gates(spec, blue_green),
+        None => pause::translate(spec),
+    };
     let reverts = spec.get("revertOnDelete").and_then(Node::flag).unwrap_or(false);
     let default = if reverts { OnDelete::Abort } else { OnDelete::default() };
     let component = spec.get("componentList").and_then(|list| list.items().first());
@@ -106,8 +113,9 @@ pub(super) fn read(
         plan,
         naming: Naming::Revision,
         canary,
+        blue_green,
         disabled: false,
-        pauses: pause::translate(spec),
+        pauses,
         on_delete: on_delete.unwrap_or(default),
         deadline_seconds,
         owners: Arc::default(),

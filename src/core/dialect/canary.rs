@@ -1,7 +1,9 @@
 //! `spec.strategy.canary` of an AppRollout: steps that move traffic. Ours
 //! alone; the original has no such field.
 
+use super::blue_green::{self, BLUE_GREEN};
 use super::check::{Check, misspelt};
+use super::networks;
 use super::pause::PAUSE;
 use super::requests;
 use super::rollout_plan::number;
@@ -19,8 +21,12 @@ const LONGEST_DRAIN: u64 = 3_600;
 pub(super) static STRATEGY: Shape = Shape {
     doc: "How traffic follows the pods; needs `apiVersion: tranche.dev/v1alpha1`.",
     fields: &[
-        Field::required("canary", Kind::Object(&CANARY), "Move traffic step by step."),
-        Field::unsupported("blueGreen"),
+        Field::optional("canary", Kind::Object(&CANARY), "Move traffic step by step."),
+        Field::optional(
+            "blueGreen",
+            Kind::Object(&BLUE_GREEN),
+            "Move all traffic at once, by a Service's selector; instead of a canary.",
+        ),
         Field::unsupported("paused"),
     ],
 };
@@ -79,6 +85,12 @@ static TRAFFIC: Shape = Shape {
             Kind::Object(&INGRESS),
             "An Ingress of this plan that points at the component's Service; a second one beside \
              it takes the new revision's share.",
+        ),
+        Field::optional("istio", Kind::Object(&networks::ISTIO), "Objects of Istio."),
+        Field::optional(
+            "custom",
+            Kind::SomeOf(&Kind::Object(&networks::CUSTOM)),
+            "Routes of other kinds, which a template of the plan writes (`kind: RouteType`).",
         ),
         Field::optional(
             "drainSeconds",
@@ -161,14 +173,22 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
         check.wrong(version, message.to_owned(), "`tranche.dev/v1alpha1`");
     }
     let plan = spec.and_then(|spec| spec.get("rolloutPlan"));
+    let canary = strategy.get("canary");
+    let beside = if canary.is_some() { "a canary" } else { "`blueGreen`" };
     for field in ["rolloutBatches", "numBatches"] {
         if let Some(node) = plan.and_then(|plan| plan.get(field)) {
-            let message = format!("AppRollout.spec.rolloutPlan.{field} stands beside a canary");
-            let hint = "the steps of the canary are the batches: leave one of the two out";
+            let message = format!("AppRollout.spec.rolloutPlan.{field} stands beside {beside}");
+            let hint = if canary.is_some() {
+                "the steps of the canary are the batches: leave one of the two out"
+            } else {
+                "it has three steps, and they are the batches: leave one of the two out"
+            };
             check.errors.push(node.error(check.source, message).hint(hint));
         }
     }
-    let canary = strategy.get("canary");
+    if blue_green::check(check, strategy, spec, plan) {
+        return;
+    }
     let traffic = canary.and_then(|canary| canary.get("traffic"));
     if let Some(node) = plan.and_then(|plan| plan.get("rolloutStrategy"))
         && node.text() == Some("DecreaseFirst")
@@ -182,11 +202,15 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
         check.wrong(node, message.to_owned(), expected);
     }
     if let Some(traffic) = traffic
-        && ["httpRoute", "ingress"].iter().all(|field| traffic.get(field).is_none())
+        && ["httpRoute", "ingress", "istio", "custom"]
+            .iter()
+            .all(|field| traffic.get(field).is_none())
     {
         let message = "AppRollout.spec.strategy.canary.traffic names nothing to move";
-        check.wrong(traffic, message.to_owned(), "`httpRoute`, `ingress` or both");
+        let expected = "`httpRoute`, `ingress`, `istio` or `custom`, or several of them";
+        check.wrong(traffic, message.to_owned(), expected);
     }
+    networks::check(check, traffic);
     for field in ["maxSurge", "maxUnavailable"] {
         if let Some(node) = canary.and_then(|c| c.get(field)).filter(|_| traffic.is_some()) {
             let message =
@@ -218,7 +242,7 @@ fn steps_of_pods(check: &mut Check<'_>, canary: Option<&Node>, steps: &[Node]) {
                     "AppRollout.spec.strategy.canary.steps[{i}].{field} needs something that moves \
                      requests"
                 );
-                let hint = "name it in `traffic`: `httpRoute` or `ingress`";
+                let hint = "name it in `traffic`: `httpRoute`, `ingress`, `istio` or `custom`";
                 check.errors.push(node.error(check.source, message).hint(hint));
             }
         }
@@ -322,8 +346,7 @@ pub(super) fn translate(
 fn traffic(node: Option<&Node>) -> Traffic {
     let route = |field: &str, provider: RouteProvider| {
         let name = node?.get(field)?.get("name")?.text()?.to_owned();
-        let (document, document_file) = (None, None);
-        Some(TrafficRoute { provider, name, service: None, document, document_file })
+        Some(TrafficRoute::named(provider, name))
     };
     let class = node.and_then(|node| node.get("ingress")?.get("classType")?.text());
     let class = Class::named(class.unwrap_or_default());
@@ -332,8 +355,9 @@ fn traffic(node: Option<&Node>) -> Traffic {
         class.and_then(|class| route("ingress", RouteProvider::Ingress(class))),
     ];
     let drain = node.and_then(|node| node.get("drainSeconds"));
+    let networks = node.map(networks::routes).unwrap_or_default();
     Traffic {
-        routes: routes.into_iter().flatten().collect(),
+        routes: routes.into_iter().flatten().chain(networks).collect(),
         drain_seconds: number(drain).unwrap_or(DEFAULT_DRAIN_SECONDS),
     }
 }

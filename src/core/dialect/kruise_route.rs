@@ -6,12 +6,17 @@ use super::metadata::{self, METADATA};
 use super::requests;
 use super::rollout_plan::number;
 use super::shape::{Field, Kind, Shape};
-use crate::core::model::{InputError, Lane, Place, RouteProvider, Traffic, TrafficRoute};
+use crate::core::model::{Custom, InputError, Lane, Place, RouteProvider, Traffic, TrafficRoute};
+use crate::core::object::KindRef;
+use crate::core::traffic::istio::{Rules, VERSIONS};
 use crate::core::traffic::{Class, Weight};
 use crate::core::yaml::{Node, Source};
+use serde_json::Value;
 
 /// How long a confirmed shift is given, as the original has it.
 const GRACE_SECONDS: u32 = 3;
+/// Istio's group.
+const ISTIO: &str = "networking.istio.io/";
 
 pub(super) static ROUTING: Shape = Shape {
     doc: "What traffic is moved by: an Ingress, an HTTPRoute, or both together.",
@@ -28,7 +33,12 @@ pub(super) static ROUTING: Shape = Shape {
         ),
         Field::optional("ingress", Kind::Object(&INGRESS), "An Ingress of this plan."),
         Field::optional("gateway", Kind::Object(&GATEWAY), "An HTTPRoute of this plan."),
-        Field::unsupported("customNetworkRefs"),
+        Field::optional(
+            "customNetworkRefs",
+            Kind::List(&Kind::Object(&CUSTOM)),
+            "Routes of other kinds: Istio's VirtualService, or one that a template of this plan \
+             writes.",
+        ),
     ],
 };
 
@@ -41,6 +51,15 @@ static INGRESS: Shape = Shape {
             Kind::OneOf(&["nginx", "higress", "mse", "aliyun-alb"]),
             "Which controller's annotations are written; `nginx`.",
         ),
+    ],
+};
+
+static CUSTOM: Shape = Shape {
+    doc: "A route of another kind.",
+    fields: &[
+        Field::required("apiVersion", Kind::Text, "Its API version."),
+        Field::required("kind", Kind::Text, "Its kind."),
+        Field::required("name", Kind::Name, "Its name."),
     ],
 };
 
@@ -126,9 +145,20 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Lane, 
 /// Whether each entry names what it moves traffic by.
 pub(super) fn check_routings(check: &mut Check<'_>, routings: &[Node], path: &str) {
     for (i, routing) in routings.iter().enumerate() {
-        if ["ingress", "gateway"].iter().all(|field| routing.get(field).is_none()) {
+        let customs = routing.get("customNetworkRefs").map(Node::items).unwrap_or_default();
+        let named = ["ingress", "gateway"].iter().any(|field| routing.get(field).is_some());
+        if !named && customs.is_empty() {
             let message = format!("{path}[{i}] names nothing to move");
-            check.wrong(routing, message, "`ingress`, `gateway` or both");
+            check.wrong(routing, message, "`ingress`, `gateway` or `customNetworkRefs`");
+        }
+        for custom in customs {
+            let text = |name: &str| metadata::text(Some(custom), name).unwrap_or_default();
+            if text("kind") == "DestinationRule" && text("apiVersion").starts_with(ISTIO) {
+                let message = format!("{path}[{i}].customNetworkRefs names a DestinationRule");
+                let hint = "the canary has a Service of its own, to which the VirtualService \
+                            sends: leave it out";
+                check.errors.push(custom.error(check.source, message).hint(hint));
+            }
         }
     }
 }
@@ -153,11 +183,27 @@ fn routes(routing: &Node) -> impl Iterator<Item = TrafficRoute> {
         ingress.map(|(name, class)| (name, RouteProvider::Ingress(class))),
         gateway.map(|name| (name, RouteProvider::HttpRoute)),
     ];
-    found.into_iter().flatten().map(move |(name, provider)| TrafficRoute {
+    let customs = routing.get("customNetworkRefs").map(Node::items).unwrap_or_default();
+    let customs = customs.iter().map(|custom| {
+        let field = |name: &str| text(Some(custom), name).unwrap_or_default();
+        (field("name"), provider(&field("apiVersion"), &field("kind")))
+    });
+    let customs: Vec<(String, RouteProvider)> = customs.collect();
+    found.into_iter().flatten().chain(customs).map(move |(name, provider)| TrafficRoute {
         provider,
         name,
         service: service.clone(),
         document: None,
         document_file: None,
     })
+}
+
+/// Who acts on a route of another kind.
+fn provider(api_version: &str, kind: &str) -> RouteProvider {
+    if api_version.starts_with(ISTIO) && kind == "VirtualService" {
+        let rules = Rules { names: Vec::new(), subsets: None };
+        return RouteProvider::VirtualService { version: VERSIONS[0], rules };
+    }
+    let kind = KindRef::new(api_version, kind);
+    RouteProvider::Custom(Custom { kind, properties: Value::Null, template: None })
 }

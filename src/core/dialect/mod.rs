@@ -7,6 +7,7 @@
 
 mod application;
 mod approllout;
+mod blue_green;
 mod canary;
 mod check;
 mod claimed;
@@ -21,6 +22,7 @@ mod kruise_route;
 mod load;
 mod metadata;
 mod nearest;
+mod networks;
 mod overlay;
 mod pause;
 mod plain;

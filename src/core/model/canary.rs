@@ -1,10 +1,13 @@
 //! Canaries: a rollout whose steps move traffic.
 
 use super::{Amount, Joined, Place};
-use crate::core::object::ObjectRef;
+use crate::core::object::{KindRef, ObjectRef};
+use crate::core::render::RouteType;
+use crate::core::traffic::istio::{self, Rules, Subsets};
 use crate::core::traffic::{self, Class, HeaderChange, Match, Weight};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How long old pods serve on after a route was confirmed, unless the plan
 /// says otherwise: what data planes take to follow, with room to spare.
@@ -100,32 +103,93 @@ pub struct TrafficRoute {
     pub document_file: Option<String>,
 }
 
-/// Who acts on a route.
-#[derive(Clone, Copy, Debug)]
+/// Who acts on a route, and by what.
+#[derive(Clone, Debug, PartialEq)]
 pub enum RouteProvider {
     /// A Gateway, on an HTTPRoute.
     HttpRoute,
     /// An Ingress controller that shares traffic by annotations.
     Ingress(&'static Class),
+    /// Istio, on a VirtualService.
+    VirtualService {
+        /// The version of its kind; the newest until the route is known.
+        version: &'static str,
+        /// Which of its rules are driven, and between what weight moves.
+        rules: Rules,
+    },
+    /// Istio, on the subsets of a DestinationRule that a VirtualService sends
+    /// to.
+    DestinationRule {
+        /// The version of its kind; the newest until the route is known.
+        version: &'static str,
+        /// The subsets.
+        subsets: Subsets,
+    },
+    /// Whoever acts on a kind that a template of the plan writes.
+    Custom(Custom),
 }
 
-impl PartialEq for RouteProvider {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::HttpRoute, Self::HttpRoute) => true,
-            (Self::Ingress(one), Self::Ingress(other)) => one.name == other.name,
-            _ => false,
+/// A kind of route that a template of the plan writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Custom {
+    /// Its kind.
+    pub kind: KindRef,
+    /// What the template is given besides.
+    pub properties: Value,
+    /// The template. Filled in once the whole plan is known.
+    pub template: Option<Arc<RouteType>>,
+}
+
+impl RouteProvider {
+    /// The versions that routes of its kind may have, the likeliest first.
+    #[must_use]
+    pub fn versions(&self) -> &'static [&'static str] {
+        match self {
+            Self::VirtualService { .. } | Self::DestinationRule { .. } => &istio::VERSIONS,
+            Self::HttpRoute | Self::Ingress(_) | Self::Custom(_) => &[],
         }
+    }
+
+    /// The same for a route of another version of its kind.
+    #[must_use]
+    pub fn of_version(mut self, other: &'static str) -> Self {
+        if let Self::VirtualService { version, .. } | Self::DestinationRule { version, .. } =
+            &mut self
+        {
+            *version = other;
+        }
+        self
+    }
+
+    /// Whether another route stands on its objects: it is brought back, and
+    /// seen in force, before that one is.
+    #[must_use]
+    pub fn stands_first(&self) -> bool {
+        matches!(self, Self::DestinationRule { .. })
     }
 }
 
 impl TrafficRoute {
+    /// One of a name, of which the plan is still to be asked for the rest.
+    #[must_use]
+    pub fn named(provider: RouteProvider, name: String) -> Self {
+        Self { provider, name, service: None, document: None, document_file: None }
+    }
+
     /// Its reference.
     #[must_use]
     pub fn object(&self, namespace: &str) -> ObjectRef {
-        match self.provider {
-            RouteProvider::HttpRoute => traffic::route(namespace, &self.name),
-            RouteProvider::Ingress(_) => traffic::ingress(namespace, &self.name),
+        let name = &self.name;
+        match &self.provider {
+            RouteProvider::HttpRoute => traffic::route(namespace, name),
+            RouteProvider::Ingress(_) => traffic::ingress(namespace, name),
+            RouteProvider::VirtualService { version, .. } => {
+                istio::virtual_service(version, namespace, name)
+            }
+            RouteProvider::DestinationRule { version, .. } => {
+                istio::destination_rule(version, namespace, name)
+            }
+            RouteProvider::Custom(custom) => ObjectRef::new(&custom.kind, Some(namespace), name),
         }
     }
 }
@@ -207,21 +271,6 @@ impl Canary {
     #[must_use]
     pub fn is_routed(&self) -> bool {
         !self.traffic.routes.is_empty()
-    }
-
-    /// The routes that are driven.
-    pub fn routes<'c>(&'c self, namespace: &'c str) -> impl Iterator<Item = ObjectRef> + 'c {
-        self.traffic.routes.iter().map(move |route| route.object(namespace))
-    }
-
-    /// The routes that may send to what it tries: those that are driven, and
-    /// those of its lane.
-    pub fn reached_by<'c>(&'c self, namespace: &'c str) -> impl Iterator<Item = ObjectRef> + 'c {
-        let hops = self.lane.iter().flat_map(|lane| &lane.hops);
-        let of_lane = hops
-            .flat_map(|hop| &hop.routes)
-            .map(|route| ObjectRef { namespace: Some(namespace.to_owned()), ..route.clone() });
-        self.routes(namespace).chain(of_lane)
     }
 
     /// Pods of the new revision after each step, of `total` in all, where they

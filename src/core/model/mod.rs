@@ -4,7 +4,9 @@
 
 mod amount;
 mod application;
+mod blue_green;
 mod canary;
+mod driven;
 mod input_error;
 mod lane;
 mod outline;
@@ -17,10 +19,12 @@ mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
+pub use blue_green::{BlueGreen, DEFAULT_SCALE_DOWN_DELAY, DrivenService};
 pub use canary::{
-    Canary, CanaryStep, CapacityError, DEFAULT_DRAIN_SECONDS, Leeway, PodPatch, RouteProvider,
-    Traffic, TrafficRoute,
+    Canary, CanaryStep, CapacityError, Custom, DEFAULT_DRAIN_SECONDS, Leeway, PodPatch,
+    RouteProvider, Traffic, TrafficRoute,
 };
+pub use driven::{DrivenObject, Unclaimed};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use lane::{Hop, Joined, Lane, Member};
 pub use outline::{Hold, Outline};

@@ -1,6 +1,6 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, Canary, Owners, Pause, Place};
+use super::{Amount, BlueGreen, Canary, Owners, Pause, Place};
 use crate::core::health::Rules;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,6 +32,9 @@ pub struct Rollout {
     /// Changes are applied without any steps. Said while it is under way, it
     /// is as if the rollout had vanished from the plan.
     pub disabled: bool,
+    /// The Service that is switched from one revision to the other at once; in
+    /// the place of a canary.
+    pub blue_green: Option<BlueGreen>,
     /// By batch, what is waited for once it is done and before the next one
     /// begins; it counts only where one revision follows another. A list that
     /// ends early waits for nothing more.

@@ -15,6 +15,8 @@ pub enum TypeKind {
     Component,
     /// A trait.
     Trait,
+    /// What a share of traffic writes into a kind of route.
+    Route,
 }
 
 impl TypeKind {
@@ -24,6 +26,7 @@ impl TypeKind {
         match self {
             Self::Component => "component type",
             Self::Trait => "trait",
+            Self::Route => "route type",
         }
     }
 }
@@ -44,7 +47,8 @@ pub(super) struct Definition {
     pub(super) description: String,
     /// The kind of the workload that a component type renders.
     pub(super) workload: Option<String>,
-    /// The kinds of workload that a trait goes with; empty is any.
+    /// The kinds of workload that a trait goes with, empty is any; the kinds of
+    /// route that a route type writes.
     pub(super) applies_to: Vec<String>,
     pub(super) parameters: Schema,
     pub(super) template: Option<Block>,
@@ -129,7 +133,11 @@ fn read(path: &str, line: u32, chunk: &str, value: Value) -> Result<Definition, 
     let kind = match document.kind.as_str() {
         "ComponentType" => TypeKind::Component,
         "TraitType" => TypeKind::Trait,
-        other => return Err(fail(format!("kind must be ComponentType or TraitType, not {other}"))),
+        "RouteType" => TypeKind::Route,
+        other => {
+            let known = "ComponentType, TraitType or RouteType";
+            return Err(fail(format!("kind must be {known}, not {other}")));
+        }
     };
     let spec = document.spec;
     check_parts(kind, &spec).map_err(|problem| fail(problem.to_owned()))?;
@@ -170,6 +178,13 @@ fn check_parts(kind: TypeKind, spec: &Spec) -> Result<(), &'static str> {
         TypeKind::Trait if spec.template.is_none() && spec.patch.is_none() => {
             Err("a trait needs a patch, a template or both")
         }
+        TypeKind::Route if spec.workload.is_some() || spec.template.is_some() => {
+            Err("`workload` and `template` do not belong to route types")
+        }
+        TypeKind::Route if spec.patch.is_none() || spec.applies_to.is_empty() => Err(
+            "a route type needs a `patch`, and in `appliesTo` the kinds that it writes, such as \
+             `TraefikService.traefik.io`",
+        ),
         _ => Ok(()),
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn install(env: &mut Environment<'static>, meter: &Meter) {
         let missing = value.is_undefined() || value.is_none();
         if missing { Err(refuse(message)) } else { Ok(value) }
     });
+    env.add_filter("fail", |message: String| Err::<Value, Error>(refuse(message)));
     env.add_filter("add", |value: i64, other: i64| {
         value.checked_add(other).ok_or_else(|| refuse("the sum is too large"))
     });

@@ -89,6 +89,12 @@ impl Library {
         self.types.get(&(kind, name.to_owned())).map(Arc::as_ref)
     }
 
+    /// The route type that applies to a kind, as route types name it.
+    pub(super) fn route_type(&self, kind: &str) -> Option<Arc<Definition>> {
+        let mut routes = self.types.values().filter(|known| known.kind == TypeKind::Route);
+        routes.find(|known| known.applies_to.iter().any(|one| one == kind)).cloned()
+    }
+
     /// The type of a name, or what to say of one that is not there.
     pub(super) fn require(
         &self,
@@ -122,6 +128,16 @@ impl Library {
             }
         }
         let place = definition.place.clone();
+        if kind == TypeKind::Route
+            && let Some((known, one)) = definition
+                .applies_to
+                .iter()
+                .find_map(|one| Some((self.route_type(one).filter(|k| k.name != name)?, one)))
+        {
+            let message =
+                format!("{} `{name}` applies to {one}, as {} does", kind.word(), known.place);
+            return Err(RenderError::Definition { place, message });
+        }
         let Some(previous) = self.types.insert((kind, name.clone()), Arc::new(definition)) else {
             return Ok(());
         };

@@ -10,12 +10,13 @@
 //!
 //! ```yaml
 //! apiVersion: tranche.dev/v1alpha1
-//! kind: ComponentType              # or TraitType
+//! kind: ComponentType              # or TraitType, RouteType
 //! metadata: {name: queueworker}
 //! spec:
 //!   description: Takes jobs off a queue.
 //!   workload: Deployment           # ComponentType: the kind of the first object
 //!   # appliesTo: [Deployment]      # TraitType: workload kinds; without it, any
+//!                                  # RouteType: kinds of routes, as Kind.group
 //!   parameters:                    # a small JSON Schema, see below
 //!     type: object
 //!     required: [image, queue]
@@ -28,6 +29,7 @@
 //!     kind: Deployment
 //!     metadata: {name: {{ context.name | to_json }}}
 //!   # patch: |                     # trait: a merge patch onto the workload
+//!                                  # RouteType: fields over a rendered route
 //! ```
 //!
 //! **Parameters** know `type` (one or a list), `properties`, `required`,
@@ -38,7 +40,9 @@
 //!
 //! **A template sees** `parameter`, `context.name` (the component),
 //! `context.appName` and `context.namespace`; a trait also `context.output`,
-//! the workload as it is so far.
+//! the workload as it is so far. That of a route sees `context.output`, the
+//! route as rendered, and `traffic`: `service`, `stable` and `canary` (each with
+//! `service`, `weight` and `labels`), `matches` and `headers`.
 //!
 //! **The language** is minijinja's, cut down so that every template ends soon
 //! and in little memory: `{{ expression }}`, `if`/`elif`/`else`, `for`,
@@ -46,7 +50,7 @@
 //! captures, and no `~`, `+` or `*`: `name | cat("-svc")`, `port | add(1)`.
 //! List and map literals hold constants. The one function is `range`.
 //! Filters: `to_json`, `to_yaml`, `quote`, `indent`, `b64encode`, `sha256`,
-//! `required`, `default`, `cat`, `add`, `replace`, `join`, `trim`, `lower`,
+//! `required`, `fail`, `default`, `cat`, `add`, `replace`, `join`, `trim`, `lower`,
 //! `upper`, `string`, `int`, `length`, `items`, `first`, `last`, `sort`,
 //! `unique`, `map`, `select`, `reject`, `selectattr`, `rejectattr`.
 //! An undefined name is an error, and so is printing `none`, a list or a map.
@@ -80,6 +84,7 @@ mod overlay;
 mod patch;
 mod profile;
 mod raw;
+mod route;
 mod schema;
 mod validate;
 mod walk;
@@ -97,4 +102,5 @@ pub use library::{Library, TypeKind, TypeSummary};
 pub use numbering::{Known, Numbered, number, revision_name};
 pub use overlay::{overlay_document, overlay_rendered};
 pub use raw::RAW;
+pub use route::{RouteType, route_kind};
 pub use walk::{ApplicationKey, Publication, Walked, WalkedCommit, walk};

@@ -39,7 +39,7 @@ pub(super) fn upgrade(
     let trial = Trial::of(input, canary)?;
     let (batches, abort) = match &trial {
         None => (plain(input, goals), applied(input, Side::Source)),
-        Some(trial) => (trial.batches(goals), trial.back()),
+        Some(trial) => (trial.batches(goals)?, trial.back()?),
     };
     let settle = applied(input, Side::Target);
     Ok(Parts { batches, abort, settle, floor: floor(input) })
@@ -62,10 +62,10 @@ pub(super) fn standing(
         // The workload is updated, and only what was tried is left to go.
         return Ok(applied(input, Side::Target));
     }
-    effects.extend(trial.prepared());
+    effects.extend(trial.prepared()?);
     let split = trial.canary.steps.get(i).zip(trial.shift.as_ref());
     let split = split.map(|(step, shift)| shift.split(step));
-    effects.extend(trial.grown(0, goal, split.as_ref()));
+    effects.extend(trial.grown(0, goal, split.as_ref())?);
     Ok(effects)
 }
 
@@ -161,41 +161,41 @@ impl<'a> Trial<'a> {
         last.saturating_sub(usize::from(self.member.is_some()))
     }
 
-    fn batches(&self, goals: &[u32]) -> Vec<Vec<Effect>> {
+    fn batches(&self, goals: &[u32]) -> Result<Vec<Vec<Effect>>, CompileError> {
         let canary = self.canary;
         let mut batches = Vec::with_capacity(goals.len());
         let mut pods = 0;
         let promoting = self.promoting();
         let mut before: Option<Split> = None;
         for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
-            let mut effects = if i == 0 { self.prepared() } else { Vec::new() };
+            let mut effects = if i == 0 { self.prepared()? } else { Vec::new() };
             if i > promoting {
                 effects.extend(self.member.iter().flat_map(Membership::left));
                 effects.extend(self.removed());
                 effects.extend(self.member.iter().flat_map(Membership::gone));
                 effects.extend(self.input.leftovers(Side::Source));
             } else if i == promoting {
-                effects.extend(self.promoted(before.as_ref(), pods));
+                effects.extend(self.promoted(before.as_ref(), pods)?);
             } else {
                 let split = self.shift.as_ref().map(|shift| shift.split(step));
                 let moves = i > 0 || step.weight > Weight::NONE || !step.matches.is_empty();
-                effects.extend(self.grown(pods, *goal, split.as_ref().filter(|_| moves)));
+                effects.extend(self.grown(pods, *goal, split.as_ref().filter(|_| moves))?);
                 pods = *goal;
                 before = split;
             }
             batches.push(effects);
         }
-        batches
+        Ok(batches)
     }
 
     /// The trial without pods, and the routes on the Services of single
     /// revisions before it has any: the user's Service would select them.
-    fn prepared(&self) -> Vec<Effect> {
+    fn prepared(&self) -> Result<Vec<Effect>, CompileError> {
         let mut effects =
             vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, replicas(0))];
         effects.extend(self.rest(Side::Target));
         if let Some(shift) = &self.shift {
-            effects.extend(shift.divided());
+            effects.extend(shift.divided()?);
         }
         if let Some(member) = &self.member {
             // Its pods have the label by which they are told apart; they may be
@@ -203,7 +203,7 @@ impl<'a> Trial<'a> {
             effects.extend(natively(self.input, Side::Source));
             effects.extend(member.prepared());
         }
-        effects
+        Ok(effects)
     }
 
     /// What is beside the workload, but for the Services that a member pins.
@@ -215,7 +215,12 @@ impl<'a> Trial<'a> {
         effects
     }
 
-    fn grown(&self, before: u32, now: u32, split: Option<&Split>) -> Vec<Effect> {
+    fn grown(
+        &self,
+        before: u32,
+        now: u32,
+        split: Option<&Split>,
+    ) -> Result<Vec<Effect>, CompileError> {
         let mut effects = Vec::new();
         if now != before {
             effects.push(self.scaled(now));
@@ -229,10 +234,10 @@ impl<'a> Trial<'a> {
         if let Some(shift) = &self.shift {
             effects.extend(shift.serving(&shift.reached.twin, now));
             if split.is_some() {
-                effects.extend(shift.routed(Side::Target, split, now));
+                effects.extend(shift.routed(Side::Target, split, now)?);
             }
         }
-        effects
+        Ok(effects)
     }
 
     fn scaled(&self, to: u32) -> Effect {
@@ -240,7 +245,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The workload is updated, the traffic restored, and the trial removed.
-    fn promoted(&self, before: Option<&Split>, pods: u32) -> Vec<Effect> {
+    fn promoted(&self, before: Option<&Split>, pods: u32) -> Result<Vec<Effect>, CompileError> {
         let total = self.input.sizes.target;
         let mut effects = Vec::new();
         if pods > 0 {
@@ -254,22 +259,22 @@ impl<'a> Trial<'a> {
                 None => Split { mixed: true, ..shift.weighing(Weight::NONE) },
             };
             let at_least = if all { pods } else { pods.min(1) };
-            effects.extend(shift.routed(Side::Target, Some(&split), at_least));
+            effects.extend(shift.routed(Side::Target, Some(&split), at_least)?);
         }
         if let Some(member) = &self.member {
             // While the workload is updated its old pods go, and the Services
             // would select nothing else.
             effects.extend(member.released(Side::Target));
             effects.extend(natively(self.input, Side::Target));
-            return effects;
+            return Ok(effects);
         }
         effects.extend(natively(self.input, Side::Target));
         if let Some(shift) = &self.shift {
-            effects.extend(shift.whole(Side::Target, total));
+            effects.extend(shift.whole(Side::Target, total)?);
         }
         effects.extend(self.removed());
         effects.extend(self.input.leftovers(Side::Source));
-        effects
+        Ok(effects)
     }
 
     /// The trial is emptied and deleted.
@@ -283,7 +288,7 @@ impl<'a> Trial<'a> {
 
     /// Back to the stable revision: while its workload is brought back, traffic
     /// stays where it is.
-    fn back(&self) -> Vec<Effect> {
+    fn back(&self) -> Result<Vec<Effect>, CompileError> {
         let original = self.input.sizes.original;
         let mut effects = natively(self.input, Side::Source).to_vec();
         if let Some(member) = &self.member {
@@ -295,7 +300,7 @@ impl<'a> Trial<'a> {
             effects.extend(shift.twins());
             effects.extend(shift.serving(&shift.left.twin, original));
             let nothing = shift.weighing(Weight::NONE);
-            effects.extend(shift.routed(Side::Source, Some(&nothing), original));
+            effects.extend(shift.routed(Side::Source, Some(&nothing), original)?);
         }
         if let Some(member) = &self.member {
             effects.extend(member.left());
@@ -307,10 +312,10 @@ impl<'a> Trial<'a> {
             effects.extend(member.gone());
         }
         if let Some(shift) = &self.shift {
-            effects.extend(shift.whole(Side::Source, original));
+            effects.extend(shift.whole(Side::Source, original)?);
         }
         effects.push(gone);
         effects.extend(self.input.leftovers(Side::Target));
-        effects
+        Ok(effects)
     }
 }

@@ -3,7 +3,7 @@
 //! object is written.
 
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
-use super::{Berth, Routed, Side};
+use super::{Berth, Routed, Side, Switched};
 use crate::core::digest::Digest;
 use crate::core::model::Naming;
 use crate::core::object::{ObjectRef, at};
@@ -50,6 +50,8 @@ pub struct RevisionBodies {
     pub routed: Option<Routed>,
     /// Where a lane reaches the pods of its trial, where the rollout joins one.
     pub berth: Option<Berth>,
+    /// The Services that a rollout switches, which are among the rest.
+    pub switched: Option<Switched>,
 }
 
 /// A revision that cannot be rolled.
@@ -205,6 +207,7 @@ impl RevisionBodies {
             rest,
             routed: None,
             berth: None,
+            switched: None,
         })
     }
 }

@@ -19,7 +19,7 @@ use super::pair::replicas;
 use super::{
     CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Routed, Side, Verb,
 };
-use crate::core::model::{Canary, CanaryStep};
+use crate::core::model::{Canary, CanaryStep, RouteProvider};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::{Split, Weight};
 
@@ -27,8 +27,8 @@ use crate::core::traffic::{Split, Weight};
 pub(super) struct Shift<'a> {
     input: &'a RolloutInput<'a>,
     canary: &'a Canary,
-    source: &'a RevisionBodies,
-    target: &'a RevisionBodies,
+    pub(super) source: &'a RevisionBodies,
+    pub(super) target: &'a RevisionBodies,
     pub(super) left: &'a Routed,
     pub(super) reached: &'a Routed,
 }
@@ -44,10 +44,10 @@ pub(super) fn upgrade(
     let mut before = (0, input.sizes.original);
     for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
         let now = (*goal, shift.kept(i, *goal));
-        let mut effects = if i == 0 { shift.prepared() } else { Vec::new() };
-        effects.extend(shift.step(i, step, before, now));
+        let mut effects = if i == 0 { shift.prepared()? } else { Vec::new() };
+        effects.extend(shift.step(i, step, before, now)?);
         if i + 1 == goals.len() {
-            effects.extend(shift.finished());
+            effects.extend(shift.finished()?);
         }
         before = now;
         batches.push(effects);
@@ -61,7 +61,7 @@ pub(super) fn upgrade(
     settle.extend(input.rest(Side::Target));
     settle.extend(at_rest(input));
     settle.push(input.wait(&target.workload, Condition::Healthy));
-    Ok(Parts { batches, abort: shift.back(), settle, floor: None })
+    Ok(Parts { batches, abort: shift.back()?, settle, floor: None })
 }
 
 /// Both sides, their Services and the route as they stood before the first
@@ -91,7 +91,7 @@ pub(super) fn standing(
     effects.push(input.wait(target, Condition::Ready { at_least: goal }));
     effects.extend(shift.serving(&shift.left.twin, old));
     effects.extend(shift.serving(&shift.reached.twin, goal));
-    effects.extend(shift.routed(Side::Target, Some(&shift.split(step)), goal));
+    effects.extend(shift.routed(Side::Target, Some(&shift.split(step)), goal)?);
     Ok(effects)
 }
 
@@ -166,7 +166,7 @@ impl<'a> Shift<'a> {
     /// The new side without pods, and the route on the Services of single
     /// revisions, before any new pod exists: the user's Service would select
     /// it.
-    fn prepared(&self) -> Vec<Effect> {
+    fn prepared(&self) -> Result<Vec<Effect>, CompileError> {
         let mut effects = vec![RolloutInput::write(
             Verb::Apply,
             &self.target.workload,
@@ -174,8 +174,8 @@ impl<'a> Shift<'a> {
             replicas(0),
         )];
         effects.extend(self.input.rest(Side::Target));
-        effects.extend(self.divided());
-        effects
+        effects.extend(self.divided()?);
+        Ok(effects)
     }
 
     /// The routes as the old revision has them, once its pods are served.
@@ -191,22 +191,23 @@ impl<'a> Shift<'a> {
 
     /// The routes on the Services of single revisions, everything to the old
     /// one.
-    pub(super) fn divided(&self) -> Vec<Effect> {
+    pub(super) fn divided(&self) -> Result<Vec<Effect>, CompileError> {
         let original = self.input.sizes.original;
         let mut effects = self.twins().to_vec();
         effects.extend(self.serving(&self.left.twin, original));
-        effects.extend(self.routed(Side::Target, Some(&self.weighing(Weight::NONE)), original));
-        effects
+        let nothing = self.weighing(Weight::NONE);
+        effects.extend(self.routed(Side::Target, Some(&nothing), original)?);
+        Ok(effects)
     }
 
     /// The routes as rendered, once the user's Service serves `at_least` pods,
     /// and nothing left of what shared them.
-    pub(super) fn whole(&self, side: Side, at_least: u32) -> Vec<Effect> {
+    pub(super) fn whole(&self, side: Side, at_least: u32) -> Result<Vec<Effect>, CompileError> {
         let routed = if side == Side::Source { self.left } else { self.reached };
         let mut effects = self.serving(&routed.service, at_least);
-        effects.extend(self.routed(side, None, at_least));
+        effects.extend(self.routed(side, None, at_least)?);
         effects.extend(self.without_twins());
-        effects
+        Ok(effects)
     }
 
     fn step(
@@ -215,7 +216,7 @@ impl<'a> Shift<'a> {
         step: &CanaryStep,
         before: (u32, u32),
         now: (u32, u32),
-    ) -> Vec<Effect> {
+    ) -> Result<Vec<Effect>, CompileError> {
         let mut effects = Vec::new();
         let target = &self.target.workload;
         if now.0 != before.0 {
@@ -228,24 +229,24 @@ impl<'a> Shift<'a> {
             effects.extend(self.serving(&self.reached.twin, now.0));
         }
         if i > 0 || step.weight > Weight::NONE || !step.matches.is_empty() {
-            effects.extend(self.routed(Side::Target, Some(&self.split(step)), now.0));
+            effects.extend(self.routed(Side::Target, Some(&self.split(step)), now.0)?);
         }
         if now.1 != before.1 {
             effects.extend(self.scaled_down(self.source, Side::Source, now.1));
         }
-        effects
+        Ok(effects)
     }
 
     /// After the last step, with no old pods left: everything as rendered.
-    fn finished(&self) -> Vec<Effect> {
-        let mut effects = self.whole(Side::Target, self.input.sizes.target);
+    fn finished(&self) -> Result<Vec<Effect>, CompileError> {
+        let mut effects = self.whole(Side::Target, self.input.sizes.target)?;
         effects.extend(self.input.leftovers(Side::Source));
         effects.push(Effect::Delete { object: self.source.workload.clone(), uid: None });
-        effects
+        Ok(effects)
     }
 
     /// Back to the stable revision.
-    fn back(&self) -> Vec<Effect> {
+    fn back(&self) -> Result<Vec<Effect>, CompileError> {
         let original = self.input.sizes.original;
         let source = &self.source.workload;
         let mut effects =
@@ -255,12 +256,12 @@ impl<'a> Shift<'a> {
         effects.push(self.input.wait(source, Condition::Ready { at_least: original }));
         effects.extend(self.serving(&self.left.twin, original));
         let nothing = self.weighing(Weight::NONE);
-        effects.extend(self.routed(Side::Source, Some(&nothing), original));
+        effects.extend(self.routed(Side::Source, Some(&nothing), original)?);
         effects.extend(self.scaled_down(self.target, Side::Target, 0));
-        effects.extend(self.whole(Side::Source, original));
+        effects.extend(self.whole(Side::Source, original)?);
         effects.extend(self.input.leftovers(Side::Target));
         effects.push(Effect::Delete { object: self.target.workload.clone(), uid: None });
-        effects
+        Ok(effects)
     }
 
     /// The Services of both revisions.
@@ -282,42 +283,63 @@ impl<'a> Shift<'a> {
 
     /// Moves traffic to `at_least` pods, all routes together, and waits until
     /// nothing follows the old shares any more. Without a share all is as
-    /// rendered, and what was made is gone.
-    pub(super) fn routed(&self, side: Side, split: Option<&Split>, at_least: u32) -> Vec<Effect> {
+    /// rendered, and what was made is gone; what other routes stand on is
+    /// brought back first, and nothing follows it any more before they are.
+    pub(super) fn routed(
+        &self,
+        side: Side,
+        split: Option<&Split>,
+        at_least: u32,
+    ) -> Result<Vec<Effect>, CompileError> {
+        let first = |route: &ObjectRef| {
+            split.is_none() && self.provider(route).is_some_and(RouteProvider::stands_first)
+        };
         let made = self.reached.made.iter();
         let made_now = made.clone().filter(|_| split.is_some());
-        let routes: Vec<(&ObjectRef, Side)> = self
-            .reached
-            .routes
-            .iter()
-            .map(|route| (route, side))
-            .chain(made_now.map(|route| (route, Side::Target)))
-            .collect();
+        let routes = self.reached.routes.iter().map(|route| (route, side));
+        let routes = routes.chain(made_now.map(|route| (route, Side::Target)));
+        let (first, then): (Vec<_>, Vec<_>) = routes.partition(|(route, _)| first(route));
         let split = split.cloned().unwrap_or_else(|| self.reached.split(self.left.number, None));
-        let driven = Driven { split: Some(split.clone()), ..Driven::default() };
-        let write = |(route, side): &(&ObjectRef, Side)| {
-            RolloutInput::write(Verb::Route, route, *side, driven.clone())
-        };
+        let gone: Vec<&ObjectRef> = made.filter(|_| split.weight.is_none()).collect();
+        let mut effects = self.moved(&first, &[], &split, at_least)?;
+        effects.extend(self.moved(&then, &gone, &split, at_least)?);
+        Ok(effects)
+    }
+
+    fn moved(
+        &self,
+        routes: &[(&ObjectRef, Side)],
+        gone: &[&ObjectRef],
+        split: &Split,
+        at_least: u32,
+    ) -> Result<Vec<Effect>, CompileError> {
         let accepted = |(route, _): &(&ObjectRef, Side)| {
-            self.input.wait(route, Condition::RouteAccepted { split: split.clone() })
+            let split = self.split_of(route, split);
+            self.input.wait(route, Condition::RouteAccepted { split })
         };
-        let mut effects: Vec<Effect> = routes.iter().map(write).collect();
-        effects.extend(routes.iter().map(accepted));
-        if split.weight.is_none() {
-            let delete = |route: &ObjectRef| Effect::Delete { object: route.clone(), uid: None };
-            effects.extend(made.map(delete));
+        let mut effects = Vec::new();
+        for (route, side) in routes {
+            let driven = self.driven((*route, *side), split)?;
+            effects.push(RolloutInput::write(Verb::Route, route, *side, driven));
         }
-        let Some((last, others)) = routes.split_last() else { return effects };
+        effects.extend(routes.iter().map(accepted));
+        let delete = |route: &&ObjectRef| Effect::Delete { object: (*route).clone(), uid: None };
+        effects.extend(gone.iter().map(delete));
+        let Some((last, others)) = routes.split_last() else { return Ok(effects) };
         let seconds = self.canary.traffic.drain_seconds;
         effects.push(Effect::Await {
             object: last.0.clone(),
-            condition: Condition::Drained { split: split.clone(), seconds, at_least },
+            condition: Condition::Drained {
+                split: self.split_of(last.0, split),
+                seconds,
+                at_least,
+            },
             // The drain itself is no reason to fail.
             deadline_seconds: self.input.rollout.deadline_seconds.saturating_add(seconds),
         });
         // While it lasted only the last one was looked at.
         effects.extend(others.iter().map(accepted));
-        effects
+        Ok(effects)
     }
 
     fn scaled_down(&self, of: &RevisionBodies, side: Side, to: u32) -> [Effect; 2] {

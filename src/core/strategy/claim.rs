@@ -1,15 +1,17 @@
-//! A plan's rollouts and the routes that they drive: each route is handed to
-//! the rollout that names it, and what cannot be done with it is refused
+//! A plan's rollouts and the routes and Services that they drive: each is handed
+//! to the rollout that names it, and what cannot be done with it is refused
 //! before anything is published.
 
-use super::{Bodies, RevisionBodies, lane, spread};
+use super::joining::{join, lanes};
+use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
-use crate::core::model::{Application, Hop, Joined, Lane, Plan, Rollout, RouteProvider};
+use crate::core::model::{
+    Application, Limits, Notice, PlainObject, Plan, Rollout, RouteProvider, TrafficRoute,
+};
 use crate::core::object::ObjectRef;
-use crate::core::render::{ApplicationKey, Rendered};
-use crate::core::traffic;
+use crate::core::render::{ApplicationKey, Library, Rendered, RouteType, route_kind};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Hands the routes of a plan to its rollouts, and says all that is wrong
@@ -19,23 +21,36 @@ use std::sync::Arc;
 pub fn claim(
     plan: &mut Plan,
     rendered: &BTreeMap<ApplicationKey, &Rendered>,
+    library: &Library,
     namespace: &str,
 ) -> Vec<String> {
     let mut claimed: BTreeMap<ObjectRef, String> = BTreeMap::new();
-    let mut errors = lanes(plan, &mut claimed, namespace);
+    let mut errors = lanes(plan, library, &mut claimed, namespace);
     for rollout in &mut plan.rollouts {
         let own = rollout.namespace.clone().unwrap_or_else(|| namespace.to_owned());
         let place = rollout.place.to_string();
         let application = rollout.application().to_owned();
         let key = ApplicationKey { namespace: own.clone(), name: application };
-        let Some(canary) = &mut rollout.canary else { continue };
-        let mut wrong = None;
-        if let Some(joined) = &mut canary.lane {
-            let reached = rendered.get(&key).map(|own| services(own)).unwrap_or_default();
-            wrong = join(joined, &plan.lanes, (&own, namespace), &reached).err();
+        if !rollout.moves_requests() {
+            continue;
         }
-        for route in &mut canary.traffic.routes {
-            let object = route.object(&own);
+        let mut wrong = None;
+        if let Some(joined) = rollout.canary.as_mut().and_then(|canary| canary.lane.as_mut()) {
+            let renders = rendered.get(&key).copied();
+            wrong = join(joined, &plan.lanes, (&own, namespace), renders).err();
+        }
+        let own_rendered = rendered.get(&key).copied();
+        for route in rollout.canary.iter_mut().flat_map(|canary| &mut canary.traffic.routes) {
+            match template(route, library, &plan.project.limits) {
+                Ok(()) => version(route, &own, (&plan.objects, namespace), own_rendered),
+                Err(why) => wrong = wrong.or(Some(why)),
+            }
+        }
+        for driven in rollout.unclaimed(&own) {
+            if wrong.is_some() {
+                break;
+            }
+            let object = driven.object;
             if let Some(first) = claimed.insert(object.clone(), place.clone()) {
                 wrong = Some(format!("{object} is driven already by the rollout at {first}"));
                 break;
@@ -45,8 +60,8 @@ pub fn claim(
                 let plain = plan.objects.remove(at);
                 let mut body = Arc::unwrap_or_clone(plain.body);
                 body["metadata"]["namespace"] = json!(own);
-                route.document = Some(body);
-                route.document_file = Some(plain.place.file);
+                *driven.document = Some(body);
+                *driven.file = Some(plain.place.file);
             } else if let Some(why) = missing(&object, &key, rendered) {
                 wrong = Some(why);
                 break;
@@ -66,101 +81,56 @@ pub fn claim(
             errors.push(format!("{place}: {why}"));
         } else if let Some(canary) = rollout.canary.as_ref().filter(|_| rollout.spreads()) {
             plan.notices.extend(spread::notices(canary, total));
+        } else if let Some(message) = rollout.blue_green.as_ref().and_then(|b| b.told(total)) {
+            plan.notices.push(Notice { place: rollout.place.clone(), message });
         }
     }
     errors
 }
 
-/// Hands the routes of lanes to them.
-fn lanes(
-    plan: &mut Plan,
-    claimed: &mut BTreeMap<ObjectRef, String>,
-    namespace: &str,
-) -> Vec<String> {
-    let mut errors = Vec::new();
-    for lane in &mut plan.lanes {
-        let own = lane.namespace.clone().unwrap_or_else(|| namespace.to_owned());
-        let place = lane.place.to_string();
-        for at in 0..lane.traffic.routes.len() {
-            let Some(route) = lane.traffic.routes.get_mut(at) else { break };
-            let object = route.object(&own);
-            if let Some(first) = claimed.insert(object.clone(), place.clone()) {
-                errors.push(format!("{place}: {object} is driven already by what is at {first}"));
-                continue;
-            }
-            let found = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
-            let Some(found) = found else {
-                errors.push(format!(
-                    "{place}: {object} is no document of this plan: a lane's route is one; add it"
-                ));
-                continue;
-            };
-            let plain = plan.objects.remove(found);
-            let mut body = Arc::unwrap_or_clone(plain.body);
-            body["metadata"]["namespace"] = json!(own);
-            let service = route.service.clone().unwrap_or_default();
-            let backends = traffic::backends(&body);
-            if !backends.contains(&service.as_str()) {
-                errors.push(format!(
-                    "{place}: {object} does not send to Service {service}, but to {}",
-                    if backends.is_empty() { "none".to_owned() } else { backends.join(", ") }
-                ));
-            }
-            route.document_file = Some(plain.place.file);
-            route.document = Some(body.clone());
-            let route = route.clone();
-            if let Some(why) = lane::inexpressible(lane, &route, &body) {
-                errors.push(format!("{place}: {object} {why}"));
-            }
-        }
-    }
-    errors
-}
-
-/// The names of the Services that an application renders.
-fn services(rendered: &Rendered) -> BTreeSet<String> {
-    let parts = rendered.components.iter();
-    let bodies = parts.flat_map(|part| std::iter::once(&part.workload).chain(&part.extras));
-    let objects = bodies.filter_map(|body| ObjectRef::of(body));
-    objects.filter(|o| o.api_version == "v1" && o.kind == "Service").map(|o| o.name).collect()
-}
-
-/// Tells a member by which routes its lane reaches which of its Services.
-fn join(
-    joined: &mut Joined,
-    lanes: &[Lane],
-    (own, namespace): (&str, &str),
-    reached: &BTreeSet<String>,
+/// Hands a route of a kind that nothing here knows the template that does.
+pub(super) fn template(
+    route: &mut TrafficRoute,
+    library: &Library,
+    limits: &Limits,
 ) -> Result<(), String> {
-    let here = |lane: &&Lane| {
-        lane.name == joined.lane && lane.namespace.as_deref().unwrap_or(namespace) == own
-    };
-    let Some(lane) = lanes.iter().find(here) else {
-        let known: Vec<&str> = lanes.iter().map(|lane| lane.name.as_str()).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let RouteProvider::Custom(custom) = &mut route.provider else { return Ok(()) };
+    let Some(found) = RouteType::of(library, &custom.kind, limits) else {
         return Err(format!(
-            "it joins TrafficRouting {own}/{}, which is not in this plan; there is {known}",
-            joined.lane
+            "no template of this plan writes {kind}: add a file under templates/ with `kind: \
+             RouteType` and `appliesTo: [{kind}]`, see docs/templates.md",
+            kind = route_kind(&custom.kind)
         ));
     };
-    joined.drain_seconds = lane.traffic.drain_seconds;
-    let mut hops: BTreeMap<String, Vec<ObjectRef>> = BTreeMap::new();
-    for route in &lane.traffic.routes {
-        let Some(service) = route.service.as_ref().filter(|s| reached.contains(*s)) else {
-            continue;
-        };
-        let routes = hops.entry(service.clone()).or_default();
-        routes.push(route.object(own));
-        if let RouteProvider::Ingress(_) = route.provider {
-            routes.push(traffic::ingress(own, &traffic::second_name(&route.name)));
-        }
-    }
-    joined.hops = hops.into_iter().map(|(service, routes)| Hop { service, routes }).collect();
+    custom.template = Some(Arc::new(found));
     Ok(())
 }
 
+/// Gives a route whose kind is served in several versions that of its document,
+/// or of what the application renders.
+pub(super) fn version(
+    route: &mut TrafficRoute,
+    own: &str,
+    (documents, namespace): (&[PlainObject], &str),
+    rendered: Option<&Rendered>,
+) {
+    for version in route.provider.versions() {
+        let other =
+            TrafficRoute { provider: route.provider.clone().of_version(version), ..route.clone() };
+        let object = other.object(own);
+        let extras = rendered.into_iter().flat_map(|rendered| &rendered.components);
+        let mut extras = extras.flat_map(|component| &component.extras);
+        if documents.iter().any(|plain| is(&plain.body, &object, namespace))
+            || extras.any(|body| is(body, &object, ""))
+        {
+            *route = other;
+            return;
+        }
+    }
+}
+
 /// Whether a document is an object.
-fn is(body: &Value, object: &ObjectRef, namespace: &str) -> bool {
+pub(super) fn is(body: &Value, object: &ObjectRef, namespace: &str) -> bool {
     ObjectRef::of(body).is_some_and(|mut found| {
         found.namespace.get_or_insert_with(|| namespace.to_owned());
         found == *object
@@ -188,8 +158,8 @@ fn missing(
             other.name, key.name
         ),
         None => format!(
-            "{object} is not in this plan; a route that stands only on the cluster cannot be \
-             driven yet: add its document"
+            "{object} is not in this plan; what stands only on the cluster cannot be driven yet: \
+             add its document"
         ),
     })
 }

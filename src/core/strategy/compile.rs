@@ -3,9 +3,9 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
-    StepKind, Verb, beside, canary, goals, in_place, pair, spread, workload,
+    StepKind, Verb, beside, canary, goals, in_place, pair, spread, switch, workload,
 };
-use crate::core::model::{Batches, Canary, CapacityError, Naming, Rollout};
+use crate::core::model::{Batches, BlueGreen, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -61,6 +61,9 @@ pub struct Compiled {
     pub goals: Vec<u32>,
     /// Fewest ready pods that the list allows, where it dips below the total.
     pub floor: Option<u32>,
+    /// After so many batches the target serves all requests, and what is left is
+    /// to clear up: another target lets it finish, instead of undoing it.
+    pub serves_after: Option<u32>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -94,6 +97,14 @@ pub enum CompileError {
     /// A canary whose bodies were compiled without their route.
     #[error("a canary needs the route of both revisions")]
     NoRoute,
+    /// A share that a route has no words for.
+    #[error("{route} {why}")]
+    Route {
+        /// The route.
+        route: String,
+        /// What cannot be said.
+        why: String,
+    },
     /// Source and target differ in the shape of the workload.
     #[error("an upgrade needs a source revision")]
     NoSource,
@@ -184,6 +195,11 @@ impl RolloutInput<'_> {
         canary.filter(|_| self.movement == Movement::Upgrade && !self.only_around_pods())
     }
 
+    /// The switch, wherever one revision follows another.
+    pub(super) fn blue_green(&self) -> Option<&BlueGreen> {
+        self.rollout.blue_green.as_ref().filter(|_| self.movement == Movement::Upgrade)
+    }
+
     /// Whether the workload keeps its name and its pods: nothing in their
     /// template changes.
     fn only_around_pods(&self) -> bool {
@@ -194,6 +210,11 @@ impl RolloutInput<'_> {
 
     /// The goals of the batches over what moves.
     pub(super) fn goals(&self) -> Result<Goals, CompileError> {
+        if let Some(blue_green) = self.blue_green() {
+            let total = self.sizes.target;
+            let warnings = blue_green.told(total).into_iter().collect();
+            return Ok(Goals { cumulative: switch::goals(blue_green, total), warnings });
+        }
         if let Some(canary) = self.canary() {
             let total = self.sizes.target;
             let cumulative = match self.rollout.spreads() {
@@ -248,10 +269,11 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
         (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
             beside::upgrade(input, input.canary(), &goals)?
         }
-        (Movement::Upgrade, Shape::Pair) => match input.canary() {
-            Some(canary) if input.rollout.spreads() => spread::upgrade(input, canary)?,
-            Some(canary) => canary::upgrade(input, canary, &goals)?,
-            None => pair::upgrade(input, &goals)?,
+        (Movement::Upgrade, Shape::Pair) => match (input.blue_green(), input.canary()) {
+            (Some(blue_green), _) => switch::upgrade(input, blue_green)?,
+            (None, Some(canary)) if input.rollout.spreads() => spread::upgrade(input, canary)?,
+            (None, Some(canary)) => canary::upgrade(input, canary, &goals)?,
+            (None, None) => pair::upgrade(input, &goals)?,
         },
         (Movement::Upgrade, Shape::InPlace) => in_place::upgrade(input, &goals)?,
         (Movement::Deploy | Movement::Scale, _) => in_place::resize(input, &goals),
@@ -267,6 +289,7 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
         settle: context.step(StepKind::Settle, parts.settle, input.sizes.target),
         goals,
         floor: parts.floor,
+        serves_after: input.blue_green().map(|_| switch::SERVES_AFTER),
         warnings,
     })
 }

@@ -2,6 +2,7 @@
 //! and gone; it looks at what it is given, and must never ask for time.
 
 use super::Condition;
+use super::Pin;
 use super::workload;
 use crate::core::health::{self, Around, Health, Rule};
 use crate::core::object::{KindRef, ObjectRef};
@@ -34,6 +35,8 @@ pub struct Written<'a> {
     pub body: &'a Value,
     /// The partition that was written, if not the rendered one.
     pub partition: Option<u32>,
+    /// What was written over the rendered body of a route.
+    pub fields: Option<&'a Value>,
 }
 
 /// Objects beside the awaited one, by kind and labels.
@@ -63,7 +66,7 @@ impl Condition {
     #[must_use]
     pub fn beside(&self, object: &ObjectRef) -> Option<Beside> {
         let service = match self {
-            Self::Serving { .. } => object.name.clone(),
+            Self::Serving { .. } | Self::Reaches { .. } => object.name.clone(),
             Self::Drained { split, .. } => split.moved_to(),
             _ => return None,
         };
@@ -78,10 +81,17 @@ impl Condition {
         matches!(self, Self::Healthy).then(|| health::class_of(object, live))?
     }
 
-    /// Whether it is about what a route says.
+    /// Whether it is about what a route says, or the selector of a Service.
     #[must_use]
     pub fn is_of_route(&self) -> bool {
-        matches!(self, Self::RouteAccepted { .. } | Self::Drained { .. })
+        matches!(self, Self::RouteAccepted { .. } | Self::Drained { .. } | Self::Reaches { .. })
+    }
+
+    /// Whether it is about the endpoints of a Service, which stand on pods that
+    /// were waited for before.
+    #[must_use]
+    pub fn counts_endpoints(&self) -> bool {
+        matches!(self, Self::Serving { .. } | Self::Drained { .. } | Self::Reaches { .. })
     }
 
     /// How long what came before must have been known to be done, in seconds.
@@ -90,6 +100,7 @@ impl Condition {
         match self {
             Self::Drained { seconds, .. } => Some(*seconds),
             Self::Withdrawn { seconds, .. } => Some(*seconds).filter(|seconds| *seconds > 0),
+            Self::Reaches { seconds, .. } if *seconds > 0 => Some(*seconds),
             _ => None,
         }
     }
@@ -140,6 +151,10 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
                 format!("{object} sends nothing to {service}")
             };
             let look = Look { met: !sends, seen, ..Look::default() };
+            return drained(look, *seconds, sight.waited);
+        }
+        Condition::Reaches { of, at_least, seconds } => {
+            let look = reaching((of, *at_least), object, live, sight.beside);
             return drained(look, *seconds, sight.waited);
         }
         Condition::Healthy => return healthy(object, live, sight),
@@ -212,6 +227,27 @@ fn serving(at_least: u32, object: &str, slices: &[Arc<Value>]) -> Look {
     Look { met: ready >= at_least, seen, ..Look::default() }
 }
 
+/// Whether a Service reaches the pods of one revision and no others. Where its
+/// selector says something else, somebody has written it since.
+fn reaching(
+    (of, at_least): (&Pin, u32),
+    object: &ObjectRef,
+    live: &Value,
+    slices: &[Arc<Value>],
+) -> Look {
+    if let Err(other) = traffic::pinned(live, of.label()) {
+        let seen = format!("{object} {other}, but it was pointed at {of}");
+        return Look { set_back: true, seen, ..Look::default() };
+    }
+    let (follow, all, ready) = traffic::following(slices, of.label().1);
+    if all == 0 || follow < all {
+        let seen = format!("{object}: {follow} of {all} slices follow it to {of}");
+        return Look { seen, ..Look::default() };
+    }
+    let seen = format!("{object}: {ready} of {at_least} endpoints ready, all of {of}");
+    Look { met: ready >= at_least, seen, ..Look::default() }
+}
+
 /// The Services that a route sends to.
 fn backends(split: &Split, route: &ObjectRef) -> Vec<ObjectRef> {
     let kind = KindRef::new("v1", "Service");
@@ -225,11 +261,12 @@ fn backends(split: &Split, route: &ObjectRef) -> Vec<ObjectRef> {
 /// was seen again.
 fn accepted(split: &Split, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
     let rendered = sight.written.map(|written| written.body);
-    if let Err(other) = traffic::confirms(live, split, rendered) {
+    let fields = sight.written.and_then(|written| written.fields);
+    if let Err(other) = traffic::confirms(live, split, rendered, fields) {
         let seen = format!("{object} sends {other}, but {split} was written");
         return Look { set_back: true, seen, ..Look::default() };
     }
-    let (met, seen, in_doubt) = match traffic::acceptance(live) {
+    let (met, seen, in_doubt) = match taken_over(object, live, sight) {
         Acceptance::Accepted => (true, format!("{object} is accepted: {split}"), Vec::new()),
         Acceptance::Missing(why) => (false, format!("{object} is not accepted: {why}"), Vec::new()),
         // Before anybody has looked at it, that says nothing of its Services.
@@ -238,6 +275,21 @@ fn accepted(split: &Split, object: &ObjectRef, live: &Value, sight: &Sight<'_>) 
         }
     };
     Look { met, seen, in_doubt, ..Look::default() }
+}
+
+/// Whether those who act on a route have taken it over: as its kind tells, or,
+/// where that says nothing by itself, as a rule of the plan does.
+fn taken_over(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Acceptance {
+    let ruled = health::rule_of(sight.rules, &object.kind_ref()).is_some();
+    if traffic::has_status(object) || !ruled {
+        return traffic::acceptance(live);
+    }
+    let verdict = health::health_of(object, live, &sight.around(object));
+    match verdict.health {
+        Health::Current => Acceptance::Accepted,
+        _ if verdict.is_final => Acceptance::Refused(verdict.words),
+        _ => Acceptance::Missing(verdict.words),
+    }
 }
 
 fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
@@ -274,6 +326,7 @@ pub fn has_health(kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bodies::LABEL_REVISION;
     use super::*;
     use crate::core::object::KindRef;
     use serde_json::json;
@@ -335,6 +388,7 @@ mod tests {
             headers: traffic::HeaderChange::default(),
             mixed: false,
             alike: false,
+            apart: false,
         };
         let mut live = json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
@@ -401,6 +455,47 @@ mod tests {
         assert!(look(&condition, &service, &Sight { live: None, ..sight }).set_back);
     }
 
+    #[test]
+    fn a_switch_is_over_once_every_slice_follows_it_and_not_before() {
+        let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), "web");
+        let of = "web-v2".to_owned();
+        let condition =
+            Condition::Reaches { of: Pin::Revision(of.clone()), at_least: 2, seconds: 5 };
+        let (_, labels) = condition.beside(&service).unwrap();
+        assert_eq!(labels, [("kubernetes.io/service-name".to_owned(), "web".to_owned())]);
+        let slice = |reaches: &str, ready: &[&str]| {
+            let endpoint = |name: &&str| {
+                let conditions = json!({"ready": true});
+                json!({"addresses": ["1"], "conditions": conditions, "targetRef": {"uid": name}})
+            };
+            let endpoints: Vec<Value> = ready.iter().map(endpoint).collect();
+            let labels = json!({"tranche.dev/reaches": reaches});
+            Arc::new(json!({"metadata": {"labels": labels}, "endpoints": endpoints}))
+        };
+        let mut live = json!({"spec": {"selector": {"app": "web"}}});
+        let seen = |live: &Value, slices: &[Arc<Value>], seconds: i64| {
+            let waited = SignedDuration::from_secs(seconds);
+            let sight = Sight { live: Some(live), beside: slices, waited, ..Sight::default() };
+            let look = look(&condition, &service, &sight);
+            (look.met, look.set_back)
+        };
+        let (old, new) = (slice("web-v1", &["a", "b"]), slice("web-v2", &["c", "d"]));
+        assert_eq!(seen(&live, &[Arc::clone(&new)], 9), (false, true), "it selects them all");
+        traffic::pin(&mut live, (LABEL_REVISION, "web-v1"));
+        assert_eq!(seen(&live, &[Arc::clone(&new)], 9), (false, true), "somebody has switched it");
+        traffic::pin(&mut live, (LABEL_REVISION, &of));
+        assert_eq!(seen(&live, &[Arc::clone(&old)], 9), (false, false), "as ready as ever");
+        assert_eq!(seen(&live, &[Arc::clone(&new), old], 9), (false, false), "one is behind");
+        assert_eq!(
+            seen(&live, &[slice("web-v2", &["c"])], 9),
+            (false, false),
+            "one pod is missing"
+        );
+        assert_eq!(seen(&live, &[], 9), (false, false), "nobody has looked at it yet");
+        assert_eq!(seen(&live, &[Arc::clone(&new)], 4), (false, false), "for five seconds");
+        assert_eq!(seen(&live, &[new], 5), (true, false));
+    }
+
     fn health(kind: (&str, &str), sight: &Sight<'_>) -> Look {
         let name = ObjectRef::new(&KindRef::new(kind.0, kind.1), Some("default"), "web");
         look(&Condition::Healthy, &name, sight)
@@ -450,7 +545,7 @@ mod tests {
         let stays = json!({});
         let gone = |kind, seconds, body| {
             let waited = SignedDuration::from_secs(seconds);
-            let written = Some(Written { body, partition: None });
+            let written = Some(Written { body, partition: None, fields: None });
             health(kind, &Sight { waited, written, ..Sight::default() })
         };
         let job = ("batch/v1", "Job");
@@ -468,7 +563,7 @@ mod tests {
             json!({"status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1}});
         live["spec"] = held(1);
         let met = |body: &Value, partition| {
-            let written = Some(Written { body, partition });
+            let written = Some(Written { body, partition, fields: None });
             let sight = Sight { live: Some(&live), written, ..Sight::default() };
             health(("apps/v1", "StatefulSet"), &sight).met
         };

@@ -114,11 +114,11 @@ pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Dr
         driven.partition.and(partition),
     ];
     let mut fields: Vec<&[&str]> = pods.into_iter().flatten().collect();
-    if !driven.pinned.is_empty() {
-        fields.push(&["spec", "selector"]);
-    }
     if driven.split.is_some() {
         fields.extend(traffic::driven_fields(object));
+    }
+    if driven.pin.is_some() {
+        fields.extend(traffic::PINNED_FIELDS);
     }
     yielded(object, live, state, FIELD_MANAGER, &fields)
 }

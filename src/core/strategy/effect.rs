@@ -1,9 +1,10 @@
 //! The step language: one write or wait.
 
+use super::Pin;
 use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::Value;
 use std::fmt;
 
 /// From which revision an object's rendered fields come.
@@ -40,9 +41,13 @@ pub struct Driven {
     /// How the route's traffic is shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
-    /// Labels that pods must have besides for the Service to select them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub pinned: BTreeMap<String, String>,
+    /// What the split makes of the route where its kind and the split alone do
+    /// not say that: written over what is rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Value>,
+    /// Whose pods alone a Service selects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and
@@ -58,6 +63,8 @@ pub enum Verb {
     Partition,
     /// Set how a route's traffic is shared.
     Route,
+    /// Have a Service select the pods of one revision alone.
+    Point,
 }
 
 /// One write or wait inside a step.
@@ -148,6 +155,18 @@ pub enum Condition {
         /// How long, in seconds.
         seconds: u32,
     },
+    /// The Service selects the pods of one revision alone, those who follow it
+    /// have seen that, and it has been so for a while: whoever sends requests
+    /// elsewhere has had that time to finish.
+    Reaches {
+        /// Of whose.
+        of: Pin,
+        /// Ready endpoints.
+        at_least: u32,
+        /// For how long, in seconds; at all if none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        seconds: u32,
+    },
 }
 
 impl Condition {
@@ -157,6 +176,11 @@ impl Condition {
     pub fn is_of_another(&self) -> bool {
         matches!(self, Self::Withdrawn { .. })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 impl Effect {
@@ -193,6 +217,7 @@ impl fmt::Display for Verb {
             Self::Scale => "scale",
             Self::Partition => "partition",
             Self::Route => "route",
+            Self::Point => "point",
         })
     }
 }
@@ -211,6 +236,10 @@ impl fmt::Display for Condition {
             Self::Withdrawn { service, seconds } => {
                 write!(f, "until nothing has gone to {service} for {seconds} s")
             }
+            Self::Reaches { of, at_least, seconds } => {
+                write!(f, "until it reaches {at_least} of {of} and no others")?;
+                if *seconds > 0 { write!(f, ", for {seconds} s") } else { Ok(()) }
+            }
         }
     }
 }
@@ -223,10 +252,8 @@ impl fmt::Display for Effect {
                 if let Some(split) = &driven.split {
                     return write!(f, " to {split}");
                 }
-                if !driven.pinned.is_empty() {
-                    let labels: Vec<String> =
-                        driven.pinned.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                    return write!(f, " to pods with {}", labels.join(", "));
+                if let Some(pin) = &driven.pin {
+                    return write!(f, " at {pin}");
                 }
                 match (verb, driven.replicas, driven.partition) {
                     (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),
@@ -235,7 +262,7 @@ impl fmt::Display for Effect {
                         write!(f, " with {replicas} replicas, partition {partition}")
                     }
                     (Verb::Apply, Some(replicas), None) => write!(f, " with {replicas} replicas"),
-                    (Verb::Route, ..) => f.write_str(" as rendered"),
+                    (Verb::Route | Verb::Point, ..) => f.write_str(" as rendered"),
                     _ => Ok(()),
                 }
             }

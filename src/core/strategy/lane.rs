@@ -7,10 +7,12 @@
 //! pods that all others reach, but still with the lane's headers, by which
 //! those further down the chain tell them apart.
 
+use super::trial::LABEL_TEMPLATE;
 use super::workload::set;
+use super::written::written;
 use crate::core::model::{Joined, Lane, Member, RouteProvider, TrafficRoute};
 use crate::core::object::ObjectRef;
-use crate::core::traffic::{self, Label, Split};
+use crate::core::traffic::{self, Apart, Label, Split};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -38,7 +40,11 @@ pub fn lane_objects(
                 traffic::share(&mut second, &split);
                 objects.extend(ObjectRef::of(&second).map(|object| (object, Arc::new(second))));
             }
-            traffic::share(&mut body, &split);
+            // What cannot be said was refused when the plan was loaded.
+            match written(&route.provider, &body, &split, &apart(), None) {
+                Ok(Some(fields)) => traffic::lay(&mut body, &fields),
+                Ok(None) | Err(_) => traffic::share(&mut body, &split),
+            }
         }
         objects.extend(ObjectRef::of(&body).map(|object| (object, Arc::new(body))));
     }
@@ -57,6 +63,7 @@ pub(super) fn split(lane: &Lane, service: Label, tried: Option<u64>) -> Split {
         headers: lane.headers.clone(),
         mixed: true,
         alike: tried.is_none(),
+        apart: false,
     }
 }
 
@@ -64,10 +71,13 @@ pub(super) fn split(lane: &Lane, service: Label, tried: Option<u64>) -> Split {
 pub(super) fn inexpressible(lane: &Lane, route: &TrafficRoute, body: &Value) -> Option<String> {
     let name = Label::new(route.service.as_deref()?).ok()?;
     let split = split(lane, name, Some(1));
-    match route.provider {
-        RouteProvider::HttpRoute => traffic::inexpressible(body, &split),
-        RouteProvider::Ingress(class) => class.inexpressible(&split),
-    }
+    written(&route.provider, body, &split, &apart(), None).err()
+}
+
+/// By which label pods are told apart is no route's business here: the Services
+/// say it.
+fn apart() -> Apart {
+    Apart { key: LABEL_TEMPLATE, left: String::new(), reached: String::new() }
 }
 
 /// The members of a lane, as those of its rollouts that are in it have them.

@@ -3,7 +3,7 @@
 //! pods of the workload alone, so that nobody but the lane reaches the others.
 //! The lane's routes are the lane's; here they are only looked at.
 
-use super::{Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
+use super::{Condition, Driven, Effect, Pin, RevisionBodies, RolloutInput, Side, Verb};
 use crate::core::model::Joined;
 use crate::core::object::ObjectRef;
 
@@ -43,25 +43,22 @@ impl Membership<'_> {
     /// The user's Services select the pods of the revision that is left, and no
     /// others.
     pub(super) fn pinned(&self, side: Side) -> Vec<Effect> {
-        let (key, value) = self.source.pods_label();
-        let pinned = [(key.to_owned(), value)].into_iter().collect();
-        let driven = Driven { pinned, ..Driven::default() };
-        let mut effects = self.routed(side, &driven);
+        let pin = Pin::Template { template: self.source.pods_label().1 };
+        let driven = Driven { pin: Some(pin.clone()), ..Driven::default() };
+        let mut effects = self.pointed(side, &driven);
         let at_least = self.input.sizes.original;
-        if at_least > 0 {
-            let serves = |s| self.input.wait(s, Condition::Serving { at_least });
-            effects.extend(self.services(side).map(serves));
-        }
+        let reaches = Condition::Reaches { of: pin, at_least, seconds: 0 };
+        effects.extend(self.services(side).map(|s| self.input.wait(s, reaches.clone())));
         effects
     }
 
     /// The user's Services as they are rendered.
     pub(super) fn released(&self, side: Side) -> Vec<Effect> {
-        self.routed(side, &Driven::default())
+        self.pointed(side, &Driven::default())
     }
 
-    fn routed(&self, side: Side, driven: &Driven) -> Vec<Effect> {
-        let write = |s| RolloutInput::write(Verb::Route, s, side, driven.clone());
+    fn pointed(&self, side: Side, driven: &Driven) -> Vec<Effect> {
+        let write = |s| RolloutInput::write(Verb::Point, s, side, driven.clone());
         self.services(side).map(write).collect()
     }
 

@@ -10,7 +10,7 @@ use super::pair::{replicas, sides};
 use super::workload::Shape;
 use super::{
     CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Sides, Sizes, Step,
-    StepContext, StepKind, Verb, compile, spread,
+    StepContext, StepKind, Verb, compile, spread, switch,
 };
 use crate::core::model::{Canary, Naming};
 use std::sync::Arc;
@@ -56,13 +56,14 @@ fn after(input: &RolloutInput<'_>, done: u32) -> Result<Vec<Effect>, CompileErro
             effects.extend(beside::standing(input, input.canary(), batch.zip(moved))?);
             Ok(effects)
         }
-        (Movement::Upgrade, Shape::Pair) => match input.canary() {
-            Some(canary) if input.rollout.spreads() => {
+        (Movement::Upgrade, Shape::Pair) => match (input.blue_green(), input.canary()) {
+            (Some(blue_green), _) => switch::standing(input, blue_green, done),
+            (None, Some(canary)) if input.rollout.spreads() => {
                 let stood = spread::stands(input, canary, batch)?;
                 pair(input, stood, reached.map(|(_, tolerance)| tolerance))
             }
-            Some(canary) => routed(input, canary, batch, reached),
-            None => {
+            (None, Some(canary)) => routed(input, canary, batch, reached),
+            (None, None) => {
                 let Sizes { original, target } = input.sizes;
                 let (new, old) =
                     reached.map_or((0, original), |(goal, _)| sides(goal, original, target));

@@ -4,23 +4,26 @@
 use super::bodies::LABEL_REVISION;
 use super::trial::LABEL_TEMPLATE;
 use super::workload::{Shape, set};
-use super::{Berth, Bodies, RevisionBodies};
+use super::written::written;
+use super::{Berth, Bodies, RevisionBodies, ServiceError};
 use crate::core::model::{
     Canary, CanaryStep, Joined, Naming, Place, PodPatch, Rollout, RouteProvider, Traffic,
     TrafficRoute,
 };
 use crate::core::object::{ObjectRef, at};
 use crate::core::traffic::{
-    self, HeaderChange, Label, LabelError, Split, TwinError, Weight, fitting_service,
+    self, Apart, HeaderChange, Label, LabelError, Split, TwinError, Weight, fitting_service,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// How traffic reaches one revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Routed {
     /// The routes.
     pub routes: Vec<ObjectRef>,
+    /// Who acts on each of them.
+    pub providers: Vec<RouteProvider>,
     /// Routes that are there only while traffic is shared.
     pub made: Vec<ObjectRef>,
     /// The user's Service, which the rendered route points at.
@@ -46,6 +49,7 @@ impl Routed {
             headers: HeaderChange::default(),
             mixed: false,
             alike: false,
+            apart: false,
         }
     }
 }
@@ -140,6 +144,9 @@ pub enum RouteError {
     /// A Service whose name is none.
     #[error(transparent)]
     Label(#[from] LabelError),
+    /// A Service that cannot be switched.
+    #[error(transparent)]
+    Switched(#[from] ServiceError),
     /// The plan has an object of the name already.
     #[error("revision {revision} renders {object}, a name that the rollout needs itself")]
     Taken {
@@ -157,6 +164,9 @@ impl Bodies {
     /// # Errors
     /// Fails where the route cannot be shared between these revisions.
     pub fn routed(mut self, rollout: &Rollout) -> Result<Self, RouteError> {
+        if let Some(blue_green) = &rollout.blue_green {
+            return self.switched(blue_green);
+        }
         let Some(Canary { traffic, steps, patch, lane, .. }) = &rollout.canary else {
             return Ok(self);
         };
@@ -184,7 +194,7 @@ impl Bodies {
         if let Some(source) = &mut self.source {
             attach(Arc::make_mut(source), traffic)?;
         }
-        self.expressible(traffic, steps)?;
+        self.expressible(steps)?;
         if let Some(source) = &self.source
             && let (Some(left), Some(right)) = (&source.routed, &self.target.routed)
             && left.name != right.name
@@ -203,27 +213,50 @@ impl Bodies {
 
 impl Bodies {
     /// Whether every step can be written into every route.
-    fn expressible(&self, traffic: &Traffic, steps: &[CanaryStep]) -> Result<(), RouteError> {
+    fn expressible(&self, steps: &[CanaryStep]) -> Result<(), RouteError> {
         let Some(routed) = &self.target.routed else { return Ok(()) };
-        for (route, object) in traffic.routes.iter().zip(&routed.routes) {
-            let Some(body) = self.target.bodies.get(object) else { continue };
-            for step in steps {
-                let split = Split {
-                    matches: step.matches.clone(),
-                    headers: step.headers.clone(),
-                    ..routed.split(routed.number, Some(step.weight))
-                };
-                let why = match route.provider {
-                    RouteProvider::HttpRoute => traffic::inexpressible(body, &split),
-                    RouteProvider::Ingress(class) => class.inexpressible(&split),
-                };
-                if let Some(why) = why {
-                    let (place, route) = (step.place.clone(), object.to_string());
-                    return Err(RouteError::Inexpressible { place, route, why });
+        let source = self.source.as_deref().unwrap_or(&self.target);
+        let apart = source.apart(&self.target);
+        let sides = [Some(&self.target), self.source.as_ref()];
+        for (provider, object) in routed.providers.iter().zip(&routed.routes) {
+            let rendered =
+                sides.iter().flatten().filter_map(|side| Some((side.bodies.get(object)?, side)));
+            for (body, side) in rendered {
+                let (left, nothing) =
+                    (source.routed.as_ref().unwrap_or(routed).number, Some(Weight::NONE));
+                let begins = provider.split(&routed.split(left, nothing));
+                // What fails here fails whatever the step.
+                if let Err(why) = written(provider, body, &begins, &apart, side.pods()) {
+                    return Err(RouteError::Unfit { route: object.to_string(), why });
+                }
+                for step in steps {
+                    let split = Split {
+                        matches: step.matches.clone(),
+                        headers: step.headers.clone(),
+                        ..routed.split(left, Some(step.weight))
+                    };
+                    let split = provider.split(&split);
+                    if let Err(why) = written(provider, body, &split, &apart, side.pods()) {
+                        let (place, route) = (step.place.clone(), object.to_string());
+                        return Err(RouteError::Inexpressible { place, route, why });
+                    }
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl RevisionBodies {
+    /// The labels of its pods.
+    pub(super) fn pods(&self) -> Option<&Value> {
+        at(self.bodies.get(&self.workload)?, "/spec/template/metadata/labels")
+    }
+
+    /// What tells its pods from those of the revision that is reached.
+    pub(super) fn apart(&self, reached: &Self) -> Apart {
+        let ((key, left), (_, reached)) = (self.pods_label(), reached.pods_label());
+        Apart { key, left, reached }
     }
 }
 
@@ -311,6 +344,7 @@ fn attach(revision: &mut RevisionBodies, traffic: &Traffic) -> Result<(), RouteE
             }
             Some(first) => {
                 first.routes.extend(found.routes);
+                first.providers.extend(found.providers);
                 first.made.extend(found.made);
             }
         }
@@ -341,8 +375,8 @@ fn add(revision: &mut RevisionBodies, route: &TrafficRoute) -> Result<Routed, Ro
     let (key, value) = revision.pods_label();
     let twin = traffic::twin(&service, number, (key, &value))?;
     let second = match route.provider {
-        RouteProvider::HttpRoute => None,
         RouteProvider::Ingress(class) => Some(traffic::second(&body, class, name)),
+        _ => None,
     };
     let taken = |object: &str| RouteError::Taken {
         revision: revision.revision.clone(),
@@ -352,6 +386,7 @@ fn add(revision: &mut RevisionBodies, route: &TrafficRoute) -> Result<Routed, Ro
     let made = second.as_ref().map(reference).transpose()?;
     let routed = Routed {
         routes: vec![object.clone()],
+        providers: vec![route.provider.clone()],
         made: made.iter().cloned().collect(),
         service: reference(&service)?,
         twin: reference(&twin)?,
@@ -379,8 +414,7 @@ fn service_of<'r>(
     route: &ObjectRef,
     body: &Value,
 ) -> Result<&'r Value, RouteError> {
-    let labels = revision.bodies.get(&revision.workload);
-    let labels = labels.and_then(|workload| at(workload, "/spec/template/metadata/labels"));
+    let labels = revision.pods();
     let bodies: Vec<&Value> = revision
         .rest
         .iter()

@@ -269,6 +269,7 @@ mod tests {
             headers: HeaderChange::default(),
             mixed: false,
             alike: false,
+            apart: false,
         }
     }
 

@@ -31,6 +31,14 @@ pub struct Class {
     queries: bool,
 }
 
+impl PartialEq for Class {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Class {}
+
 /// The controllers.
 pub static CLASSES: &[Class] = &[
     Class {

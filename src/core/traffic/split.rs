@@ -91,6 +91,10 @@ pub struct Split {
     /// their headers alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alike: bool,
+    /// The route shares nothing itself: it keeps the pods of both apart, for
+    /// one that does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
 }
 
 impl Split {
@@ -132,6 +136,17 @@ impl Split {
         Self { weight: Some(Weight::NONE), matches, headers, ..self }
     }
 
+    /// The same for a route that only keeps the pods of both apart: it says one
+    /// thing as long as there is a share.
+    #[must_use]
+    pub fn keeping_apart(self) -> Self {
+        if self.weight.is_none() {
+            self
+        } else {
+            Self { mixed: false, apart: true, ..self.nothing() }
+        }
+    }
+
     /// The requests that go to the target whatever its share, in words.
     pub(super) fn told_matches(&self) -> String {
         let matches: Vec<String> = self.matches.iter().map(Match::to_string).collect();
@@ -160,6 +175,9 @@ impl fmt::Display for Split {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.weight {
             None => write!(f, "{} as rendered", self.service),
+            Some(_) if self.apart => {
+                write!(f, "revisions {} and {} of {} apart", self.source, self.target, self.service)
+            }
             Some(weight) => {
                 let (source, target) = (self.left_service(), self.target_service());
                 write!(f, "{source} {}, {target} {weight}", weight.rest())?;

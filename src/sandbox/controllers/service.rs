@@ -11,6 +11,7 @@ use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
 const MANAGER: &str = "kube-controller-manager";
+const HEADLESS: &str = "service.kubernetes.io/headless";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
 /// The Services that a pod is, or was, an endpoint of.
@@ -37,13 +38,16 @@ pub(super) fn reconcile(world: &mut World, service: &Value) {
     let mine = slices.into_iter().find(|slice| label(slice, SERVICE_LABEL) == Some(&name));
     let known = mine.as_ref().map_or(&Value::Null, |mine| &mine["endpoints"]);
     let (endpoints, ports) = (endpoints(world, service, known), Value::Array(ports(service)));
+    let labels = labels(service, &name);
     if let Some(mine) = &mine
         && mine["endpoints"] == endpoints
         && mine["ports"] == ports
+        && mine["metadata"]["labels"] == labels
     {
         return;
     }
     let mut slice = mine.map_or_else(|| fresh(world, service, &name), |mine| Value::clone(&mine));
+    slice["metadata"]["labels"] = labels;
     slice["endpoints"] = endpoints;
     slice["ports"] = ports;
     world.write(slice, MANAGER, None);
@@ -56,13 +60,21 @@ fn fresh(world: &World, service: &Value, name: &str) -> Value {
         "metadata": {
             "name": format!("{name}-{suffix}"),
             "namespace": service["metadata"]["namespace"],
-            "labels": {
-                (SERVICE_LABEL): name, (MANAGED_BY): "endpointslice-controller.k8s.io",
-            },
             "ownerReferences": controller_of(service),
         },
         "addressType": "IPv4",
     })
+}
+
+/// A slice has the Service's own labels beside those that say whose it is.
+fn labels(service: &Value, name: &str) -> Value {
+    let mut labels = at(service, "/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+    if at(service, "/spec/clusterIP").and_then(Value::as_str) == Some("None") {
+        labels[HEADLESS] = json!("");
+    }
+    labels[SERVICE_LABEL] = json!(name);
+    labels[MANAGED_BY] = json!("endpointslice-controller.k8s.io");
+    labels
 }
 
 fn endpoints(world: &World, service: &Value, known: &Value) -> Value {

@@ -1,9 +1,11 @@
 //! Plans from text to model, through the one door that all callers use.
 
 mod applications;
+mod blue_green;
 mod documents;
 mod errors;
 mod kruise;
+mod networks;
 mod overlays;
 mod pauses;
 mod project;

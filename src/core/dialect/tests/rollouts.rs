@@ -54,6 +54,7 @@ spec:
             naming: Naming::Revision,
             canary: None,
             disabled: false,
+            blue_green: None,
             pauses: Vec::new(),
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,

@@ -54,6 +54,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
         naming: Naming::Revision,
         canary: None,
         disabled: false,
+        blue_green: None,
         pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,

@@ -91,13 +91,16 @@ pub fn rendered_replicas(body: &Value) -> u32 {
 }
 
 /// Writes the driven fields into a body: the pods of a workload, the weights
-/// of a route.
+/// of a route, the revision that a Service selects.
 pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
     if let Some(split) = &driven.split {
         traffic::share(body, split);
     }
-    for (key, value) in &driven.pinned {
-        set(body, &["spec", "selector", key], json!(value));
+    if let Some(fields) = &driven.fields {
+        traffic::lay(body, fields);
+    }
+    if let Some(pin) = &driven.pin {
+        traffic::pin(body, pin.label());
     }
     if let Some(replicas) = driven.replicas {
         set(body, &["spec", "replicas"], json!(replicas));
