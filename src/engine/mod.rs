@@ -54,6 +54,7 @@ mod stamp;
 mod survey;
 mod sweep;
 mod tally;
+mod tree;
 mod trial;
 mod unlock;
 mod unmoved;

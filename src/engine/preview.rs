@@ -128,7 +128,7 @@ impl<P: Ports> Engine<'_, P> {
     /// The anchor, if this identity may read it. What a preview says of a record
     /// that was rewound would be wrong, and may be dangerous to follow; but to
     /// read Leases is no right of every reviewer.
-    async fn anchor_seen_if_allowed(&self) -> Result<Option<Option<Arc<Value>>>, RunError> {
+    pub(super) async fn anchor_seen_if_allowed(&self) -> Result<Option<Option<Arc<Value>>>, RunError> {
         match self.anchor_seen().await {
             Ok(anchor) => Ok(Some(anchor)),
             Err(error) if matches!(error.problem, ClusterProblem::Forbidden(_)) => {

@@ -44,4 +44,5 @@ mod status;
 mod styles;
 mod traffic;
 mod traits;
+mod tree;
 mod world;

@@ -21,6 +21,7 @@ mod direct;
 mod effect;
 mod in_place;
 mod pair;
+mod passing;
 mod replay;
 mod routed;
 mod spread;
