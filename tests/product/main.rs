@@ -16,6 +16,7 @@ mod contested;
 mod dice;
 mod direct;
 mod edits;
+mod foreseen;
 mod gates;
 mod health;
 mod hold;
