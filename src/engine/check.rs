@@ -90,7 +90,9 @@ impl<P: Ports> Engine<'_, P> {
             Some(Movement::Deploy) | None => return Ok(true),
         };
         for object in act.table.objects() {
-            let sized = act.table.rolls(object) && act.table.get(side, object).is_some();
+            let sized = act.table.rolls(object)
+                && !act.table.tries(object)
+                && act.table.get(side, object).is_some();
             let Some(kind) = workload::of(&object.kind_ref()).filter(|_| sized) else { continue };
             let Some(live) = self.ports.cluster().get(object).await? else { return Ok(false) };
             let wanted = (kind.read)(&live).wanted;

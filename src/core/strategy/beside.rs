@@ -219,6 +219,9 @@ impl<'a> Trial<'a> {
         effects.extend(natively(self.input, Side::Target));
         if let Some(shift) = &self.shift {
             effects.extend(shift.whole(Side::Target, total));
+            // The user's Service counts the trial's pods too: what is left without
+            // them is looked at by whoever takes them away.
+            effects.push(self.input.wait(&self.input.bodies.target.workload, Condition::Healthy));
         }
         effects.extend(self.removed());
         effects.extend(self.input.leftovers(Side::Source));

@@ -262,6 +262,7 @@ fn reference(body: &Value, revision: &str) -> Result<ObjectRef, BodyError> {
 pub struct BodyTable {
     entries: BTreeMap<(Side, ObjectRef), (Arc<Value>, Digest)>,
     rolled: BTreeSet<ObjectRef>,
+    tried: BTreeSet<ObjectRef>,
 }
 
 impl BodyTable {
@@ -273,6 +274,7 @@ impl BodyTable {
             let Some(revision) = bodies.side(side) else { continue };
             table.rolled.insert(revision.workload.clone());
             table.rolled.extend(revision.trial.clone());
+            table.tried.extend(revision.trial.clone());
             for (object, body) in &revision.bodies {
                 let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);
@@ -290,7 +292,7 @@ impl BodyTable {
                 ((Side::Target, object.clone()), (Arc::clone(body), digest.clone()))
             })
             .collect();
-        Self { entries, rolled: BTreeSet::new() }
+        Self { entries, ..Self::default() }
     }
 
     /// Rendered body and revision digest of an object on a side.
@@ -303,6 +305,13 @@ impl BodyTable {
     #[must_use]
     pub fn rolls(&self, object: &ObjectRef) -> bool {
         self.rolled.contains(object)
+    }
+
+    /// Whether an object is a workload that is there only while a revision is
+    /// tried: no size is taken from it.
+    #[must_use]
+    pub fn tries(&self, object: &ObjectRef) -> bool {
+        self.tried.contains(object)
     }
 
     /// Every object that either side renders.

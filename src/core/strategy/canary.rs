@@ -303,7 +303,10 @@ impl<'a> Shift<'a> {
         };
         let mut effects: Vec<Effect> = routes.iter().map(write).collect();
         effects.extend(routes.iter().map(accepted));
-        if split.weight.is_none() {
+        if split.weight.is_none() && !self.reached.made.is_empty() {
+            // What is deleted may still have all the requests: they go to the user's
+            // Service with it, whatever an earlier run has seen there.
+            effects.extend(self.serving(&self.reached.service, at_least));
             let delete = |route: &ObjectRef| Effect::Delete { object: route.clone(), uid: None };
             effects.extend(made.map(delete));
         }
