@@ -11,6 +11,7 @@
 mod beside;
 mod decide;
 mod gates;
+mod generated;
 mod machine;
 mod model;
 mod plan;
