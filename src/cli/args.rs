@@ -76,7 +76,8 @@ pub enum Command {
     Apply(Apply),
     /// Show where every rollout stands
     #[command(
-        after_help = "Example:\n  tranche status -o json | jq '.rollouts[].status.rollingState'"
+        after_help = "It reads the record alone. A name also shows the steps one by one, and what runs as it was \
+    seen last; `--tree` looks at the cluster.\n\nExample:\n  tranche status web --tree\n  tranche status -o json | jq '.rollouts[].status.rollingState'"
     )]
     Status(Status),
     /// Show the record: what happened, when, and who decided
@@ -242,8 +243,11 @@ pub enum OkExit {
 /// Options of `status`.
 #[derive(Args, Debug)]
 pub struct Status {
-    /// Only this rollout: NAME or NAMESPACE/NAME
+    /// Only this rollout or application, and more of it: NAME or NAMESPACE/NAME
     pub rollout: Option<String>,
+    /// Show each object as it stands on the cluster, which is read for it
+    #[arg(long)]
+    pub tree: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -10,6 +10,7 @@ mod args;
 mod connect;
 mod decide;
 mod demo;
+mod detail;
 mod exit;
 mod init;
 mod lint;
@@ -25,6 +26,7 @@ mod settings;
 mod standing;
 mod status;
 mod terminal;
+mod tree;
 mod unlock;
 mod unread;
 

@@ -1,19 +1,32 @@
-//! `tranche status`: where every rollout stands, from the record alone. Owns
-//! how that is printed; why something rests is `standing`'s.
+//! `tranche status`: where every rollout stands, from the record alone unless
+//! the tree is asked for. Owns how that is printed; why something rests is
+//! `standing`'s.
 
 use super::args::{Common, Output, Status};
-use super::connect::{open, targets};
+use super::connect::{Repository, open, targets, wire};
+use super::detail::Detail;
 use super::exit::Failure;
 use super::outlined::outline;
 use super::standing::{Left, Standing};
 use super::terminal::{Line, out, paint, say, say_json};
-use crate::core::decide::RollingState;
+use super::tree;
+use crate::core::decide::{Leaf, RollingState};
 use crate::core::escape::Paint;
+use crate::core::model::Target;
 use crate::core::record::{Ended, EntityRecord};
-use crate::core::strategy::{EntityKind, StepKind};
-use crate::engine::Snapshot;
+use crate::core::strategy::{EntityKey, EntityKind, StepKind};
+use crate::engine::{Engine, Options, Snapshot};
 use crate::port::Remote;
 use serde_json::{Value, json};
+
+/// One entity, and what is shown of it.
+struct Row {
+    standing: Standing,
+    /// Of one that was asked for by its name.
+    detail: Option<Detail>,
+    /// Its objects, and where they are, if the tree was asked for.
+    tree: Option<(Target, Vec<Leaf>)>,
+}
 
 /// Shows every rollout, what is applied directly, and what is left of others.
 pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure> {
@@ -25,25 +38,32 @@ pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure
         let snapshot = Snapshot::new(objects, tips.record);
         // Gates are in the plan. One that cannot be read says nothing here.
         let plan = outline(&repository.remote, &tips.plan);
+        let mut of_target = Vec::new();
         for (record, decisions) in snapshot.rows()? {
-            rows.push(Standing::of(&snapshot, plan.as_ref(), &target, record, &decisions)?);
+            let standing = Standing::of(&snapshot, plan.as_ref(), &target, record, &decisions)?;
+            if options.rollout.as_ref().is_none_or(|wanted| standing.is_named(wanted)) {
+                let named = options.rollout.is_some();
+                let detail = named.then(|| Detail::of(objects, &snapshot, &standing));
+                of_target.push(Row { standing, detail, tree: None });
+            }
         }
-    }
-    if let Some(wanted) = &options.rollout {
-        rows.retain(|row| row.is_named(wanted));
-        if rows.is_empty() {
-            return Err(Failure::usage(
-                format!("the record has nothing of the name \"{wanted}\""),
-                "`tranche status` alone lists everything that it has",
-            ));
+        if options.tree {
+            grow(common, &repository, &target, &mut of_target).await?;
         }
+        rows.extend(of_target);
     }
-    let (left, here): (Vec<Standing>, Vec<Standing>) =
-        rows.into_iter().partition(|row| row.left.is_some());
-    let (rollouts, direct): (Vec<Standing>, Vec<Standing>) =
-        here.into_iter().partition(|row| row.record.entity.kind == EntityKind::Rollout);
+    if let Some(wanted) = options.rollout.as_ref().filter(|_| rows.is_empty()) {
+        return Err(Failure::usage(
+            format!("the record has nothing of the name \"{wanted}\""),
+            "`tranche status` alone lists everything that it has",
+        ));
+    }
+    let (left, here): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|row| row.standing.left.is_some());
+    let (rollouts, direct): (Vec<Row>, Vec<Row>) =
+        here.into_iter().partition(|row| row.standing.record.entity.kind == EntityKind::Rollout);
     if options.output == Output::Json {
-        let all = |rows: &[Standing]| rows.iter().map(json_row).collect::<Vec<Value>>();
+        let all = |rows: &[Row]| rows.iter().map(json_row).collect::<Vec<Value>>();
         let status = json!({
             "format": 1,
             "rollouts": all(&rollouts),
@@ -58,12 +78,39 @@ pub(super) async fn run(common: &Common, options: &Status) -> Result<u8, Failure
     }
     let paint = paint();
     for row in rollouts.iter().chain(&direct).chain(&left) {
-        show(paint, row);
+        show(paint, &row.standing);
+        if let Some(detail) = &row.detail {
+            detail.show(paint);
+        }
+        if let Some((target, leaves)) = &row.tree {
+            tree::show(paint, target, leaves);
+        }
     }
     Ok(0)
 }
 
-fn json_row(row: &Standing) -> Value {
+/// Looks at the objects of these entities.
+async fn grow(
+    common: &Common,
+    repository: &Repository,
+    target: &Target,
+    rows: &mut [Row],
+) -> Result<(), Failure> {
+    let keys: Vec<EntityKey> = rows.iter().map(|row| row.standing.record.entity.clone()).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let ports = wire(common, repository, target).await?;
+    let mut grown = Engine::new(&ports, target, Options::default()).tree(&keys).await?;
+    for row in rows {
+        let leaves = grown.remove(&row.standing.record.entity).unwrap_or_default();
+        row.tree = Some((target.clone(), leaves));
+    }
+    Ok(())
+}
+
+fn json_row(row: &Row) -> Value {
+    let (detail, tree, row) = (&row.detail, &row.tree, &row.standing);
     let record = &row.record;
     let step = record.open.as_ref().map(|open| {
         let index = match open.kind {
@@ -96,6 +143,12 @@ fn json_row(row: &Standing) -> Value {
     if let (Some(left), Some(told)) = (&row.left, told.as_object_mut()) {
         told.insert("objects".to_owned(), json!(left.objects));
         told.insert("inventory".to_owned(), json!(left.inventory));
+    }
+    if let (Some(detail), Some(told)) = (detail, told.as_object_mut()) {
+        told.insert("detail".to_owned(), detail.json());
+    }
+    if let (Some((target, leaves)), Some(told)) = (tree, told.as_object_mut()) {
+        told.insert("tree".to_owned(), tree::json(target, leaves));
     }
     told
 }

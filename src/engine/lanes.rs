@@ -3,11 +3,12 @@
 
 use super::observe::Record;
 use super::planned::Loaded;
+use super::preview::PreviewEntity;
 use super::{Engine, RunError};
 use crate::core::decide::{DirectContent, in_lane};
 use crate::core::model::{Joined, Lane, Member};
 use crate::core::object::ObjectRef;
-use crate::core::strategy::{EntityKey, EntityKind, lane_objects, revision_number};
+use crate::core::strategy::{EntityKey, EntityKind, Movement, lane_objects, revision_number};
 use crate::port::Ports;
 use std::rc::Rc;
 
@@ -47,6 +48,34 @@ impl<P: Ports> Engine<'_, P> {
             (joined.lane == key.name && of.namespace == key.namespace).then_some((of, joined))
         };
         loaded.plan.rollouts.iter().filter_map(joins).collect()
+    }
+
+    /// Who will be in a lane once the steps that are due have been done, by name:
+    /// those who are, and those who are to begin.
+    pub(super) fn coming(
+        &self,
+        loaded: &Loaded,
+        snapshot: &Record<'_, P>,
+        key: &EntityKey,
+        previews: &[PreviewEntity],
+    ) -> Result<Vec<Member>, RunError> {
+        let mut members = self.members(loaded, snapshot, key)?;
+        for (rollout, _) in self.joining(loaded, key) {
+            let preview = previews.iter().find(|preview| preview.key == rollout);
+            let Some((preview, record)) = preview.and_then(|p| Some((p, p.record.as_ref()?)))
+            else {
+                continue;
+            };
+            let tries = record.movement == Some(Movement::Upgrade)
+                && record.ending.is_none()
+                && preview.steps.len() > 2;
+            members.retain(|member| member.rollout != rollout.name);
+            if let Some(target) = record.target.as_ref().filter(|_| tries) {
+                members.push(Member { rollout: rollout.name, revision: target.name.clone() });
+            }
+        }
+        members.sort();
+        Ok(members)
     }
 
     /// A lane's objects while `members` are in it, as far as they are `wanted`;

@@ -21,7 +21,7 @@ impl<P: Ports> Engine<'_, P> {
         &self,
         objects: impl IntoIterator<Item = &ObjectRef>,
         live: &mut Live,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), ClusterError> {
         let mut groups: BTreeMap<(KindRef, Option<&str>), BTreeSet<&ObjectRef>> = BTreeMap::new();
         for object in objects.into_iter().filter(|object| !live.contains(object)) {
             let group = (object.kind_ref(), object.namespace.as_deref());

@@ -6,8 +6,8 @@ use super::reading::known;
 use super::sweep::Sweep;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::{
-    Decision, DirectView, Entry, Idle, RolloutView, application_of, decide_direct, decide_gone,
-    decide_rollout, wanted_revisions,
+    Decision, DirectContent, DirectView, Entry, Idle, RolloutView, application_of, decide_direct,
+    decide_gone, decide_rollout, wanted_revisions,
 };
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::{Live, ObjectRef};
@@ -171,6 +171,32 @@ impl<P: Ports> Engine<'_, P> {
             unchanged,
             now: self.ports.clock().now().await?,
             holder_dead: self.holder_dead(record.as_deref()),
+        }))
+    }
+
+    /// What would be done for a lane if it were this, as far as by-name reads tell.
+    pub(super) async fn foreseen(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        key: &EntityKey,
+        content: &DirectContent,
+    ) -> Result<Decision, RunError> {
+        let record = snapshot.entity(key)?;
+        let mut live = Live::default();
+        self.look_at(content.objects.iter().map(|(object, _)| object), &mut live).await?;
+        Ok(decide_direct(&DirectView {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            plan_commit: &reading.plan_commit.0,
+            content,
+            step_content: None,
+            record: record.as_deref(),
+            live: &live,
+            unchanged: &BTreeSet::new(),
+            now: self.ports.clock().now().await?,
+            holder_dead: false,
         }))
     }
 

@@ -8,13 +8,13 @@ use super::trial::{Shown, Trial};
 use super::{Class, Engine, Reading, Rest, RunError};
 use crate::core::approval::{SavedObject, States};
 use crate::core::decide::{Act, Decision, Idle, Pruning};
-use crate::core::diff::{Change, ObjectDiff, diff};
+use crate::core::diff::{Change, Halfway, ObjectDiff, diff};
 use crate::core::model::Pause;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
 use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
 use crate::core::strategy::{
-    BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, StepKind, desired,
+    BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, StepKind, Verb, desired,
 };
 use crate::port::{ClusterProblem, CommitId, Ports, Progress};
 use serde_json::Value;
@@ -55,7 +55,7 @@ pub struct PreviewEntity {
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Every object that the steps change, as it is now and as it is at the
-    /// end.
+    /// end, and what they make of it on the way.
     pub objects: Vec<ObjectDiff>,
     /// Why an apply would stop before it writes anything of it.
     pub refusals: Vec<RunError>,
@@ -67,26 +67,53 @@ pub struct PreviewEntity {
 /// Where the rendered fields of a write come from, and what is driven.
 type Write = (Side, Driven);
 
+/// One write of an object.
+struct Turn {
+    /// The step, from 0.
+    step: usize,
+    verb: Verb,
+    write: Write,
+}
+
 /// The states that steps lead one object through.
 #[derive(Default)]
 struct Way {
     /// Those before the last.
-    before: Vec<Write>,
+    before: Vec<Turn>,
     /// The last; none for its deletion.
-    last: Option<Write>,
+    last: Option<Turn>,
+    /// The step that deletes it, if that is the last that is done to it.
+    gone: Option<usize>,
 }
 
 impl Way {
-    fn leads_to(&mut self, state: Option<Write>) {
+    fn leads_to(&mut self, step: usize, state: Option<Turn>) {
+        self.gone = state.is_none().then_some(step);
         self.before.extend(std::mem::replace(&mut self.last, state));
+    }
+
+    /// The steps that create an object that is not there, and delete it again.
+    /// A workload that is scaled is one that was there.
+    fn during(&self) -> Option<(usize, usize)> {
+        let first = self.before.first()?;
+        let made = matches!(first.verb, Verb::Apply | Verb::Route);
+        Some((first.step, self.gone.filter(|_| made)?))
     }
 }
 
+/// One state on the way, as the server would store it.
+struct Between {
+    step: usize,
+    /// It moves traffic, or makes the object.
+    told: bool,
+    shown: Shown,
+}
+
 /// What the steps do to one object.
-struct Difference {
-    shown: Option<ObjectDiff>,
-    refusal: Option<RunError>,
-    patch: Option<SavedObject>,
+pub(super) struct Difference {
+    pub(super) shown: Option<ObjectDiff>,
+    pub(super) refusal: Option<RunError>,
+    pub(super) patch: Option<SavedObject>,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -116,7 +143,9 @@ impl<P: Ports> Engine<'_, P> {
         let sweep = self.sweep(&reading, &keys).await?;
         let (reading, sweep) = (&reading, &sweep);
         let entities = keys.into_iter().map(|key| self.preview_entity(reading, key, sweep));
-        let entities = concurrently(entities).await.into_iter().collect::<Result<_, _>>()?;
+        let mut entities: Vec<PreviewEntity> =
+            concurrently(entities).await.into_iter().collect::<Result<_, _>>()?;
+        self.foresee_lanes(reading, sweep, &mut entities).await?;
         let publications = reading.pending.iter().map(|r| r.revision.clone()).collect();
         let seen = match self.options.patches {
             true => Some(self.seen(reading).await?),
@@ -128,7 +157,9 @@ impl<P: Ports> Engine<'_, P> {
     /// The anchor, if this identity may read it. What a preview says of a record
     /// that was rewound would be wrong, and may be dangerous to follow; but to
     /// read Leases is no right of every reviewer.
-    async fn anchor_seen_if_allowed(&self) -> Result<Option<Option<Arc<Value>>>, RunError> {
+    pub(super) async fn anchor_seen_if_allowed(
+        &self,
+    ) -> Result<Option<Option<Arc<Value>>>, RunError> {
         match self.anchor_seen().await {
             Ok(anchor) => Ok(Some(anchor)),
             Err(error) if matches!(error.problem, ClusterProblem::Forbidden(_)) => {
@@ -190,19 +221,7 @@ impl<P: Ports> Engine<'_, P> {
         key: EntityKey,
         sweep: &Sweep,
     ) -> Result<PreviewEntity, RunError> {
-        let empty = |rest| PreviewEntity {
-            key: key.clone(),
-            record: None,
-            steps: Vec::new(),
-            pauses: Vec::new(),
-            rest: Some(rest),
-            amends: false,
-            floor: None,
-            warnings: Vec::new(),
-            objects: Vec::new(),
-            refusals: Vec::new(),
-            patches: Vec::new(),
-        };
+        let empty = |rest| PreviewEntity { rest: Some(rest), ..empty(&key) };
         let snapshot = self.snapshot(reading);
         let decision = self.decide(reading, &snapshot, &key, sweep).await?;
         // What goes once all else stands is shown with it, and what is refused as it
@@ -255,21 +274,24 @@ impl<P: Ports> Engine<'_, P> {
 
     /// Every object that steps write or delete: as it is, and as the last of
     /// them leaves it.
-    async fn differences(
+    pub(super) async fn differences(
         &self,
         of: (&Reading, &EntityKey),
         act: &Act,
         sweep: &Sweep,
     ) -> Result<Vec<Difference>, RunError> {
         let mut ways: BTreeMap<&ObjectRef, Way> = BTreeMap::new();
-        let steps = std::iter::once(&act.step).chain(&act.upcoming);
-        for effect in steps.flat_map(|step| &step.effects) {
-            let state = match effect {
-                Effect::Write { side, driven, .. } => Some((*side, driven.clone())),
-                Effect::Delete { .. } => None,
-                Effect::Await { .. } => continue,
-            };
-            ways.entry(effect.object()).or_default().leads_to(state);
+        for (i, step) in std::iter::once(&act.step).chain(&act.upcoming).enumerate() {
+            for effect in &step.effects {
+                let turn = match effect {
+                    Effect::Write { verb, side, driven, .. } => {
+                        Some(Turn { step: i, verb: *verb, write: (*side, driven.clone()) })
+                    }
+                    Effect::Delete { .. } => None,
+                    Effect::Await { .. } => continue,
+                };
+                ways.entry(effect.object()).or_default().leads_to(i, turn);
+            }
         }
         let swept = sweep.entities.contains(of.1).then_some(sweep);
         let found = ways.into_iter();
@@ -292,15 +314,18 @@ impl<P: Ports> Engine<'_, P> {
             }
             _ => self.read_by_name(object).await?,
         };
+        let during = way.during().filter(|_| live.is_none());
         let mut found = None;
         let mut body = None;
         let mut after = None;
+        let mut notes = Vec::new();
+        let last = way.last.as_ref().map(|turn| turn.step);
         match way.last {
             None => {
                 let shown = diff(object, live.as_deref(), None);
                 found = live.is_some().then_some((shown, None));
             }
-            Some((side, driven)) => {
+            Some(Turn { write: (side, driven), .. }) => {
                 let Some((rendered, _)) = table.get(side, object) else { return Ok(None) };
                 let trial = match swept.and_then(|sweep| sweep.tried.get(object).cloned()) {
                     Some(trial) => trial,
@@ -311,32 +336,59 @@ impl<P: Ports> Engine<'_, P> {
                         trial
                     }
                 };
-                let Shown { after: stored, notes, refusal } = trial.shown(object, live.as_deref());
-                let shown = diff(object, live.as_deref(), Some(&stored)).with_notes(notes);
+                let shown = trial.shown(object, live.as_deref());
+                let (stored, refusal) = (shown.after, shown.refusal);
+                let shown = diff(object, live.as_deref(), Some(&stored)).with_notes(shown.notes);
                 let counts = shown.change != Change::None || refusal.is_some();
+                if counts {
+                    notes.clone_from(&shown.notes);
+                }
                 found = counts.then_some((shown, refusal)).or(found);
                 (body, after) = (Some(rendered), Some(stored));
             }
         }
+        let live = live.as_deref();
+        let between = self.between(of, table, (object, live), way.before, during).await?;
+        let found = on_the_way(object, (live, after.as_deref().zip(last)), &between, during, found);
         let mut patch = None;
         if self.options.patches {
-            let mut between = Vec::new();
-            for state in way.before {
-                let live = live.as_deref();
-                if let Some(trial) = self.previewed(of, table, object, live, state).await? {
-                    between.push(trial.shown(object, live).after);
-                }
-            }
-            let live = live.as_deref();
+            let between: Vec<Arc<Value>> =
+                between.into_iter().map(|between| between.shown.after).collect();
             let states = States { live, last: after.as_deref(), between: &between, body };
-            let notes = found.iter().flat_map(|(shown, _)| &shown.notes).cloned();
-            let saved = SavedObject::of(object, states, &notes.collect::<Vec<_>>());
+            let saved = SavedObject::of(object, states, &notes);
             let counts = !saved.fields.is_empty() || !saved.conflicts.is_empty();
             patch = counts.then_some(saved);
         }
         let (shown, refusal) = found.unzip();
         let nothing = shown.is_none() && patch.is_none();
         Ok((!nothing).then(|| Difference { shown, refusal: refusal.flatten(), patch }))
+    }
+
+    /// The states on the way: of what moves traffic and of what makes a
+    /// temporary object, and all of them for a saved plan.
+    async fn between(
+        &self,
+        of: (&Reading, &EntityKey),
+        table: &BodyTable,
+        (object, live): (&ObjectRef, Option<&Value>),
+        turns: Vec<Turn>,
+        during: Option<(usize, usize)>,
+    ) -> Result<Vec<Between>, RunError> {
+        let mut between = Vec::new();
+        let mut before: Option<Write> = None;
+        for (i, Turn { step, verb, write }) in turns.into_iter().enumerate() {
+            let told = verb == Verb::Route || (i == 0 && during.is_some());
+            // What a step only sees to again is no state of its own.
+            let same = before.as_ref() == Some(&write);
+            before = Some(write.clone());
+            if same || !(told || self.options.patches) {
+                continue;
+            }
+            if let Some(trial) = self.previewed(of, table, object, live, write).await? {
+                between.push(Between { step, told, shown: trial.shown(object, live) });
+            }
+        }
+        Ok(between)
     }
 
     /// Tries out a write of steps that are not begun.
@@ -358,6 +410,38 @@ impl<P: Ports> Engine<'_, P> {
     }
 }
 
+/// What is shown of an object, with its states on the way to the last.
+fn on_the_way(
+    object: &ObjectRef,
+    (live, last): (Option<&Value>, Option<(&Value, usize)>),
+    between: &[Between],
+    during: Option<(usize, usize)>,
+    found: Option<(ObjectDiff, Option<RunError>)>,
+) -> Option<(ObjectDiff, Option<RunError>)> {
+    let mut told = between.iter().filter(|between| between.told);
+    let first = during.and_then(|_| told.next());
+    let from = first.map(|first| &*first.shown.after).or(live);
+    let states: Vec<(usize, &Value)> =
+        told.clone().map(|between| (between.step, &*between.shown.after)).collect();
+    let end = last.filter(|_| !states.is_empty()).map(|(last, step)| (step, last));
+    let way = Halfway::all(object, from, states.into_iter().chain(end));
+    // What a later step meets is not in the way of the next one.
+    let next = first.into_iter().chain(told).filter(|between| between.step == 0);
+    let refusal = next.into_iter().find_map(|between| between.shown.refusal.clone());
+    let (mut shown, ended) = match (found, first, during) {
+        (Some(found), ..) => found,
+        (None, Some(first), Some(during)) => {
+            let made = diff(object, None, Some(&first.shown.after));
+            (made.with_notes(first.shown.notes.iter().cloned()).temporary(during), None)
+        }
+        _ => (diff(object, live, live), None),
+    };
+    let refusal = ended.or(refusal);
+    shown.way = way;
+    let counts = shown.change != Change::None || !shown.way.is_empty() || refusal.is_some();
+    counts.then_some((shown, refusal))
+}
+
 fn resting(idle: Idle) -> Rest {
     match idle {
         Idle::Done => Rest::of(Class::Done, ""),
@@ -376,5 +460,22 @@ impl Preview {
     pub fn changes(&self) -> bool {
         let changed = |entity: &PreviewEntity| entity.amends || !entity.steps.is_empty();
         !self.publications.is_empty() || self.entities.iter().any(changed)
+    }
+}
+
+/// Nothing of an entity.
+pub(super) fn empty(key: &EntityKey) -> PreviewEntity {
+    PreviewEntity {
+        key: key.clone(),
+        record: None,
+        steps: Vec::new(),
+        pauses: Vec::new(),
+        rest: None,
+        amends: false,
+        floor: None,
+        warnings: Vec::new(),
+        objects: Vec::new(),
+        refusals: Vec::new(),
+        patches: Vec::new(),
     }
 }

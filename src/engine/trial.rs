@@ -30,6 +30,7 @@ pub(super) struct Trial {
 }
 
 /// A trial as a reviewer sees it.
+#[derive(Debug)]
 pub(super) struct Shown {
     /// The object after the write, as far as can be told.
     pub(super) after: Arc<Value>,

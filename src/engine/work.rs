@@ -527,8 +527,11 @@ fn believed(act: &Act) -> usize {
 /// somebody said to wait for it; if nobody has, the cursor was edited, or its
 /// run died first.
 fn seen_from(act: &Act, open: Option<&OpenStep>, at: usize) -> usize {
-    let said = open.is_some_and(|o| o.id == *act.step.id() && o.waits_at == Some(at));
-    if said { at } else { first_of(&act.step.effects, at) }
+    let first = first_of(&act.step.effects, at);
+    let said = open.filter(|open| open.id == *act.step.id()).and_then(|open| open.waits_at);
+    // A drain that was said to be waited for is not begun anew because of the
+    // waits after it.
+    said.filter(|said| (first..=at).contains(said)).unwrap_or(first)
 }
 
 fn is_wait(effects: &[Effect], at: usize) -> bool {

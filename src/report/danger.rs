@@ -117,13 +117,14 @@ pub fn dangers(object: &ObjectDiff) -> Vec<Danger> {
     if object.change != Change::None && RIGHTS.contains(&object.object.kind.as_str()) {
         found.push(Danger::Rights);
     }
-    if object.change == Change::Create {
+    if matches!(object.change, Change::Create | Change::Temporary) {
         let opens = |line: &String| OPEN.iter().any(|what| line.contains(what));
         if object.lines.iter().any(opens) {
             found.push(Danger::Security);
         }
     }
-    for path in &object.fields {
+    let way = object.way.iter().flat_map(|halfway| &halfway.fields);
+    for path in object.fields.iter().chain(way) {
         found.extend(of_field(path));
     }
     found.sort();
@@ -157,6 +158,7 @@ fn of_field(path: &str) -> Option<Danger> {
     match last {
         "image" => Some(Danger::Image),
         "weight" | "backendRefs" => Some(Danger::Weight),
+        _ if last.ends_with("/canary-weight") => Some(Danger::Weight),
         "rules" if bare.starts_with(".spec.rules") => Some(Danger::Weight),
         "replicas" | "partition" | "minReplicas" | "maxReplicas" | "paused" => Some(Danger::Size),
         _ => None,

@@ -54,6 +54,7 @@ impl Page<'_> {
                 (counts.create, " to create", "badge add"),
                 (counts.update, " to change", "badge change"),
                 (counts.delete, " to delete", "badge remove"),
+                (counts.temporary, " only during the rollout", "badge change"),
                 (counts.dangerous, " to look at closely", "badge danger"),
             ] {
                 if count > 0 {
@@ -61,7 +62,7 @@ impl Page<'_> {
                 }
             }
             out += "\n<ol>\n";
-            for (place, (object, dangers)) in listed(report).into_iter().enumerate() {
+            for (place, ((_, object), dangers)) in listed(report).into_iter().enumerate() {
                 out += "<li>" + sign(object) + " <a href=\"#" + anchor(number + 1, place + 1);
                 out += "\">" + self.text(&object.object.to_string()) + "</a>";
                 out += words(&dangers) + "</li>\n";
@@ -88,8 +89,8 @@ impl Page<'_> {
         for entity in &report.entities {
             out += self.entity(entity);
         }
-        for (place, (object, dangers)) in listed(report).into_iter().enumerate() {
-            out += self.object(&anchor(number, place + 1), object, &dangers);
+        for (place, (of, dangers)) in listed(report).into_iter().enumerate() {
+            out += self.object(&anchor(number, place + 1), of, &dangers);
         }
         out + "</section>\n"
     }
@@ -139,24 +140,19 @@ impl Page<'_> {
         out + "</ol>\n"
     }
 
-    fn object(&self, anchor: &Text, object: &ObjectDiff, dangers: &[Danger]) -> Text {
+    fn object(&self, anchor: &Text, (entity, object): Shown<'_>, dangers: &[Danger]) -> Text {
         let mut out = "<details id=\"" + anchor.clone() + "\"";
         out += if dangers.is_empty() { ">" } else { " open class=\"danger\">" };
         out += "<summary>" + sign(object) + " <code>";
-        out += self.text(&object.object.to_string()) + "</code>" + words(dangers) + "</summary>\n";
-        if !object.lines.is_empty() {
-            out += "<pre>";
-            for line in self.text(&object.lines.join("\n")).lines() {
-                let class = match line.as_str().chars().next() {
-                    Some('+') => "add",
-                    Some('-') => "remove",
-                    Some('@') => "place",
-                    _ => "same",
-                };
-                // The line break is for who copies it, or reads without styles.
-                out += (line + "\n").styled(class);
-            }
-            out += "</pre>\n";
+        out += self.text(&object.object.to_string()) + "</code>" + words(dangers);
+        if let Some(during) = entity.during(object) {
+            out += " " + self.text(&during);
+        }
+        out += "</summary>\n";
+        out += self.diff(&object.lines);
+        for halfway in &object.way {
+            out += "<p>In <b>" + self.text(entity.step(halfway.step)) + "</b>:</p>\n";
+            out += self.diff(&halfway.lines);
         }
         for note in &object.notes {
             out += "<p class=\"told warns\"><b>Note</b> " + self.text(&note.to_string()) + "</p>\n";
@@ -165,9 +161,33 @@ impl Page<'_> {
     }
 }
 
+impl Page<'_> {
+    /// The lines of a diff.
+    fn diff(&self, lines: &[String]) -> Text {
+        if lines.is_empty() {
+            return Text::empty();
+        }
+        let mut out = Text::ours("<pre>");
+        for line in self.text(&lines.join("\n")).lines() {
+            let class = match line.as_str().chars().next() {
+                Some('+') => "add",
+                Some('-') => "remove",
+                Some('@') => "place",
+                _ => "same",
+            };
+            // The line break is for who copies it, or reads without styles.
+            out += (line + "\n").styled(class);
+        }
+        out + "</pre>\n"
+    }
+}
+
+/// An object, and what it belongs to.
+type Shown<'r> = (&'r EntityReport, &'r ObjectDiff);
+
 /// Objects with their dangers, the dangerous ones first.
-fn listed(report: &DiffReport) -> Vec<(&ObjectDiff, Vec<Danger>)> {
-    let mut all: Vec<_> = report.objects().map(|(_, object)| (object, dangers(object))).collect();
+fn listed(report: &DiffReport) -> Vec<(Shown<'_>, Vec<Danger>)> {
+    let mut all: Vec<_> = report.objects().map(|of| (of, dangers(of.1))).collect();
     all.sort_by_key(|(_, dangers)| (dangers.is_empty(), dangers.first().copied()));
     all
 }
@@ -181,6 +201,7 @@ fn sign(object: &ObjectDiff) -> Text {
         Change::Create => Text::ours("create").styled("badge add"),
         Change::Update => Text::ours("change").styled("badge change"),
         Change::Delete => Text::ours("delete").styled("badge remove"),
+        Change::Temporary => Text::ours("temporary").styled("badge change"),
         Change::None => Text::ours("leave").styled("badge"),
     }
 }

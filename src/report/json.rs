@@ -22,6 +22,7 @@ fn target(report: &DiffReport) -> Value {
             "create": counts.create,
             "update": counts.update,
             "delete": counts.delete,
+            "temporary": counts.temporary,
             "dangerous": counts.dangerous,
         },
         "publications": report.publications,
@@ -46,7 +47,7 @@ fn entity(entity: &EntityReport) -> Value {
         "floor": entity.floor,
         "warnings": entity.warnings,
         "steps": steps,
-        "objects": entity.objects.iter().map(object).collect::<Vec<_>>(),
+        "objects": entity.objects.iter().map(|one| object(entity, one)).collect::<Vec<_>>(),
     })
 }
 
@@ -58,15 +59,16 @@ fn step(step: &StepReport) -> Value {
     told
 }
 
-fn object(object: &ObjectDiff) -> Value {
+fn object(entity: &EntityReport, object: &ObjectDiff) -> Value {
     let change = match object.change {
         Change::Create => "create",
         Change::Update => "update",
         Change::Delete => "delete",
+        Change::Temporary => "temporary",
         Change::None => "none",
     };
     let dangers: Vec<&str> = dangers(object).into_iter().map(Danger::word).collect();
-    json!({
+    let mut told = json!({
         "apiVersion": object.object.api_version,
         "kind": object.object.kind,
         "namespace": object.object.namespace,
@@ -76,7 +78,21 @@ fn object(object: &ObjectDiff) -> Value {
         "fields": object.fields,
         "diff": object.lines,
         "notes": object.notes.iter().map(note).collect::<Vec<_>>(),
-    })
+    });
+    let way = object.way.iter().map(|halfway| {
+        json!({"step": entity.step(halfway.step), "fields": halfway.fields, "diff": halfway.lines})
+    });
+    let way: Vec<Value> = way.collect();
+    if let Some(told) = told.as_object_mut() {
+        if let Some((first, last)) = object.during {
+            let during = json!({"from": entity.step(first), "to": entity.step(last)});
+            told.insert("during".to_owned(), during);
+        }
+        if !way.is_empty() {
+            told.insert("onTheWay".to_owned(), Value::Array(way));
+        }
+    }
+    told
 }
 
 fn note(note: &Note) -> Value {
@@ -117,42 +133,7 @@ pub fn json_schema() -> Value {
     let texts = json!({"type": "array", "items": text});
     let maybe = json!({"type": ["string", "null"]});
     let count = json!({"type": "integer", "minimum": 0});
-    let dangers: Vec<&str> = Danger::ALL.into_iter().map(Danger::word).collect();
-    let note = closed(
-        "What to know of an object besides its diff.",
-        &json!({
-            "kind": {"enum": ["recreate", "conflict", "released", "extra", "leftTo", "adopted",
-                              "unverified", "invalid", "orderOnly"]},
-            "fields": texts,
-            "managers": texts,
-            "outcome": {"enum": ["kept", "taken", "refused"]},
-            "text": text,
-        }),
-        &["kind", "text"],
-    );
-    let object = closed(
-        "One object: what happens to it, why it needs a closer look, and a unified diff of its \
-         YAML. Secret values are replaced.",
-        &json!({
-            "apiVersion": text, "kind": text, "namespace": maybe, "name": text,
-            "change": {"enum": ["create", "update", "delete", "none"]},
-            "dangers": {"type": "array", "items": {"enum": dangers}},
-            "fields": texts,
-            "diff": texts,
-            "notes": {"type": "array", "items": note},
-        }),
-        &[
-            "apiVersion",
-            "kind",
-            "namespace",
-            "name",
-            "change",
-            "dangers",
-            "fields",
-            "diff",
-            "notes",
-        ],
-    );
+    let object = object_schema();
     let step = closed(
         "One step, reviewed, executed and recorded as one. `gate`, if there is one, is what is \
          waited for before it.",
@@ -175,8 +156,11 @@ pub fn json_schema() -> Value {
     );
     let summary = closed(
         "How many objects change.",
-        &json!({"create": count, "update": count, "delete": count, "dangerous": count}),
-        &["create", "update", "delete", "dangerous"],
+        &json!({
+            "create": count, "update": count, "delete": count, "temporary": count,
+            "dangerous": count,
+        }),
+        &["create", "update", "delete", "temporary", "dangerous"],
     );
     let target = closed(
         "What an apply would do to one target.",
@@ -196,6 +180,62 @@ pub fn json_schema() -> Value {
         root.insert("title".to_owned(), json!("Plan"));
     }
     root
+}
+
+/// The schema of one object.
+fn object_schema() -> Value {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": text});
+    let maybe = json!({"type": ["string", "null"]});
+    let dangers: Vec<&str> = Danger::ALL.into_iter().map(Danger::word).collect();
+    let note = closed(
+        "What to know of an object besides its diff.",
+        &json!({
+            "kind": {"enum": ["recreate", "conflict", "released", "extra", "leftTo", "adopted",
+                              "unverified", "invalid", "orderOnly"]},
+            "fields": texts,
+            "managers": texts,
+            "outcome": {"enum": ["kept", "taken", "refused"]},
+            "text": text,
+        }),
+        &["kind", "text"],
+    );
+    let during = closed(
+        "The steps that create a temporary object first, and delete it last.",
+        &json!({"from": text, "to": text}),
+        &["from", "to"],
+    );
+    let halfway = closed(
+        "What a step makes of an object on the way to its end, as a unified diff from the state \
+         before.",
+        &json!({"step": text, "fields": texts, "diff": texts}),
+        &["step", "fields", "diff"],
+    );
+    closed(
+        "One object: what happens to it, why it needs a closer look, and a unified diff of its \
+         YAML. What is temporary is there only during the rollout. Secret values are replaced.",
+        &json!({
+            "apiVersion": text, "kind": text, "namespace": maybe, "name": text,
+            "change": {"enum": ["create", "update", "delete", "temporary", "none"]},
+            "dangers": {"type": "array", "items": {"enum": dangers}},
+            "fields": texts,
+            "diff": texts,
+            "notes": {"type": "array", "items": note},
+            "during": during,
+            "onTheWay": {"type": "array", "items": halfway},
+        }),
+        &[
+            "apiVersion",
+            "kind",
+            "namespace",
+            "name",
+            "change",
+            "dangers",
+            "fields",
+            "diff",
+            "notes",
+        ],
+    )
 }
 
 pub(super) fn closed(description: &str, properties: &Value, required: &[&str]) -> Value {

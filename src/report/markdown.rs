@@ -55,6 +55,9 @@ pub struct MarkdownForm<'v> {
     pub plan: Option<&'v str>,
 }
 
+/// An object, and what it belongs to.
+type Shown<'r> = (&'r EntityReport, &'r ObjectDiff);
+
 /// Kept for what is said at the end of all.
 const RESERVE: usize = 2_048;
 
@@ -149,21 +152,21 @@ impl MarkdownForm<'_> {
         }
         let (dangerous, others): (Vec<_>, Vec<_>) = report
             .objects()
-            .map(|(_, object)| (object, dangers(object)))
+            .map(|of| (of, dangers(of.1)))
             .partition(|(_, dangers)| !dangers.is_empty());
         if !dangerous.is_empty() {
             page.add(Text::ours("\n### Needs a closer look\n"));
         }
         let mut dangerous = dangerous;
         dangerous.sort_by_key(|(_, dangers)| dangers.first().copied());
-        for (object, dangers) in dangerous {
-            self.object(object, &dangers, page);
+        for (of, dangers) in dangerous {
+            self.object(of, &dangers, page);
         }
         if !others.is_empty() {
             page.add(Text::ours("\n### Other changes\n"));
         }
-        for (object, dangers) in others {
-            self.object(object, &dangers, page);
+        for (of, dangers) in others {
+            self.object(of, &dangers, page);
         }
     }
 
@@ -204,24 +207,29 @@ impl MarkdownForm<'_> {
         text + "\n</details>\n"
     }
 
-    fn object(&self, object: &ObjectDiff, dangers: &[Danger], page: &mut Page) {
-        let title = self.title(object, dangers);
-        let length: usize = object.lines.iter().map(|line| line.len() + 1).sum();
-        if length < page.room() && page.add(self.whole(object, dangers, &title)) {
+    fn object(&self, of: Shown<'_>, dangers: &[Danger], page: &mut Page) {
+        let title = self.title(of, dangers);
+        let way = of.1.way.iter().flat_map(|halfway| &halfway.lines);
+        let length: usize = of.1.lines.iter().chain(way).map(|line| line.len() + 1).sum();
+        if length < page.room() && page.add(self.whole(of, dangers, &title)) {
             return;
         }
         page.objects += 1;
         page.add("\n- " + title + " (its diff is not shown)\n");
     }
 
-    fn title(&self, object: &ObjectDiff, dangers: &[Danger]) -> Text {
+    fn title(&self, (entity, object): Shown<'_>, dangers: &[Danger]) -> Text {
         let verb = match object.change {
             Change::Create => "create ",
             Change::Update => "change ",
             Change::Delete => "delete ",
+            Change::Temporary => "temporary ",
             Change::None => "leave ",
         };
         let mut title = Text::ours(verb) + self.code(&object.object.to_string());
+        if let Some(during) = entity.during(object) {
+            title += ", " + self.plain(&during);
+        }
         for (i, danger) in dangers.iter().enumerate() {
             title += if i == 0 { " – <b>" } else { ", " };
             title += Text::ours(danger.word());
@@ -229,13 +237,18 @@ impl MarkdownForm<'_> {
         if dangers.is_empty() { title } else { title + "</b>" }
     }
 
-    fn whole(&self, object: &ObjectDiff, dangers: &[Danger], title: &Text) -> Text {
+    fn whole(&self, (entity, object): Shown<'_>, dangers: &[Danger], title: &Text) -> Text {
         let mut text = match dangers {
             [] => "\n<details><summary>" + title.clone() + "</summary>\n\n",
             _ => "\n" + title.clone() + "\n\n",
         };
         if !object.lines.is_empty() {
             text += Text::fenced(&self.veil.text(&object.lines.join("\n")), "diff") + "\n";
+        }
+        for halfway in &object.way {
+            let step = self.plain(entity.step(halfway.step));
+            text += "In " + step + ":\n\n";
+            text += Text::fenced(&self.veil.text(&halfway.lines.join("\n")), "diff") + "\n";
         }
         for note in &object.notes {
             text += "- note: " + self.plain(&note.to_string()) + "\n";

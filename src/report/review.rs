@@ -79,6 +79,8 @@ pub struct Counts {
     pub update: usize,
     /// To delete.
     pub delete: usize,
+    /// To create and delete again.
+    pub temporary: usize,
     /// Of these, dangerous.
     pub dangerous: usize,
 }
@@ -108,7 +110,24 @@ impl Review {
 impl ObjectDiff {
     /// Whether there is something to say though nothing changes.
     fn told(&self) -> bool {
-        !self.notes.is_empty()
+        !self.notes.is_empty() || !self.way.is_empty()
+    }
+}
+
+impl EntityReport {
+    /// When a temporary object is there, in words.
+    #[must_use]
+    pub fn during(&self, object: &ObjectDiff) -> Option<String> {
+        let (first, last) = object.during?;
+        let (first, last) = (self.step(first), self.step(last));
+        let steps = if first == last { first.to_owned() } else { format!("{first} to {last}") };
+        Some(format!("only during the rollout ({steps})"))
+    }
+
+    /// The name of a step, by its place.
+    #[must_use]
+    pub fn step(&self, place: usize) -> &str {
+        self.steps.get(place).map_or("a step", |step| step.name.as_str())
     }
 }
 
@@ -127,6 +146,7 @@ impl DiffReport {
                 Change::Create => counts.create += 1,
                 Change::Update => counts.update += 1,
                 Change::Delete => counts.delete += 1,
+                Change::Temporary => counts.temporary += 1,
                 Change::None => {}
             }
             counts.dangerous += usize::from(!super::dangers(object).is_empty());
@@ -144,11 +164,16 @@ impl DiffReport {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts = [(self.create, "create"), (self.update, "change"), (self.delete, "delete")];
+        let parts = [
+            (self.create, "to create"),
+            (self.update, "to change"),
+            (self.delete, "to delete"),
+            (self.temporary, "only during the rollout"),
+        ];
         let parts: Vec<String> = parts
             .iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} to {what}"))
+            .map(|(count, what)| format!("{count} {what}"))
             .collect();
         f.write_str(if parts.is_empty() { "no object changes" } else { "" })?;
         f.write_str(&parts.join(", "))?;

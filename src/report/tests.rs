@@ -6,7 +6,7 @@ use super::*;
 use crate::core::approval::{
     SavedEntity, SavedObject, SavedPlan, SavedStep, SavedTarget, Sizes, Source, Standing, States,
 };
-use crate::core::diff::{Change, Note, ObjectDiff, Outcome, diff};
+use crate::core::diff::{Change, Halfway, Note, ObjectDiff, Outcome, diff};
 use crate::core::escape::Paint;
 use crate::core::object::ObjectRef;
 use crate::core::secrecy::Veil;
@@ -70,7 +70,10 @@ fn objects() -> Vec<ObjectDiff> {
         "namespace": "shop"}, "data": {"mode": "fast"}});
     let mut ours = taken.clone();
     ours["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "tranche"});
+    let trial = deployment("web-v2-trial", "registry.example/web:1.1", 0, &newer);
     vec![
+        routed(),
+        changed(None, Some(&trial)).temporary((0, 1)),
         changed(Some(&web), Some(&next)).with_notes([conflict, hpa]),
         changed(Some(&taken), Some(&ours)).with_notes([more, extra, adopted]),
         changed(Some(&worker), Some(&same)),
@@ -78,6 +81,23 @@ fn objects() -> Vec<ObjectDiff> {
         changed(Some(&secret("b25l")), Some(&secret("dHdv"))),
         changed(None, Some(&map)),
     ]
+}
+
+/// A route that is as rendered in the end, and has other weights on the way.
+fn routed() -> ObjectDiff {
+    let route = |backends: &[(&str, u32)]| {
+        let backends: Vec<Value> =
+            backends.iter().map(|(name, weight)| json!({"name": name, "weight": weight})).collect();
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata":
+            {"name": "web", "namespace": "shop"}, "spec": {"rules": [{"backendRefs": backends}]}})
+    };
+    let rendered = route(&[("web", 1)]);
+    let some = route(&[("web-v1-traffic", 80), ("web-v2-traffic", 20)]);
+    let mut object = changed(Some(&rendered), Some(&rendered));
+    let states = [(0, &some), (0, &some), (1, &rendered)];
+    object.way = Halfway::all(&object.object, Some(&rendered), states);
+    assert_eq!(object.way.iter().map(|halfway| halfway.step).collect::<Vec<_>>(), [0, 1]);
+    object
 }
 
 fn entity(name: &str, objects: Vec<ObjectDiff>) -> EntityReport {
@@ -156,6 +176,7 @@ fn every_form_is_its_golden_file_and_holds_no_secret() {
         golden(name, &form);
         assert!(!form.contains("canary") && !form.contains("b25l"), "{name}");
         assert!(form.contains("order") && form.contains("kubectl-edit"), "{name}");
+        assert!(form.contains("web-v2-trial") && form.contains("web-v2-traffic"), "{name}");
     }
 }
 
@@ -314,8 +335,11 @@ fn nothing_breaks_out_of_its_place() {
 fn a_review_counts_and_names_what_changes() {
     let review = review();
     let counts = review.targets[0].counts();
-    assert_eq!((counts.create, counts.update, counts.delete, counts.dangerous), (1, 4, 1, 3));
-    assert_eq!(counts.to_string(), "1 to create, 4 to change, 1 to delete; 3 need a closer look");
+    assert_eq!((counts.create, counts.update, counts.delete, counts.dangerous), (1, 4, 1, 4));
+    assert_eq!(
+        counts.to_string(),
+        "1 to create, 4 to change, 1 to delete, 1 only during the rollout; 4 need a closer look"
+    );
     assert!(review.targets[1].is_empty() && !review.targets[0].is_empty());
     let changes = |o: &&ObjectDiff| o.change == Change::Update && o.notes == [Note::OrderOnly];
     let reordered = review.targets[0].objects().map(|(_, o)| o).filter(changes).count();

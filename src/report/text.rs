@@ -34,8 +34,8 @@ impl TextForm<'_> {
         if report.is_empty() {
             out += "  nothing to do\n";
         }
-        for (_, object) in report.objects() {
-            out += "\n" + self.object(object);
+        for (entity, object) in report.objects() {
+            out += "\n" + self.object(entity, object);
         }
         out
     }
@@ -83,11 +83,12 @@ impl TextForm<'_> {
         out
     }
 
-    fn object(&self, object: &ObjectDiff) -> Line {
+    fn object(&self, entity: &EntityReport, object: &ObjectDiff) -> Line {
         let verb = match object.change {
             Change::Create => self.paint.green(&Line::ours("create")),
             Change::Update => self.paint.yellow(&Line::ours("update")),
             Change::Delete => self.paint.red(&Line::ours("delete")),
+            Change::Temporary => self.paint.yellow(&Line::ours("temporary")),
             Change::None => Line::ours("leave"),
         };
         let mut out = verb + " " + self.paint.bold(&self.say(&object.object.to_string()));
@@ -96,9 +97,30 @@ impl TextForm<'_> {
             out += "  ";
             out += self.paint.red(&self.say(&format!("[{}]", words.join(", "))));
         }
+        if let Some(during) = entity.during(object) {
+            out += "  " + self.paint.dim(&self.say(&during));
+        }
         out += "\n";
+        out += self.lines("  ", &object.lines);
+        for halfway in &object.way {
+            let step = self.say(&format!("in {}:", entity.step(halfway.step)));
+            out += "  " + self.paint.dim(&step) + "\n";
+            out += self.lines("    ", &halfway.lines);
+        }
+        for note in &object.notes {
+            let note = "note: " + self.say(&note.to_string());
+            out += "  " + self.paint.yellow(&note) + "\n";
+        }
+        out
+    }
+}
+
+impl TextForm<'_> {
+    /// The lines of a diff, each behind the same space.
+    fn lines(&self, space: &'static str, lines: &[String]) -> Line {
+        let mut out = Line::empty();
         // Some secrets go over several lines.
-        let text = self.veil.text(&object.lines.join("\n"));
+        let text = self.veil.text(&lines.join("\n"));
         for line in Line::of(&text).lines() {
             let line = match line.as_str().chars().next() {
                 Some('+') => self.paint.green(&line),
@@ -106,11 +128,7 @@ impl TextForm<'_> {
                 Some('@') => self.paint.dim(&line),
                 _ => line,
             };
-            out += "  " + line + "\n";
-        }
-        for note in &object.notes {
-            let note = "note: " + self.say(&note.to_string());
-            out += "  " + self.paint.yellow(&note) + "\n";
+            out += Line::ours(space) + line + "\n";
         }
         out
     }

@@ -244,6 +244,7 @@ fn found(objects: &[ObjectDiff], expected: &Expected) -> String {
             Change::Create => "create",
             Change::Update => "update",
             Change::Delete => "delete",
+            Change::Temporary => "temporary",
             Change::None => "none",
         };
         let asked = expected.objects.iter().find(|e| e.name == name);

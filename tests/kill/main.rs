@@ -13,6 +13,10 @@
 )]
 
 mod audit;
+#[path = "../trap/dice.rs"]
+#[expect(dead_code, reason = "others take a seed from the environment")]
+mod dice;
+mod generated;
 mod overtaken;
 mod scenario;
 #[path = "../trap/mod.rs"]
@@ -47,7 +51,7 @@ enum Moment {
 }
 
 /// Which effect kills a run, counted from 0.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kill {
     at: usize,
     moment: Moment,

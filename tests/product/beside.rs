@@ -85,6 +85,40 @@ fn the_first_deploy_is_plain_and_an_idle_run_does_nothing() {
 }
 
 #[test]
+fn a_first_deploy_that_was_given_up_is_followed_by_the_next_revision() {
+    let slow = |tag: &str| {
+        application(tag, 5, ROUTED).replace(
+            "        - type: kruise-rollout",
+            "        - type: annotations\n          properties: {sandbox.tranche.dev/ready-after: 30s}\n        \
+             - type: kruise-rollout",
+        )
+    };
+    let stage = Stage::with(&[(APPLICATION, &slow("6.7.0")), (INGRESS, ROUTE)]);
+    stage.apply().ends(3);
+    stage.run(&["abort", "demo"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!(sizes(&stage), json!({"demo": 0}));
+    stage.commit(&[(APPLICATION, &slow("6.7.1"))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(sizes(&stage), json!({"demo": 5}));
+    assert_eq!(images(&stage), json!({"6.7.1": 5}));
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_drain_that_is_longer_than_a_round_ends() {
+    let patient = ROUTED.replace("{type: nginx}", "{type: nginx, gracePeriodSeconds: 20}");
+    let stage = serving(&patient);
+    upgrade(&stage, &patient);
+    stage.apply_wait().ends(3).says("approve demo");
+    assert_eq!(weight(&stage).unwrap(), "20");
+    stage.run(&["abort", "demo"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!((sizes(&stage), weight(&stage)), (json!({"demo": 5}), None));
+    stage.record_is_whole();
+}
+
+#[test]
 fn a_new_image_is_tried_beside_the_old_one_until_it_is_approved() {
     let stage = serving(ROUTED);
     let before = stage.world().get("Ingress", "demo").unwrap()["spec"].clone();

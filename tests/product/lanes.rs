@@ -235,3 +235,66 @@ spec:
     assert_eq!(lane(&stage.world()), None);
     stage.record_is_whole();
 }
+
+#[test]
+fn a_plan_shows_the_lane_before_its_time_and_a_saved_one_goes_through_it() {
+    let stage = at_rest(BETA);
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    let saved = stage.path().join("saved.json");
+    let saved = saved.to_str().unwrap();
+    let tip = stage.tip();
+    stage
+        .run(&["plan", "--out", saved])
+        .ends(0)
+        .says("lane default/mse-traffic: mse-traffic with rollout-a")
+        .says("once the first step of rollout-a is done")
+        .says("create Ingress/default/spring-cloud-a-canary")
+        .says("canary-by-header-value: foo");
+    assert_eq!(stage.tip(), tip);
+    stage.run(&["apply", "--wait", "10m", "--plan", saved]).ends(3).says("approve rollout-a");
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v2-traffic");
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.run(&["plan", "--out", saved]).ends(0);
+    stage.run(&["apply", "--wait", "10m", "--plan", saved]).ends(0);
+    assert_eq!(lane(&stage.world()), None);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 3), ("gray", 3)]));
+    stage.run(&["plan", "--detailed-exitcode"]).ends(0);
+}
+
+#[test]
+fn a_lane_that_cannot_be_is_refused_before_anything_is_written() {
+    let stage = at_rest(BETA);
+    let tip = stage.tip();
+    let says = |file: &str, text: &str, words: &str| {
+        stage.commit(&[(file, text), ("workloads.yaml", &images("gray", "base"))]);
+        stage.run(&["lint"]).ends(65).says(words);
+        stage.apply().ends(65);
+        assert_eq!(stage.tip(), tip);
+        assert_eq!(stage.world().ready_pods(), pods(&[("base", 6)]));
+        stage.commit(&[(file, if file == "rollouts.yaml" { BETA } else { ROUTING })]);
+    };
+    let lost = BETA.replace("trafficRoutingRef: mse-traffic", "trafficRoutingRef: mse");
+    says("rollouts.yaml", &lost, "joins TrafficRouting default/mse, which is not in this plan");
+    let other = ROUTING.replace("- service: spring-cloud-a", "- service: spring-cloud-c");
+    says("trafficrouting.yaml", &other, "does not send to Service spring-cloud-c");
+    let gone = ROUTING.replace("      name: spring-cloud-a", "      name: spring-cloud-z");
+    says("trafficrouting.yaml", &gone, "Ingress/default/spring-cloud-z is no document");
+    let nginx = ROUTING.replace("classType: mse", "classType: nginx");
+    says("trafficrouting.yaml", &nginx, "nginx changes no request headers");
+}
+
+#[test]
+fn a_lane_whose_rollouts_leave_the_plan_lets_go_of_them() {
+    let stage = at_rest(BETA);
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    stage.apply_wait().ends(3);
+    // Without a word on what that means nothing of the rollout moves; its requests
+    // go where all others go.
+    stage.remove("rollouts.yaml");
+    stage.apply().ends(77).says("tranche.dev/on-delete");
+    assert_eq!(lane(&stage.world()), None);
+    stage.run(&["abort", "rollout-a"]).ends(0);
+    stage.apply_wait();
+    assert_eq!(stage.world().ready_pods()["base"], 6);
+    assert_eq!(gray(&stage.world()), 0);
+}

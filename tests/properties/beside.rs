@@ -201,30 +201,58 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// Whether a plan compiles; its workload is then untouched until the trial is
+/// over.
+pub fn keeps_to_the_rules(plan: &Plan) -> bool {
+    let Some((compiled, bodies)) = compiled(plan) else { return false };
+    let mut stage = Stage::new(plan, &bodies);
+    let (last, before) = compiled.steps.split_last().unwrap();
+    for effect in before.iter().flat_map(|step| &step.effects) {
+        stage.act(effect);
+        assert_eq!(stage.named.side, Side::Source);
+    }
+    for effect in &last.effects {
+        stage.act(effect);
+    }
+    stage.at_rest(Side::Target, plan.sizes.target);
+    // Upgraded, then restored, then deleted.
+    let at = |wanted: &dyn Fn(&Effect) -> bool| last.effects.iter().position(wanted).unwrap();
+    let upgraded = at(&|e| e.writes() && *e.object() == bodies.target.workload);
+    let restored = at(&|e| {
+        matches!(e, Effect::Write { driven, .. }
+        if driven.split.as_ref().is_some_and(|split| split.weight.is_none()))
+    });
+    let deleted = at(&|e| {
+        matches!(e, Effect::Delete { object, .. }
+        if Some(object) == bodies.target.trial.as_ref())
+    });
+    assert!(upgraded < restored && restored < deleted);
+    true
+}
+
+/// Whether a plan compiles; the way back after so many effects, of those that
+/// `cut` is told, then ends where the rollout began.
+pub fn comes_back(plan: &Plan, cut: impl Fn(usize) -> usize) -> bool {
+    let Some((compiled, bodies)) = compiled(plan) else { return false };
+    let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|step| &step.effects).collect();
+    let mut stage = Stage::new(plan, &bodies);
+    for effect in effects.iter().take(cut(effects.len())) {
+        stage.act(effect);
+    }
+    stage.back = true;
+    for effect in &compiled.abort.effects {
+        stage.act(effect);
+    }
+    stage.at_rest(Side::Source, plan.sizes.original);
+    true
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_workload_is_untouched_until_the_trial_is_over(plan in plans()) {
-        let Some((compiled, bodies)) = compiled(&plan) else { return Ok(()) };
-        let mut stage = Stage::new(&plan, &bodies);
-        let (last, before) = compiled.steps.split_last().unwrap();
-        for effect in before.iter().flat_map(|step| &step.effects) {
-            stage.act(effect);
-            prop_assert_eq!(stage.named.side, Side::Source);
-        }
-        for effect in &last.effects {
-            stage.act(effect);
-        }
-        stage.at_rest(Side::Target, plan.sizes.target);
-        // Upgraded, then restored, then deleted.
-        let at = |wanted: &dyn Fn(&Effect) -> bool| last.effects.iter().position(wanted).unwrap();
-        let upgraded = at(&|e| e.writes() && *e.object() == bodies.target.workload);
-        let restored = at(&|e| matches!(e, Effect::Write { driven, .. }
-            if driven.split.as_ref().is_some_and(|split| split.weight.is_none())));
-        let deleted = at(&|e| matches!(e, Effect::Delete { object, .. }
-            if Some(object) == bodies.target.trial.as_ref()));
-        prop_assert!(upgraded < restored && restored < deleted);
+        keeps_to_the_rules(&plan);
     }
 
     #[test]
@@ -232,17 +260,7 @@ proptest! {
         plan in plans(),
         cut in any::<prop::sample::Index>(),
     ) {
-        let Some((compiled, bodies)) = compiled(&plan) else { return Ok(()) };
-        let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|step| &step.effects).collect();
-        let mut stage = Stage::new(&plan, &bodies);
-        for effect in effects.iter().take(cut.index(effects.len())) {
-            stage.act(effect);
-        }
-        stage.back = true;
-        for effect in &compiled.abort.effects {
-            stage.act(effect);
-        }
-        stage.at_rest(Side::Source, plan.sizes.original);
+        comes_back(&plan, |count| cut.index(count));
     }
 }
 

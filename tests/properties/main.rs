@@ -11,6 +11,7 @@
 mod beside;
 mod decide;
 mod gates;
+mod generated;
 mod istio;
 mod machine;
 mod member;

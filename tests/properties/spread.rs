@@ -18,7 +18,7 @@ use tranche::core::strategy::{
 use tranche::core::traffic::Weight;
 
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct Plan {
     sizes: Sizes,
     leeway: Leeway,
     steps: Vec<(u32, Option<Amount>)>,
@@ -78,7 +78,7 @@ fn amount() -> impl Strategy<Value = Amount> {
     prop_oneof![(0_u32..5).prop_map(Amount::Count), (0_u32..=50).prop_map(Amount::Percent)]
 }
 
-fn plans() -> impl Strategy<Value = Plan> {
+pub fn plans() -> impl Strategy<Value = Plan> {
     let more = prop_oneof![3 => Just(0_u32), 1 => 1_u32..8];
     let pods =
         prop_oneof![6 => Just(None), 1 => (0_u32..=100).prop_map(|p| Some(Amount::Percent(p)))];
@@ -205,51 +205,64 @@ fn goes_back(plan: &Plan, mut cluster: Cluster) {
     assert_eq!(cluster.ready(), original);
 }
 
+/// Whether a plan compiles; its bounds then hold all the way, and back from
+/// every effect.
+pub fn keeps_to_the_rules(plan: &Plan) -> bool {
+    let Some(compiled) = plan.compiled() else { return false };
+    let (most, least, _) = plan.bounds();
+    let mut cluster = Cluster::new(plan, u32::MAX);
+    let floor = compiled.floor.unwrap_or(plan.sizes.original);
+    let mut new = 0;
+    goes_back(plan, cluster.clone());
+    for effect in effects(&compiled) {
+        assert!(cluster.act(effect));
+        assert!(cluster.most() <= most, "{}: {:?}", effect, cluster);
+        assert!(cluster.ready() >= least.max(floor), "{}: {:?}", effect, cluster);
+        let now = cluster.sides().new;
+        assert!(now >= new, "the new side falls from {} to {}", new, now);
+        new = now;
+        goes_back(plan, cluster.clone());
+    }
+    let total = plan.sizes.target;
+    assert_eq!(cluster.workloads.len(), 1);
+    assert_eq!(cluster.sides(), Sides { old: 0, new: total });
+    assert_eq!(cluster.ready(), total);
+    true
+}
+
+/// Whether a plan compiles; pods that never get ready then hold everything.
+pub fn holds_everything(plan: &Plan, good: u32) -> bool {
+    let Some(compiled) = plan.compiled() else { return false };
+    let (most, least, _) = plan.bounds();
+    let mut cluster = Cluster::new(plan, good);
+    for effect in effects(&compiled) {
+        let before = cluster.clone();
+        if !cluster.act(effect) {
+            assert_eq!(before.sides(), cluster.sides());
+            break;
+        }
+        assert!(cluster.most() <= most && cluster.ready() >= least, "{:?}", cluster);
+    }
+    if good < plan.sizes.target {
+        assert!(cluster.workloads.contains_key(&cluster.source), "the old side is gone");
+    }
+    goes_back(plan, cluster);
+    true
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_bounds_hold_all_the_way_and_back_from_everywhere(plan in plans()) {
-        let Some(compiled) = plan.compiled() else { return Ok(()) };
-        let (most, least, _) = plan.bounds();
-        let mut cluster = Cluster::new(&plan, u32::MAX);
-        let floor = compiled.floor.unwrap_or(plan.sizes.original);
-        let mut new = 0;
-        goes_back(&plan, cluster.clone());
-        for effect in effects(&compiled) {
-            prop_assert!(cluster.act(effect));
-            prop_assert!(cluster.most() <= most, "{}: {:?}", effect, cluster);
-            prop_assert!(cluster.ready() >= least.max(floor), "{}: {:?}", effect, cluster);
-            let now = cluster.sides().new;
-            prop_assert!(now >= new, "the new side falls from {} to {}", new, now);
-            new = now;
-            goes_back(&plan, cluster.clone());
-        }
-        let total = plan.sizes.target;
-        prop_assert_eq!(cluster.workloads.len(), 1);
-        prop_assert_eq!(cluster.sides(), Sides { old: 0, new: total });
-        prop_assert_eq!(cluster.ready(), total);
+        keeps_to_the_rules(&plan);
     }
 
     /// Where some new pods never get ready, the first wait for one of them
     /// holds everything, and the way back is free.
     #[test]
     fn pods_that_never_get_ready_hold_everything(plan in plans(), good in 0_u32..12) {
-        let Some(compiled) = plan.compiled() else { return Ok(()) };
-        let (most, least, _) = plan.bounds();
-        let mut cluster = Cluster::new(&plan, good);
-        for effect in effects(&compiled) {
-            let before = cluster.clone();
-            if !cluster.act(effect) {
-                prop_assert_eq!(before.sides(), cluster.sides());
-                break;
-            }
-            prop_assert!(cluster.most() <= most && cluster.ready() >= least, "{:?}", cluster);
-        }
-        if good < plan.sizes.target {
-            prop_assert!(cluster.workloads.contains_key(&cluster.source), "the old side is gone");
-        }
-        goes_back(&plan, cluster);
+        holds_everything(&plan, good);
     }
 
     /// What a step deletes may be gone when it is done again: nothing else of

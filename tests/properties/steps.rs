@@ -111,99 +111,118 @@ fn in_order(step: &Step, first: &ObjectRef, second: &ObjectRef) -> bool {
     wait.is_some_and(|wait| before < wait && wait < after)
 }
 
+/// Whether a plan compiles; its list then keeps to the rules.
+pub fn keeps_to_the_rules(plan: &Plan) -> bool {
+    let bodies = plan.bodies();
+    let Some(compiled) = plan.compiled(&bodies) else { return false };
+    assert_eq!(compiled.goals.len(), compiled.steps.len());
+    let mut cluster = plan.cluster(&bodies);
+    let (mut new, mut largest) = (0, 0);
+    for step in &compiled.steps {
+        let before = share(&cluster, &bodies);
+        for effect in &step.effects {
+            cluster.act(effect);
+            let now = share(&cluster, &bodies);
+            if plan.movement != Movement::Scale {
+                assert!(now >= new, "the new share falls from {} to {}", new, now);
+            }
+            new = now;
+        }
+        largest = largest.max(new.abs_diff(before));
+        if let Some(source) = &bodies.source {
+            let (up, down) = (&bodies.target.workload, &source.workload);
+            let kept = match plan.strategy {
+                _ if plan.shape == Shape::InPlace => true,
+                RolloutStrategy::IncreaseFirst => in_order(step, up, down),
+                RolloutStrategy::DecreaseFirst => in_order(step, down, up),
+            };
+            assert!(kept, "{:?}", step.effects);
+        }
+    }
+    // The last batch lands on the totals, with nothing of the source left.
+    let end = cluster.workloads.get(&bodies.target.workload).copied();
+    assert_eq!(cluster.workloads.len(), 1);
+    assert_eq!(end.map(|pods| (pods.wanted, pods.side)), Some((plan.sizes.target, Side::Target)));
+    assert_eq!(end.map(|pods| pods.partition), Some(0));
+    let most = plan.sizes.target.max(plan.sizes.original) + largest;
+    assert!(cluster.highest <= most, "{} pods were asked for", cluster.highest);
+    if plan.movement == Movement::Upgrade {
+        let whole = plan.sizes.original.min(plan.sizes.target);
+        let floor = compiled.floor.unwrap_or(whole);
+        let lowest = cluster.lowest.unwrap_or(0);
+        assert!(lowest >= floor, "{} ready, but the floor says {}", lowest, floor);
+    }
+    true
+}
+
+/// Whether a plan compiles; the way back after so many effects, of those that
+/// `cut` is told, then ends where the rollout began.
+pub fn comes_back(plan: &Plan, cut: impl Fn(usize) -> usize) -> bool {
+    let bodies = plan.bodies();
+    let Some(compiled) = plan.compiled(&bodies) else { return false };
+    let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|s| &s.effects).collect();
+    let deleting = |e: &&Effect| matches!(e, Effect::Delete { .. });
+    let legal = effects.iter().position(deleting).unwrap_or(effects.len());
+    let mut cluster = plan.cluster(&bodies);
+    for effect in effects.into_iter().take(cut(legal + 1)) {
+        cluster.act(effect);
+    }
+    for effect in &compiled.abort.effects {
+        cluster.act(effect);
+    }
+    let original = plan.sizes.original;
+    match &bodies.source {
+        Some(source) => {
+            let pods = cluster.workloads.get(&source.workload).copied().unwrap();
+            assert_eq!(cluster.workloads.len(), 1);
+            assert_eq!(
+                (pods.wanted, pods.partition, pods.side, pods.new),
+                (original, 0, Side::Source, original)
+            );
+        }
+        None => {
+            let pods = cluster.workloads.values().map(|pods| pods.wanted).sum::<u32>();
+            assert_eq!(pods, original);
+        }
+    }
+    true
+}
+
+/// Whether a plan compiles; its ids are then unique, and stay what they are.
+pub fn has_ids_of_its_own(plan: &Plan) -> bool {
+    let bodies = plan.bodies();
+    let Some(compiled) = plan.compiled(&bodies) else { return false };
+    let all = |list: &Compiled| {
+        let steps = list.steps.iter().chain([&list.abort, &list.settle]);
+        steps.map(|step| step.id().0.clone()).collect::<Vec<_>>()
+    };
+    let ids = all(&compiled);
+    let mut unique = ids.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), ids.len());
+    assert_eq!(Some(ids), plan.compiled(&bodies).map(|again| all(&again)));
+    true
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_list_keeps_to_the_rules(plan in plans()) {
-        let bodies = plan.bodies();
-        let Some(compiled) = plan.compiled(&bodies) else { return Ok(()) };
-        prop_assert_eq!(compiled.goals.len(), compiled.steps.len());
-        let mut cluster = plan.cluster(&bodies);
-        let (mut new, mut largest) = (0, 0);
-        for step in &compiled.steps {
-            let before = share(&cluster, &bodies);
-            for effect in &step.effects {
-                cluster.act(effect);
-                let now = share(&cluster, &bodies);
-                if plan.movement != Movement::Scale {
-                    prop_assert!(now >= new, "the new share falls from {} to {}", new, now);
-                }
-                new = now;
-            }
-            largest = largest.max(new.abs_diff(before));
-            if let Some(source) = &bodies.source {
-                let (up, down) = (&bodies.target.workload, &source.workload);
-                let kept = match plan.strategy {
-                    _ if plan.shape == Shape::InPlace => true,
-                    RolloutStrategy::IncreaseFirst => in_order(step, up, down),
-                    RolloutStrategy::DecreaseFirst => in_order(step, down, up),
-                };
-                prop_assert!(kept, "{:?}", step.effects);
-            }
-        }
-        // The last batch lands on the totals, with nothing of the source left.
-        let end = cluster.workloads.get(&bodies.target.workload).copied();
-        prop_assert_eq!(cluster.workloads.len(), 1);
-        prop_assert_eq!(end.map(|pods| (pods.wanted, pods.side)), Some((plan.sizes.target, Side::Target)));
-        prop_assert_eq!(end.map(|pods| pods.partition), Some(0));
-        let most = plan.sizes.target.max(plan.sizes.original) + largest;
-        prop_assert!(cluster.highest <= most, "{} pods were asked for", cluster.highest);
-        if plan.movement == Movement::Upgrade {
-            let whole = plan.sizes.original.min(plan.sizes.target);
-            let floor = compiled.floor.unwrap_or(whole);
-            let lowest = cluster.lowest.unwrap_or(0);
-            prop_assert!(lowest >= floor, "{} ready, but the floor says {}", lowest, floor);
-        }
+        keeps_to_the_rules(&plan);
     }
 
     /// From the end of any effect but the last, the way back ends at the
     /// stable revision's size.
     #[test]
     fn an_abort_ends_at_the_stable_revision(plan in plans(), cut in any::<prop::sample::Index>()) {
-        let bodies = plan.bodies();
-        let Some(compiled) = plan.compiled(&bodies) else { return Ok(()) };
-        let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|s| &s.effects).collect();
-        let deleting = |e: &&Effect| matches!(e, Effect::Delete { .. });
-        let legal = effects.iter().position(deleting).unwrap_or(effects.len());
-        let mut cluster = plan.cluster(&bodies);
-        for effect in effects.into_iter().take(cut.index(legal + 1)) {
-            cluster.act(effect);
-        }
-        for effect in &compiled.abort.effects {
-            cluster.act(effect);
-        }
-        let original = plan.sizes.original;
-        match &bodies.source {
-            Some(source) => {
-                let pods = cluster.workloads.get(&source.workload).copied().unwrap();
-                prop_assert_eq!(cluster.workloads.len(), 1);
-                prop_assert_eq!(
-                    (pods.wanted, pods.partition, pods.side, pods.new),
-                    (original, 0, Side::Source, original)
-                );
-            }
-            None => {
-                let pods = cluster.workloads.values().map(|pods| pods.wanted).sum::<u32>();
-                prop_assert_eq!(pods, original);
-            }
-        }
+        comes_back(&plan, |count| cut.index(count));
     }
 
     #[test]
     fn ids_are_unique_and_stable(plan in plans()) {
-        let bodies = plan.bodies();
-        let Some(compiled) = plan.compiled(&bodies) else { return Ok(()) };
-        let all = |list: &Compiled| {
-            let steps = list.steps.iter().chain([&list.abort, &list.settle]);
-            steps.map(|step| step.id().0.clone()).collect::<Vec<_>>()
-        };
-        let ids = all(&compiled);
-        let mut unique = ids.clone();
-        unique.sort();
-        unique.dedup();
-        prop_assert_eq!(unique.len(), ids.len());
-        prop_assert_eq!(Some(ids), plan.compiled(&bodies).map(|again| all(&again)));
+        has_ids_of_its_own(&plan);
     }
 }
 

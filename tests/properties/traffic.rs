@@ -301,46 +301,61 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// Whether a plan compiles; its weight then follows its capacity.
+pub fn keeps_to_the_rules(plan: &Plan) -> bool {
+    let Some((compiled, bodies)) = plan.compiled() else { return false };
+    let mut stage = Stage::new(plan, &bodies);
+    let mut share = Weight::NONE;
+    assert_eq!(compiled.steps.len(), plan.steps.len());
+    for effect in compiled.steps.iter().flat_map(|step| &step.effects) {
+        stage.act(effect);
+        if let Effect::Write { driven, .. } = effect
+            && let Some(weight) = driven.split.as_ref().and_then(|split| split.weight)
+        {
+            assert!(weight >= share, "the new share falls from {} to {}", share, weight);
+            share = weight;
+        }
+    }
+    assert_eq!(share, Weight::ALL);
+    let (last, before) = compiled.steps.split_last().unwrap();
+    let falls = |effect: &Effect| {
+        matches!(effect, Effect::Write { verb: Verb::Scale, side: Side::Source, .. })
+    };
+    assert!(!plan.stays || !before.iter().flat_map(|step| &step.effects).any(falls));
+    assert!(plan.sizes.original == 0 || last.effects.iter().any(falls) || !plan.stays);
+    stage.at_rest(Side::Target, plan.sizes.target);
+    true
+}
+
+/// Whether a plan compiles; the way back after so many effects, of those that
+/// `cut` is told, then ends where the rollout began.
+pub fn comes_back(plan: &Plan, cut: impl Fn(usize) -> usize) -> bool {
+    let Some((compiled, bodies)) = plan.compiled() else { return false };
+    let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|step| &step.effects).collect();
+    let mut stage = Stage::new(plan, &bodies);
+    // The last effect deletes the old workload, and then the rollout is over.
+    for effect in effects.iter().take(cut(effects.len())) {
+        stage.act(effect);
+    }
+    stage.back = true;
+    for effect in &compiled.abort.effects {
+        stage.act(effect);
+    }
+    stage.at_rest(Side::Source, plan.sizes.original);
+    true
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn weight_follows_capacity_and_pods_stay_for_what_is_left(plan in plans()) {
-        let Some((compiled, bodies)) = plan.compiled() else { return Ok(()) };
-        let mut stage = Stage::new(&plan, &bodies);
-        let mut share = Weight::NONE;
-        prop_assert_eq!(compiled.steps.len(), plan.steps.len());
-        for effect in compiled.steps.iter().flat_map(|step| &step.effects) {
-            stage.act(effect);
-            if let Effect::Write { driven, .. } = effect
-                && let Some(weight) = driven.split.as_ref().and_then(|split| split.weight)
-            {
-                prop_assert!(weight >= share, "the new share falls from {} to {}", share, weight);
-                share = weight;
-            }
-        }
-        prop_assert_eq!(share, Weight::ALL);
-        let (last, before) = compiled.steps.split_last().unwrap();
-        let falls = |effect: &Effect| matches!(effect, Effect::Write { verb: Verb::Scale, side: Side::Source, .. });
-        prop_assert!(!plan.stays || !before.iter().flat_map(|step| &step.effects).any(falls));
-        prop_assert!(plan.sizes.original == 0 || last.effects.iter().any(falls) || !plan.stays);
-        stage.at_rest(Side::Target, plan.sizes.target);
+        keeps_to_the_rules(&plan);
     }
 
     #[test]
     fn the_way_back_is_as_careful_from_every_effect(plan in plans(), cut in any::<prop::sample::Index>()) {
-        let Some((compiled, bodies)) = plan.compiled() else { return Ok(()) };
-        let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|step| &step.effects).collect();
-        let mut stage = Stage::new(&plan, &bodies);
-        // The last effect deletes the old workload, and then the rollout is over.
-        for effect in effects.iter().take(cut.index(effects.len())) {
-            stage.act(effect);
-        }
-        stage.back = true;
-        for effect in &compiled.abort.effects {
-            stage.act(effect);
-        }
-        stage.at_rest(Side::Source, plan.sizes.original);
+        comes_back(&plan, |count| cut.index(count));
     }
 
     /// Between a route that moves and pods that go there is always a drain,

@@ -39,6 +39,7 @@ pub const COMMON: &[&str] = &[
     "run ended: RolledBack",
     "run ended: Waiting",
     "route: accepted",
+    "route: an Ingress",
     "write: changed",
     "write: changed nothing but marks",
     "write: created inert",
@@ -85,8 +86,10 @@ pub const RARE: &[&str] = &[
     "people: Weigh",
     "people: unlocked a step",
     "rest: Refused",
+    "rest: tried beside",
     "result: stopped",
     "result: stopped, recovered",
+    "route: some requests",
     "run ended: Invalid",
     "write: pruned",
 ];

@@ -32,6 +32,7 @@ mod objects;
 mod people;
 mod plan;
 mod remote;
+mod routes;
 mod run;
 mod schedule;
 mod seed;

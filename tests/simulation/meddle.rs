@@ -2,11 +2,10 @@
 //! Owns what each such deed does; each tells the audit what it has disturbed.
 
 use crate::people::{Deed, WORKLOADS};
-use crate::plan::Kind;
+use crate::plan::{App, Kind};
 use crate::schedule::Sim;
 use serde_json::{Value, json};
 use tranche::core::object::{KindRef, ObjectRef, at};
-use tranche::core::traffic::route;
 use tranche::port::WriteMode;
 
 impl Sim {
@@ -33,7 +32,14 @@ impl Sim {
         | Deed::GatewayDown(_)
         | Deed::GatewayUp(_) = deed
         {
-            self.meddle_with_route(deed, app);
+            let routes =
+                self.plans.borrow().model.apps.iter().find(|a| a.name == app).map(App::routes);
+            // Of two the second one is there only while traffic is shared.
+            for object in routes.into_iter().flatten().rev() {
+                if self.meddle_with_route(deed, app, &object) {
+                    return;
+                }
+            }
             return;
         }
         let people = self.sandbox.cluster_of("kubectl");
@@ -150,17 +156,23 @@ impl Sim {
 
     /// Somebody edits a route by hand, takes the edit back, deletes the route,
     /// or the Gateway's controller stops and starts again.
-    fn meddle_with_route(&self, deed: &Deed, app: &str) {
-        let object = route("default", app);
+    /// False if it is not there.
+    fn meddle_with_route(&self, deed: &Deed, app: &str, object: &ObjectRef) -> bool {
         let people = self.sandbox.cluster_of("kubectl");
-        let Ok(Some(live)) = people.read(&object) else { return };
+        let Ok(Some(live)) = people.read(object) else { return false };
         let harmful = matches!(deed, Deed::Weigh(_) | Deed::Unweigh(_) | Deed::DropRoute(_));
-        self.audit.borrow_mut().disturbed(self.now.get(), app, &object, harmful);
+        self.audit.borrow_mut().disturbed(self.now.get(), app, object, harmful);
         let mut body = json!({
             "apiVersion": object.api_version, "kind": object.kind,
             "metadata": {"name": object.name, "namespace": object.namespace},
         });
         match deed {
+            Deed::Weigh(_) if object.kind == "Ingress" => {
+                let key = "nginx.ingress.kubernetes.io/canary-weight";
+                let annotations = json!({key: self.below(100).to_string()});
+                body["metadata"]["annotations"] = annotations;
+                let _ = people.write(object, &body, &WriteMode::Any, false);
+            }
             Deed::Weigh(_) => {
                 let mut rules = at(&live, "/spec/rules").cloned().unwrap_or(Value::Null);
                 let refs = rules.pointer_mut("/0/backendRefs").and_then(Value::as_array_mut);
@@ -168,22 +180,23 @@ impl Sim {
                     backend["weight"] = json!(self.below(100));
                 }
                 body["spec"] = json!({"parentRefs": live["spec"]["parentRefs"], "rules": rules});
-                let _ = people.write(&object, &body, &WriteMode::Any, false);
+                let _ = people.write(object, &body, &WriteMode::Any, false);
             }
             Deed::DropRoute(_) => {
-                let _ = people.remove(&object, None);
-                self.audit.borrow_mut().deleted(&object);
+                let _ = people.remove(object, None);
+                self.audit.borrow_mut().deleted(object);
             }
             Deed::GatewayDown(_) => {
                 let annotations = json!({"sandbox.tranche.dev/accept": "never"});
                 body["metadata"]["annotations"] = annotations;
-                let _ = people.write(&object, &body, &WriteMode::Any, false);
+                let _ = people.write(object, &body, &WriteMode::Any, false);
             }
             // What is left out of an apply is given back.
             _ => {
-                let _ = people.write(&object, &body, &WriteMode::Any, false);
+                let _ = people.write(object, &body, &WriteMode::Any, false);
             }
         }
+        true
     }
 
     /// Somebody changes a field that nobody of us owns.

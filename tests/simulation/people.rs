@@ -1,7 +1,7 @@
 //! People: they edit the plan, give commands, and meddle with the cluster and
 //! the branches. Owns every deed; each tells the audit what it has disturbed.
 
-use crate::plan::{Content, Kind, any_ready, other_batches};
+use crate::plan::{App, Content, Kind, Roll, any_ready, other_batches};
 use crate::remote::SimRemote;
 use crate::run::target;
 use crate::schedule::{Event, Sim};
@@ -198,6 +198,7 @@ impl Sim {
         let mut random = self.random.borrow_mut();
         let apps = &mut plans.model.apps;
         match *deed {
+            _ if unsaid(deed, apps) => return,
             Deed::NewTarget(i) | Deed::NewContent(i) => {
                 let image = apps[i].contents.len() as u64 + 1;
                 let content = Content { image, ready: any_ready(&mut random) };
@@ -222,30 +223,15 @@ impl Sim {
                     roll.target = now;
                 }
             }
-            Deed::EditBatches(i) => {
-                let batches = other_batches(&mut random);
+            Deed::EditBatches(i)
+            | Deed::Resize(i, _)
+            | Deed::Gate(i, _)
+            | Deed::Hold(i, _)
+            | Deed::Wait(i, ..) => {
+                let draws = matches!(deed, Deed::EditBatches(_));
+                let batches = draws.then(|| other_batches(&mut random));
                 if let Some(roll) = &mut apps[i].roll {
-                    roll.batches = batches;
-                }
-            }
-            Deed::Resize(i, size) => {
-                if let Some(roll) = &mut apps[i].roll {
-                    roll.size = size;
-                }
-            }
-            Deed::Gate(i, partition) => {
-                if let Some(roll) = &mut apps[i].roll {
-                    roll.partition = partition;
-                }
-            }
-            Deed::Hold(i, paused) => {
-                if let Some(roll) = &mut apps[i].roll {
-                    roll.paused = paused;
-                }
-            }
-            Deed::Wait(i, after, wait) => {
-                if let Some(roll) = &mut apps[i].roll {
-                    roll.waits[after] = wait;
+                    rewrite(roll, deed, batches);
                 }
             }
             Deed::Remove(i) => {
@@ -395,5 +381,25 @@ impl Sim {
                 }
             })
         });
+    }
+}
+
+/// Whether a deed is about what the trait of one that is tried beside itself has
+/// no words for.
+fn unsaid(deed: &Deed, apps: &[App]) -> bool {
+    match *deed {
+        Deed::Resize(i, _) | Deed::Gate(i, _) | Deed::Hold(i, _) => apps[i].kind == Kind::Beside,
+        _ => false,
+    }
+}
+
+/// A rollout's document with one field edited.
+fn rewrite(roll: &mut Roll, deed: &Deed, batches: Option<usize>) {
+    match *deed {
+        Deed::Resize(_, size) => roll.size = size,
+        Deed::Gate(_, partition) => roll.partition = partition,
+        Deed::Hold(_, paused) => roll.paused = paused,
+        Deed::Wait(_, after, wait) => roll.waits[after] = wait,
+        _ => roll.batches = batches.unwrap_or(roll.batches),
     }
 }

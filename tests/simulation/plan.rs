@@ -1,6 +1,7 @@
 //! What people want: the plan of a seed and how it is written as files. Owns
 //! the generator and each plan commit's meaning, which invariants ask for.
 
+use crate::routes::Via;
 use crate::schedule::Sim;
 use crate::seed::Random;
 use crate::waits::{self, Wait};
@@ -29,10 +30,12 @@ pub struct Content {
 pub enum Kind {
     /// A webservice with a Service: a pair of Deployments while it rolls.
     Pair,
-    /// The same behind an HTTPRoute, whose weight moves with the pods.
+    /// The same behind a route, whose weight moves with the pods.
     Canary,
     /// The same without a route: the share of traffic is that of pods.
     Spread,
+    /// A webservice that keeps its name, and is tried beside itself.
+    Beside,
     /// A CloneSet behind a partition.
     CloneSet,
     /// A StatefulSet, which goes from the highest ordinal down.
@@ -71,6 +74,10 @@ pub struct App {
     pub roll: Option<Roll>,
     /// How long the Gateway takes to take a change of the route over.
     pub accept: u64,
+    /// What its traffic is moved by.
+    pub via: Via,
+    /// Some requests go to the new side at its first step, whatever its share.
+    pub matched: bool,
 }
 
 /// One plan.
@@ -173,7 +180,7 @@ pub fn any_ready(random: &mut Random) -> Ready {
 impl Kind {
     /// A workload for each revision, and a Service.
     pub fn pair(self) -> bool {
-        matches!(self, Self::Pair | Self::Canary | Self::Spread)
+        matches!(self, Self::Pair | Self::Canary | Self::Spread | Self::Beside)
     }
 }
 
@@ -207,12 +214,15 @@ impl Model {
                 now: 0,
                 roll: (kind != Kind::Direct).then_some(roll),
                 accept: *random.pick(&[1, 1, 3, 15]),
+                via: Via::Nothing,
+                matched: false,
             };
             // No draw of its own either: to a pair a drain means nothing.
             let shares = matches!((roll.drain, app.accept), (0, 15) | (20, 3));
             if kind == Kind::Pair && shares {
                 app.kind = Kind::Spread;
             }
+            app.choose_route();
             app
         });
         let apps: Vec<App> = apps.collect();
@@ -226,14 +236,15 @@ impl Model {
         let mut files = BTreeMap::new();
         for app in &self.apps {
             files.insert(format!("app-{}.yaml", app.name), app.document());
-            if let Some(roll) = &app.roll {
+            if let Some(roll) = app.roll.as_ref().filter(|_| app.kind != Kind::Beside) {
                 files.insert(format!("roll-{}.yaml", app.name), app.rollout(roll));
             }
         }
-        let routed = self.apps.iter().filter(|app| app.kind == Kind::Canary);
-        for app in routed {
+        for app in self.apps.iter().filter(|app| app.via != Via::Nothing) {
             files.insert(format!("route-{}.yaml", app.name), app.route());
-            files.insert("gateway.yaml".to_owned(), GATEWAY.to_owned());
+            if app.via == Via::HttpRoute {
+                files.insert("gateway.yaml".to_owned(), GATEWAY.to_owned());
+            }
         }
         for place in self.note.map_or(0..0, |_| 0..self.notes) {
             let (note, name) = (self.note.unwrap_or(0), note_name(place));
@@ -273,13 +284,22 @@ impl App {
         let name = self.name;
         let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: Application\n");
         let _ = writeln!(text, "metadata:\n  name: {name}");
-        if self.kind != Kind::Direct {
-            text.push_str("  annotations:\n    app.oam.dev/rollout-template: \"true\"\n");
+        match (self.kind, &self.roll) {
+            (Kind::Direct, _) | (Kind::Beside, None) => {}
+            (Kind::Beside, Some(roll)) => {
+                let (deadline, on_delete) = (roll.deadline, ON_DELETE[roll.on_delete]);
+                let _ = writeln!(
+                    text,
+                    "  annotations:\n    tranche.dev/progress-deadline: {deadline}s\n    \
+                     tranche.dev/on-delete: {on_delete}"
+                );
+            }
+            _ => text.push_str("  annotations:\n    app.oam.dev/rollout-template: \"true\"\n"),
         }
         let kind = match self.kind {
             Kind::CloneSet => "clonesetservice",
             Kind::StatefulSet => "statefulset",
-            Kind::Pair | Kind::Canary | Kind::Spread | Kind::Direct => "webservice",
+            Kind::Pair | Kind::Canary | Kind::Spread | Kind::Beside | Kind::Direct => "webservice",
         };
         let _ = writeln!(text, "spec:\n  components:\n    - name: {name}\n      type: {kind}");
         let _ = writeln!(text, "      properties:\n        image: \"{name}:{}\"", content.image);
@@ -296,6 +316,7 @@ impl App {
                 "        - type: scaler\n          properties: {{replicas: {replicas}}}"
             );
         }
+        text.push_str(&self.tried());
         let _ = writeln!(
             text,
             "        - type: annotations\n          properties: {{sandbox.tranche.dev/{key}: \"{value}\"}}"
@@ -308,14 +329,31 @@ impl App {
         self.roll.map_or(0, |roll| roll.drain)
     }
 
-    fn route(&self) -> String {
-        let (name, accept) = (self.name, self.accept);
-        format!(
-            "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: {name}\n  \
-             annotations: {{sandbox.tranche.dev/accept-after: {accept}s}}\nspec:\n  \
-             parentRefs: [{{name: edge}}]\n  rules:\n    - backendRefs: \
-             [{{name: {name}, port: 80}}]\n"
-        )
+    /// The steps of a canary, as written.
+    pub fn steps(&self) -> &'static [(u32, Option<&'static str>)] {
+        self.roll.map_or(&[], |roll| STEPS[roll.batches])
+    }
+
+    /// What its traffic is moved by, and whether some requests are picked out.
+    /// No draw of its own: seeds of other kinds stay what they are.
+    fn choose_route(&mut self) {
+        let Some(roll) = self.roll else { return };
+        if self.kind == Kind::Pair && matches!((roll.drain, self.accept), (20, 15) | (0, 3)) {
+            self.kind = Kind::Beside;
+            // The trait has no words for them.
+            self.roll = Some(Roll { partition: None, size: None, ..roll });
+        }
+        self.via = match self.kind {
+            Kind::Canary if (roll.drain, self.accept) == (5, 3) => Via::Ingress,
+            Kind::Canary => Via::HttpRoute,
+            Kind::Beside if self.replicas < 4 => Via::HttpRoute,
+            Kind::Beside if self.replicas == 4 => Via::Ingress,
+            _ => Via::Nothing,
+        };
+        self.matched = roll.deadline == 120 && self.replicas % 2 == 1;
+        if let (Kind::Beside, Some(roll)) = (self.kind, &mut self.roll) {
+            roll.waits = waits::first(self.kind, self.replicas, roll);
+        }
     }
 
     fn rollout(&self, roll: &Roll) -> String {
@@ -378,17 +416,20 @@ impl App {
         }
         text.push_str("  strategy:\n    canary:\n");
         let _ = if self.kind == Kind::Canary {
-            let drain = roll.drain;
-            writeln!(text, "      traffic: {{httpRoute: {{name: {name}}}, drainSeconds: {drain}}}")
+            let (drain, via) = match self.via {
+                Via::Ingress => (roll.drain, "ingress"),
+                _ => (roll.drain, "httpRoute"),
+            };
+            writeln!(text, "      traffic: {{{via}: {{name: {name}}}, drainSeconds: {drain}}}")
         } else {
             let Leeway { surge, unavailable } = roll.leeway();
             writeln!(text, "      maxSurge: {surge}\n      maxUnavailable: {unavailable}")
         };
         text.push_str("      steps:\n");
-        for (place, (weight, pods)) in STEPS[roll.batches].iter().enumerate() {
+        for (place, (weight, pods)) in self.steps().iter().enumerate() {
             let pods = pods.map(|pods| format!(", replicas: {pods}")).unwrap_or_default();
-            let pause = roll.wait(place).written(name);
-            let _ = writeln!(text, "        - {{weight: {weight}{pods}{pause}}}");
+            let (pause, matches) = (self.wait(place).written(name), self.matches(place));
+            let _ = writeln!(text, "        - {{weight: {weight}{pods}{pause}{matches}}}");
         }
         text
     }

@@ -3,7 +3,7 @@
 //! without a draw of the seed's own: a seed without pauses stays what it was.
 
 use crate::people::Deed;
-use crate::plan::{App, Kind, Roll, STEPS};
+use crate::plan::{App, Kind, Roll};
 use crate::schedule::{Event, Sim};
 use crate::seed::Random;
 use tranche::core::decide::Command;
@@ -33,6 +33,15 @@ impl Wait {
         }
     }
 
+    /// As a field of a step of the trait: what that leaves out is an approval.
+    pub fn of_trait(self) -> String {
+        match self {
+            Self::Nothing => ", duration: 0".to_owned(),
+            Self::Hold(seconds) => format!(", duration: {seconds}"),
+            Self::Approval | Self::ApprovedFor(_) => String::new(),
+        }
+    }
+
     fn any(random: &mut Random) -> Self {
         match random.below(5) {
             0 => Self::Nothing,
@@ -43,23 +52,29 @@ impl Wait {
     }
 }
 
-/// The pauses of a first plan: of half of the canaries.
+/// The pauses of a first plan: of half of the canaries, and of those beside.
 pub fn first(kind: Kind, replicas: u64, roll: &Roll) -> [Wait; 2] {
     let number = replicas * 1_000 + roll.deadline * 10 + roll.drain;
     let mut random = Random::new(number + roll.batches as u64);
-    if kind == Kind::Canary && random.below(2) == 0 {
+    if matches!(kind, Kind::Canary | Kind::Beside) && random.below(2) == 0 {
         [Wait::any(&mut random), Wait::any(&mut random)]
     } else {
         [Wait::Nothing; 2]
     }
 }
 
-impl Roll {
-    /// What is waited for after a step of it; nothing is after the last one.
+impl App {
+    /// What is waited for after a step of it; nothing is after the last one. One
+    /// that is tried beside itself has another step at its end.
     pub fn wait(&self, after: usize) -> Wait {
-        let last = STEPS[self.batches].len() - 1;
-        let there = after < last;
-        self.waits.get(after).copied().filter(|_| there).unwrap_or_default()
+        let Some(roll) = self.roll else { return Wait::Nothing };
+        let beside = self.kind == Kind::Beside;
+        let last = self.steps().len() - usize::from(!beside);
+        match roll.waits.get(after).copied().filter(|_| after < last).unwrap_or_default() {
+            // The trait has no words for it.
+            Wait::ApprovedFor(_) if beside => Wait::Approval,
+            wait => wait,
+        }
     }
 }
 

@@ -148,7 +148,7 @@ fn sizes(
         // What keeps its name may have run before: it is brought to what the
         // plan says as it stands, with all its pods.
         let size = wanted.or_else(|| kept_size(target)).unwrap_or(live);
-        return Ok((Movement::Scale, Sizes { original: size, target: size }));
+        return Ok((Movement::Scale, Sizes { original: live, target: size }));
     }
     not_live(view, rollout, target)?;
     let sizes = Sizes { original: 0, target: wanted.unwrap_or(target.replicas) };

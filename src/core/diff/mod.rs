@@ -2,10 +2,12 @@
 //! desired; it must never talk to a cluster, and no secret value passes it.
 
 mod clean;
+mod halfway;
 mod note;
 mod order;
 mod unified;
 
 pub use clean::cleaned;
+pub use halfway::Halfway;
 pub use note::{Note, Outcome};
 pub use unified::{Change, ObjectDiff, diff};

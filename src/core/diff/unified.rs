@@ -1,7 +1,7 @@
 //! A unified diff of one object.
 
 use super::order::order_only;
-use super::{Note, cleaned};
+use super::{Halfway, Note, cleaned};
 use crate::core::object::{FieldSet, ObjectRef, Step, compare, path_text};
 use crate::core::secrecy::redacted_apart;
 use crate::core::yaml::to_yaml_sorted;
@@ -17,6 +17,8 @@ pub enum Change {
     Update,
     /// It is deleted.
     Delete,
+    /// It is created and deleted again.
+    Temporary,
     /// Nothing.
     None,
 }
@@ -35,6 +37,11 @@ pub struct ObjectDiff {
     pub fields: Vec<String>,
     /// What to know besides, in order.
     pub notes: Vec<Note>,
+    /// The steps, from 0, that create it first and delete it last, if it is
+    /// temporary.
+    pub during: Option<(usize, usize)>,
+    /// What steps make of it on the way to its end, in their order.
+    pub way: Vec<Halfway>,
 }
 
 impl ObjectDiff {
@@ -45,6 +52,14 @@ impl ObjectDiff {
         self.notes.sort();
         self.notes.dedup();
         self
+    }
+}
+
+impl ObjectDiff {
+    /// An object that is created, and deleted again by a later of these steps.
+    #[must_use]
+    pub fn temporary(self, during: (usize, usize)) -> Self {
+        Self { change: Change::Temporary, during: Some(during), ..self }
     }
 }
 
@@ -67,6 +82,8 @@ pub fn diff(object: &ObjectRef, live: Option<&Value>, desired: Option<&Value>) -
         lines: Vec::new(),
         fields: Vec::new(),
         notes: Vec::new(),
+        during: None,
+        way: Vec::new(),
     };
     if let (Change::Update, Some(live), Some(desired)) = (change, &live, &desired) {
         found.fields = fields(object, live, desired);

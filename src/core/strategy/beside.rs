@@ -170,6 +170,8 @@ impl<'a> Trial<'a> {
         for (i, (step, goal)) in canary.steps.iter().zip(goals).enumerate() {
             let mut effects = if i == 0 { self.prepared()? } else { Vec::new() };
             if i > promoting {
+                let workload = &self.input.bodies.target.workload;
+                effects.push(self.input.wait(workload, Condition::Healthy));
                 effects.extend(self.member.iter().flat_map(Membership::left));
                 effects.extend(self.removed());
                 effects.extend(self.member.iter().flat_map(Membership::gone));
@@ -271,6 +273,9 @@ impl<'a> Trial<'a> {
         effects.extend(natively(self.input, Side::Target));
         if let Some(shift) = &self.shift {
             effects.extend(shift.whole(Side::Target, total)?);
+            // The user's Service counts the trial's pods too: what is left without
+            // them is looked at by whoever takes them away.
+            effects.push(self.input.wait(&self.input.bodies.target.workload, Condition::Healthy));
         }
         effects.extend(self.removed());
         effects.extend(self.input.leftovers(Side::Source));

@@ -323,6 +323,11 @@ impl<'a> Shift<'a> {
             effects.push(RolloutInput::write(Verb::Route, route, *side, driven));
         }
         effects.extend(routes.iter().map(accepted));
+        if !gone.is_empty() {
+            // What is deleted may still have all the requests: they go to the user's
+            // Service with it, whatever an earlier run has seen there.
+            effects.extend(self.serving(&self.reached.service, at_least));
+        }
         let delete = |route: &&ObjectRef| Effect::Delete { object: (*route).clone(), uid: None };
         effects.extend(gone.iter().map(delete));
         let Some((last, others)) = routes.split_last() else { return Ok(effects) };

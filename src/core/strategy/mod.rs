@@ -24,6 +24,7 @@ mod joining;
 mod lane;
 mod member;
 mod pair;
+mod passing;
 mod pin;
 mod replay;
 mod routed;

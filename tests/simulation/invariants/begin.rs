@@ -72,10 +72,10 @@ impl Audit {
         }
         let plans = sim.plans.borrow();
         let found = plans.commits.iter().find(|(id, _)| id.0 == open.step_plan);
-        let roll = found.and_then(|(_, model)| {
-            model.apps.iter().find(|app| app.name == next.entity.name).and_then(|app| app.roll)
-        });
-        let Some(roll) = roll else {
+        let app =
+            found.and_then(|(_, model)| model.apps.iter().find(|app| app.name == next.entity.name));
+        let app = app.cloned();
+        let Some((roll, app)) = app.and_then(|app| Some((app.roll?, app))) else {
             self.broken("S14 gate", || format!("{run}: step plan {} lacks it", open.step_plan));
             return;
         };
@@ -97,7 +97,7 @@ impl Audit {
         let approved = decisions.approve.is_some_and(|approval| {
             (approval.verdict.attempt, approval.after_batch) == (next.attempt, after)
         });
-        let wait = roll.wait(usize::try_from(after).unwrap_or(usize::MAX));
+        let wait = app.wait(usize::try_from(after).unwrap_or(usize::MAX));
         self.waited(sim, run, next, open, (after, wait, approved));
     }
 

@@ -90,6 +90,12 @@ impl Audit {
             let least = whole.saturating_sub(roll.leeway().below(whole));
             return Some(Bounds { least, wanted: least });
         }
+        if app.kind == Kind::Beside {
+            // While it is updated natively, as its strategy has it by default.
+            let whole = original.min(total);
+            let least = whole - whole / 4;
+            return Some(Bounds { least, wanted: whole });
+        }
         let goals = goals(&roll.parsed_batches(), total).ok()?.cumulative;
         let mut largest = 0;
         let mut before = 0;
@@ -99,7 +105,7 @@ impl Audit {
         }
         let dip = match app.kind {
             Kind::Pair if roll.decrease => largest,
-            Kind::Pair | Kind::Canary | Kind::Spread => 0,
+            Kind::Pair | Kind::Canary | Kind::Spread | Kind::Beside => 0,
             Kind::CloneSet | Kind::StatefulSet | Kind::Direct => largest.max(1),
         };
         let whole = original.min(total);

@@ -24,6 +24,7 @@ use std::rc::Rc;
 use tranche::core::object::{ObjectRef, at};
 use tranche::core::record::{EntityRecord, OpenStep, Phase};
 use tranche::core::strategy::{EntityKey, StepId, StepKind, workload};
+use tranche::core::traffic::is_route;
 use tranche::engine::{Class, Report};
 
 /// A broken invariant.
@@ -148,7 +149,7 @@ impl Audit {
 
     /// A run has read an object.
     pub fn read(&mut self, at: u64, run: &str, object: &ObjectRef, found: Option<&Value>) {
-        if object.kind == "HTTPRoute" {
+        if is_route(object) {
             self.routes_read.insert((run.to_owned(), object.clone()), at);
         }
         let Some(kind) = workload::of(&object.kind_ref()) else { return };
@@ -325,7 +326,8 @@ fn annotations(metadata: Option<&Value>) -> impl Iterator<Item = (&String, &Valu
 
 /// The application that an object belongs to, by its name.
 fn app_of(object: &ObjectRef) -> &str {
-    object.name.split("-v").next().unwrap_or(&object.name)
+    let name = object.name.split("-v").next().unwrap_or(&object.name);
+    name.strip_suffix("-canary").unwrap_or(name)
 }
 
 fn replicas(object: &Value) -> Option<u64> {

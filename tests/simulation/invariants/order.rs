@@ -1,13 +1,12 @@
 //! Invariants of writes that take capacity away.
 
 use super::{Audit, Intent, app_of, replicas};
-use crate::plan::Kind;
+use crate::plan::{App, Kind};
 use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::object::ObjectRef;
 use tranche::core::record::Ending;
 use tranche::core::strategy::StepKind;
-use tranche::core::traffic::route;
 
 impl Audit {
     /// S3: no write takes pods of one side away on a readiness of the other
@@ -35,7 +34,7 @@ impl Audit {
         if !kind.is_some_and(Kind::pair) {
             return;
         }
-        self.rests_on_route(run, &app, intent);
+        self.rests_on_route(sim, run, &app, intent);
         let Some(floor) = self.floor_of(sim, &app) else { return };
         // Also of what somebody has taken away since: this run has read it.
         let mut others: Vec<ObjectRef> = sim.workloads(&app);
@@ -44,10 +43,19 @@ impl Audit {
         others.sort();
         others.dedup();
         others.retain(|other| other != object);
+        let record = self.told.get(&intent.entity);
+        let back = record.is_some_and(|record| record.ending.is_some());
+        let stable_name = record.and_then(|record| Some(record.source.as_ref()?.name.clone()));
         let mut seen = 0;
         let mut taken = false;
         for other in &others {
-            let (ready, at) = self.last_read(run, other, intent.open.epoch);
+            let (mut ready, mut at) = self.last_read(run, other, intent.open.epoch);
+            if back && app_of(other) == other.name {
+                // Endpoints of the stable revision's own Service are its pods.
+                let stable = stable_name.as_deref().unwrap_or_default();
+                let (served, then) = self.endpoints_read(run, stable, intent.open.epoch);
+                (ready, at) = (ready.max(served), at.max(then));
+            }
             seen += ready;
             taken |= ready > 0 && self.taken.get(other).is_some_and(|taken| *taken > at);
         }
@@ -75,15 +83,18 @@ impl Audit {
     /// S2 of a write that takes pods away rests on what its run has read of the
     /// route under this intent. If people have edited that since its last look,
     /// it is as if they had done it just after: no precondition spans both.
-    fn rests_on_route(&mut self, run: &str, app: &str, intent: &Intent) {
-        let object = route("default", app);
-        let read = self.routes_read.get(&(run.to_owned(), object.clone()));
-        let read = read.copied().filter(|at| *at >= intent.at);
-        let edited = self.meddled.get(&object).copied();
-        if let (Some(read), Some(edited)) = (read, edited)
-            && edited > read
-        {
-            self.traffic_disturbed(app);
+    fn rests_on_route(&mut self, sim: &Sim, run: &str, app: &str, intent: &Intent) {
+        let plans = sim.plans.borrow();
+        let found = plans.model.apps.iter().find(|found| found.name == app);
+        for object in found.into_iter().flat_map(App::routes) {
+            let read = self.routes_read.get(&(run.to_owned(), object.clone()));
+            let read = read.copied().filter(|at| *at >= intent.at);
+            let edited = self.meddled.get(&object).copied();
+            if let (Some(read), Some(edited)) = (read, edited)
+                && edited > read
+            {
+                self.traffic_disturbed(app);
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 
 use super::{Audit, Violation};
 use crate::plan::Kind;
+use crate::routes::Via;
 use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::decide::RollingState;
 use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::record::EntityRecord;
-use tranche::core::strategy::{EntityKind, workload};
+use tranche::core::strategy::{EntityKind, Movement, workload};
 use tranche::engine::{Class, Report};
 
 impl Audit {
@@ -106,7 +107,8 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
         return Ok(());
     }
     let app = record.entity.name.as_str();
-    let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
+    let model = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).cloned();
+    let kind = model.as_ref().map(|a| a.kind);
     let violation =
         |text: String| Err(Violation { invariant: "L23 the cluster equals the record", text });
     let mut serving = Vec::new();
@@ -155,8 +157,19 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     if kind.is_some_and(Kind::pair) && size > 0 && !there {
         return violation(format!("{app}: its Service is gone"));
     }
-    if kind == Some(Kind::Canary) && size > 0 {
-        super::traffic::at_rest(sim, app)
+    // A trial without pods is none that serves, but it is left over.
+    let workloads = sim.workloads(app);
+    if kind == Some(Kind::Beside) && workloads.iter().any(|object| object.name != app) {
+        return Err(Violation {
+            invariant: "L23 nothing that is only there during a rollout is left",
+            text: format!("{app}: {workloads:?}"),
+        });
+    }
+    if kind == Some(Kind::Beside) && record.movement == Some(Movement::Upgrade) {
+        sim.hit("rest: tried beside");
+    }
+    if let Some(routed) = model.filter(|app| app.via != Via::Nothing && size > 0) {
+        super::traffic::at_rest(sim, &routed)
             .map_err(|text| Violation { invariant: "L23 the route is as rendered", text })?;
     }
     Ok(())

@@ -5,19 +5,15 @@
 //! that. So all of them count at the same time.
 
 use super::{Audit, Intent, app_of};
-use crate::plan::Kind;
+use crate::plan::App;
+use crate::routes::{Routes, Shares, Via, sums};
 use crate::schedule::Sim;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use tranche::core::decide::RollingState;
 use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::strategy::{EntityKey, EntityKind, Movement, StepKind};
-use tranche::core::traffic::{
-    Acceptance, SERVICE_LABEL, Weight, acceptance, ready_addresses, route, selects,
-};
-
-/// What a route sends to each Service, in per cent.
-type Shares = BTreeMap<String, u32>;
+use tranche::core::traffic::{SERVICE_LABEL, Weight, is_route, ready_addresses, selects};
 
 /// One application's traffic.
 #[derive(Clone, Debug, Default)]
@@ -38,24 +34,6 @@ pub(super) struct Served {
     at: u64,
 }
 
-/// The backends of the one rule that our routes have.
-fn shares(route: &Value) -> Shares {
-    let refs = at(route, "/spec/rules/0/backendRefs").and_then(Value::as_array);
-    let mut shares = Shares::new();
-    for backend in refs.into_iter().flatten() {
-        let name = backend.get("name").and_then(Value::as_str).unwrap_or_default();
-        let weight = backend.get("weight").map_or(Some(1), Value::as_u64).unwrap_or(0);
-        *shares.entry(name.to_owned()).or_default() += u32::try_from(weight).unwrap_or(u32::MAX);
-    }
-    let sum: u32 = shares.values().fold(0, |sum, weight| sum.saturating_add(*weight));
-    if sum > 0 {
-        for weight in shares.values_mut() {
-            *weight = u32::try_from(u64::from(*weight) * 100 / u64::from(sum)).unwrap_or(100);
-        }
-    }
-    shares
-}
-
 /// Pods that serve behind a Service; none if there is no such Service.
 fn serving(sim: &Sim, service: &str) -> u32 {
     let name = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), service);
@@ -71,17 +49,23 @@ fn serving(sim: &Sim, service: &str) -> u32 {
     count
 }
 
-fn live_route(sim: &Sim, app: &str) -> Option<std::sync::Arc<Value>> {
-    sim.sandbox.cluster().bare(&route("default", app))
+fn live(sim: &Sim, app: &App) -> Routes {
+    let cluster = sim.sandbox.cluster();
+    let mut routes = app.routes().into_iter().map(|object| cluster.bare(&object));
+    Routes { first: routes.next().flatten(), second: routes.next().flatten() }
 }
 
-/// L23: at rest a route sends everything to the user's Service, and no Service
-/// of a single revision is left.
-pub(super) fn at_rest(sim: &Sim, app: &str) -> Result<(), String> {
-    let Some(live) = live_route(sim, app) else { return Err(format!("{app}: no route")) };
-    let found = shares(&live);
+/// L23: at rest a route sends everything to the user's Service, and nothing that
+/// is only there while traffic is shared is left.
+pub(super) fn at_rest(sim: &Sim, app: &App) -> Result<(), String> {
+    let routes = live(sim, app);
+    let app = app.name;
+    let Some(found) = routes.shares() else { return Err(format!("{app}: no route")) };
     if found.len() != 1 || found.get(app).is_none_or(|share| *share == 0) {
         return Err(format!("{app}: its route sends {found:?}"));
+    }
+    if routes.second.is_some() {
+        return Err(format!("{app}: its second Ingress is left"));
     }
     let mut left = Vec::new();
     let _ = sim.sandbox.visit(&KindRef::new("v1", "Service"), &mut |name, _| {
@@ -93,12 +77,13 @@ pub(super) fn at_rest(sim: &Sim, app: &str) -> Result<(), String> {
 }
 
 impl Audit {
-    /// Whether an application's first deploy is or was taken back: it ends
-    /// without pods, whatever its route says.
+    /// Whether an application's first deploy is or was taken back, or what came
+    /// after one that was: it ends without pods, whatever its route says.
     fn taken_back(&self, app: &str) -> bool {
         self.told.values().any(|record| {
             record.entity.name == app
-                && record.movement == Some(Movement::Deploy)
+                && (record.movement == Some(Movement::Deploy)
+                    || record.status.rollout_original_size == 0)
                 && (record.ending.is_some()
                     || record.status.rolling_state == RollingState::RolloutFailed)
         })
@@ -128,19 +113,20 @@ impl Audit {
     /// S2: whatever a data plane may follow now has its pods. S3 with it: old
     /// pods stay until what was followed before has drained.
     pub(super) fn followed(&mut self, sim: &Sim, changed: &[ObjectRef]) {
-        if !changed.iter().any(|o| matches!(o.kind.as_str(), "Pod" | "Service" | "HTTPRoute")) {
+        let counts = |o: &ObjectRef| is_route(o) || matches!(o.kind.as_str(), "Pod" | "Service");
+        if !changed.iter().any(counts) {
             return;
         }
-        let apps: Vec<(&'static str, u64)> = {
+        let apps: Vec<App> = {
             let plans = sim.plans.borrow();
-            let canaries = plans.model.apps.iter().filter(|app| app.kind == Kind::Canary);
-            canaries.map(|app| (app.name, app.drain())).collect()
+            plans.model.apps.iter().filter(|app| app.via != Via::Nothing).cloned().collect()
         };
-        for (app, drain) in apps {
+        for model in apps {
+            let app = model.name;
             let mut traffic = self.traffic.remove(app).unwrap_or_default();
-            let moved = changed.iter().any(|o| o.kind == "HTTPRoute" && o.name == app);
-            if moved {
-                traffic.moved(sim, app, drain);
+            let routes = model.routes();
+            if changed.iter().any(|object| routes.contains(object)) {
+                traffic.moved(sim, &model);
             }
             traffic.draining.retain(|(until, _)| *until > sim.now.get());
             if self.clocked {
@@ -168,7 +154,7 @@ impl Audit {
         at: u64,
         run: &str,
         labels: &[(String, String)],
-        found: &[std::sync::Arc<Value>],
+        found: &[Arc<Value>],
     ) {
         let Some((_, service)) = labels.iter().find(|(name, _)| name == SERVICE_LABEL) else {
             return;
@@ -198,12 +184,21 @@ impl Audit {
         before: Option<&Value>,
         after: Option<&Value>,
     ) {
-        let (true, Some(after)) = (object.kind == "HTTPRoute", after) else { return };
         let app = app_of(object).to_owned();
-        let (old, new) = (before.map(shares).unwrap_or_default(), shares(after));
-        let plain = at(after, "/spec/rules/0/backendRefs").and_then(Value::as_array);
-        let sum: u64 = plain.into_iter().flatten().filter_map(|b| b.get("weight")?.as_u64()).sum();
-        if new.len() > 1 && sum != 100 {
+        let model = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).cloned();
+        let Some(model) = model.filter(|model| model.routes().contains(object)) else { return };
+        let with = |state: Option<&Value>| {
+            let (state, live) = (state.map(|state| Arc::new(state.clone())), live(sim, &model));
+            match object.name == app {
+                true => Routes { first: state, ..live },
+                false => Routes { second: state, ..live },
+            }
+        };
+        // What nothing is routed by any more is nobody's backend.
+        let Some(new) = with(after).shares() else { return };
+        let old = with(before).shares().unwrap_or_default();
+        let sums = after.filter(|_| model.via == Via::HttpRoute).map(sums).unwrap_or_default();
+        if sums.iter().any(|sum| *sum != 100) {
             self.broken("S4 weights sum to 100", || format!("{run} writes {new:?} to {object}"));
         }
         let moves = matches!(intent.open.kind, StepKind::Batch(_) | StepKind::Abort);
@@ -257,6 +252,10 @@ impl Audit {
     fn taken_behind(&self, service: &str, since: u64) -> bool {
         let behind = |object: &ObjectRef| match object.kind.as_str() {
             "Service" => object.name == service,
+            // Pods of what is tried, or keeps its name, are behind either.
+            _ if app_of(object) == object.name || object.name.ends_with("-canary") => {
+                app_of(object) == service.split("-v").next().unwrap_or(service)
+            }
             _ => service.strip_suffix("-traffic") == Some(object.name.as_str()),
         };
         self.taken.iter().any(|(object, taken)| *taken > since && behind(object))
@@ -278,15 +277,19 @@ impl Traffic {
     }
 
     /// The route has changed, or its Gateway has taken a change over.
-    fn moved(&mut self, sim: &Sim, app: &str, drain: u64) {
-        let Some(live) = live_route(sim, app) else {
+    fn moved(&mut self, sim: &Sim, app: &App) {
+        let routes = live(sim, app);
+        let Some(now) = routes.shares() else {
             *self = Self { armed: self.armed, ..Self::default() };
             return;
         };
-        let now = shares(&live);
+        let drain = app.drain();
         self.written = Some(now.clone());
-        if acceptance(&live) == Acceptance::Accepted && self.accepted.as_ref() != Some(&now) {
-            sim.hit("route: accepted");
+        if routes.are_accepted() && self.accepted.as_ref() != Some(&now) {
+            if app.matched && now.values().any(|share| *share == 1) {
+                sim.hit("route: some requests");
+            }
+            sim.hit(if app.via == Via::Ingress { "route: an Ingress" } else { "route: accepted" });
             if let Some(before) = self.accepted.replace(now) {
                 // Instants are whole seconds.
                 let until = sim.now.get() + (drain * 1000).saturating_sub(1000);

@@ -1,0 +1,413 @@
+//! Generated rollouts of every strategy, done by the engine on the embedded
+//! cluster to their end: undisturbed, with pods that never get ready, killed at
+//! some effect, or killed and then given up. A new strategy is a row of `ROWS`.
+
+use crate::audit::Audit;
+use crate::dice::Dice;
+use crate::scenario::Scenario;
+use crate::world::World;
+use crate::{Kill, Moment, block_on};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use tranche::core::decide::RollingState;
+use tranche::core::object::KindRef;
+use tranche::core::strategy::workload;
+use tranche::engine::Class;
+use tranche::port::Cluster as _;
+
+/// More runs than any of these takes.
+const MOST_RUNS: u32 = 6;
+
+/// How one kind of rollout is written.
+struct Row {
+    name: &'static str,
+    component: &'static str,
+    /// The application's trait and the rollout's document, from the replicas, the
+    /// shares of its steps and the revision.
+    written: fn(u32, &[u32], u32) -> (String, String),
+    route: &'static str,
+    /// Ready pods that may be missing.
+    dip: fn(u32, &[u32]) -> u32,
+    /// What the workload of a revision is called.
+    called: fn(u32) -> String,
+}
+
+static ROWS: &[Row] = &[
+    Row {
+        name: "a pair, increasing first",
+        component: "webservice",
+        written: |_, shares, number| (String::new(), batches("IncreaseFirst", shares, number)),
+        route: "",
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a pair, decreasing first",
+        component: "webservice",
+        written: |_, shares, number| (String::new(), batches("DecreaseFirst", shares, number)),
+        route: "",
+        dip: largest,
+        called: by_revision,
+    },
+    Row {
+        name: "a CloneSet",
+        component: "clonesetservice",
+        written: |_, shares, number| (String::new(), batches("IncreaseFirst", shares, number)),
+        route: "",
+        dip: largest,
+        called: by_name,
+    },
+    Row {
+        name: "a StatefulSet",
+        component: "statefulset",
+        written: |_, shares, number| (String::new(), batches("IncreaseFirst", shares, number)),
+        route: "",
+        dip: largest,
+        called: by_name,
+    },
+    Row {
+        name: "a canary by an HTTPRoute",
+        component: "webservice",
+        written: |_, shares, number| {
+            let traffic = "      traffic: {httpRoute: {name: web}, drainSeconds: 2}\n";
+            (String::new(), canary(traffic, shares, number))
+        },
+        route: crate::trap::plans::GATEWAY,
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a canary by an Ingress",
+        component: "webservice",
+        written: |_, shares, number| {
+            let traffic = "      traffic: {ingress: {name: web}, drainSeconds: 2}\n";
+            (String::new(), canary(traffic, shares, number))
+        },
+        route: INGRESS,
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a canary without a route",
+        component: "webservice",
+        written: |_, shares, number| {
+            let leeway = "      maxSurge: 1\n      maxUnavailable: 0\n";
+            (String::new(), canary(leeway, shares, number))
+        },
+        route: "",
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a trial behind an HTTPRoute",
+        component: "webservice",
+        written: |_, shares, _| {
+            (tried("[{type: gateway, gracePeriodSeconds: 2}]", shares), String::new())
+        },
+        route: crate::trap::plans::GATEWAY,
+        dip: |pods, _| pods / 4,
+        called: by_name,
+    },
+    Row {
+        name: "a trial behind an Ingress",
+        component: "webservice",
+        written: |_, shares, _| {
+            (tried("[{type: nginx, gracePeriodSeconds: 2}]", shares), String::new())
+        },
+        route: INGRESS,
+        dip: |pods, _| pods / 4,
+        called: by_name,
+    },
+    Row {
+        name: "a trial without a route",
+        component: "webservice",
+        written: |_, shares, _| (tried("[]", shares), String::new()),
+        route: "",
+        dip: |pods, _| pods / 4,
+        called: by_name,
+    },
+];
+
+const INGRESS: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+    - http:
+        paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+";
+
+fn by_revision(number: u32) -> String {
+    format!("web-v{number}")
+}
+
+fn by_name(_: u32) -> String {
+    "web".to_owned()
+}
+
+/// The most pods of one batch, or one where pods are updated in place.
+fn largest(pods: u32, shares: &[u32]) -> u32 {
+    // Each batch's own percentage is rounded up.
+    let (mut before, mut moved, mut most) = (0, 0, 1);
+    for (i, share) in shares.iter().enumerate() {
+        let left = pods - moved;
+        let last = i + 1 == shares.len();
+        let batch = if last { left } else { (pods * (share - before)).div_ceil(100).min(left) };
+        (before, moved, most) = (*share, moved + batch, most.max(batch));
+    }
+    most
+}
+
+/// Batches whose pods come to these shares.
+fn batches(strategy: &str, shares: &[u32], number: u32) -> String {
+    let mut text = format!(
+        "apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\nmetadata:\n  name: web\n  annotations: \
+         {{tranche.dev/progress-deadline: 60s}}\nspec:\n  targetAppRevisionName: web-v{number}\n  \
+         rolloutPlan:\n    rolloutStrategy: {strategy}\n    rolloutBatches:\n"
+    );
+    for (i, share) in shares.iter().enumerate() {
+        let before = i.checked_sub(1).map_or(0, |i| shares[i]);
+        if i + 1 == shares.len() {
+            // The last one takes the rest.
+            text.push_str("      - {}\n");
+        } else {
+            let _ = writeln!(text, "      - replicas: {}%", share - before);
+        }
+    }
+    text
+}
+
+fn canary(more: &str, shares: &[u32], number: u32) -> String {
+    let steps: Vec<String> = shares.iter().map(|share| format!("{{weight: {share}}}")).collect();
+    format!(
+        "apiVersion: tranche.dev/v1alpha1\nkind: AppRollout\nmetadata:\n  name: web\n  annotations: \
+         {{tranche.dev/progress-deadline: 60s}}\nspec:\n  targetAppRevisionName: web-v{number}\n  \
+         strategy:\n    canary:\n{more}      steps: [{}]\n",
+        steps.join(", ")
+    )
+}
+
+fn tried(routings: &str, shares: &[u32]) -> String {
+    let steps: Vec<String> =
+        shares.iter().map(|share| format!("{{weight: {share}, duration: 0}}")).collect();
+    format!(
+        "        - type: kruise-rollout\n          properties: {{canary: {{trafficRoutings: \
+         {routings}, steps: [{}]}}}}\n",
+        steps.join(", ")
+    )
+}
+
+/// What becomes of the rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Undisturbed,
+    /// Its pods never get ready.
+    Fails,
+    Killed(Kill),
+    /// And then it is given up.
+    Aborted(Kill),
+}
+
+struct Case {
+    row: &'static Row,
+    pods: u32,
+    shares: Vec<u32>,
+    fate: Fate,
+}
+
+impl Case {
+    fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        for _ in 0..8 {
+            dice.roll(2);
+        }
+        let mut below = |end: u32| u32::try_from(dice.roll(u64::from(end))).unwrap();
+        let row = &ROWS[usize::try_from(seed).unwrap() % ROWS.len()];
+        let mut shares: Vec<u32> = (0..below(4)).map(|_| 1 + below(99)).collect();
+        shares.sort_unstable();
+        shares.dedup();
+        shares.push(100);
+        let moment = [Moment::Before, Moment::During, Moment::After][below(3) as usize];
+        let kill = Kill { at: below(60) as usize, moment };
+        let fate = match below(4) {
+            0 => Fate::Undisturbed,
+            // What is started in order waits for a broken pod on its way back, too.
+            1 if row.component != "statefulset" => Fate::Fails,
+            1 => Fate::Undisturbed,
+            2 => Fate::Killed(kill),
+            _ => Fate::Aborted(kill),
+        };
+        Self { row, pods: 1 + below(6), shares, fate }
+    }
+
+    fn files(&self, number: u32) -> Vec<(&'static str, String)> {
+        let (one, rollout) = (self.row.written)(self.pods, &self.shares, number);
+        let kind = self.row.component;
+        let mut text = String::from(
+            "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: web\n  annotations:\n",
+        );
+        text.push_str(match one.is_empty() {
+            true => "    app.oam.dev/rollout-template: \"true\"\n",
+            false => "    tranche.dev/progress-deadline: 60s\n",
+        });
+        let ports = if kind == "webservice" { ", ports: [{port: 80, expose: true}]" } else { "" };
+        let pods = self.pods;
+        let replicas =
+            if kind == "clonesetservice" { format!(", replicas: {pods}") } else { String::new() };
+        let _ = write!(
+            text,
+            "spec:\n  components:\n    - name: web\n      type: {kind}\n      properties: {{image: \
+             'podinfo:{number}'{ports}{replicas}}}\n      traits:\n"
+        );
+        if kind != "clonesetservice" {
+            let _ = writeln!(
+                text,
+                "        - type: scaler\n          properties: {{replicas: {pods}}}"
+            );
+        }
+        let never = self.fate == Fate::Fails && number == 2;
+        let ready = if never { "ready: never" } else { "ready-after: 3s" };
+        let _ = writeln!(
+            text,
+            "        - type: annotations\n          properties: {{sandbox.tranche.dev/{ready}}}"
+        );
+        text.push_str(&one);
+        let mut files = vec![("application.yaml", text)];
+        if !rollout.is_empty() {
+            files.push(("approllout.yaml", rollout));
+        }
+        if !self.row.route.is_empty() {
+            files.push(("route.yaml", self.row.route.to_owned()));
+        }
+        files
+    }
+
+    fn commit(&self, world: &World, number: u32) {
+        let files = self.files(number);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        world.commit(&files);
+    }
+}
+
+/// The rollout that all of these are of.
+static WEB: Scenario = Scenario {
+    name: "a generated rollout",
+    before: &[],
+    change: &[],
+    rollout: "web",
+    revision: "web-v2",
+    changes: 0,
+    floor: 0,
+    end: ("", 0, ""),
+};
+
+/// Does one, and says whether it reached the new revision.
+async fn done(seed: u64) -> bool {
+    let case = Case::of(seed);
+    let words = format!(
+        "seed {seed}, {} of {} pods by {:?}, {:?}",
+        case.row.name, case.pods, case.shares, case.fate
+    );
+    let world = World::new();
+    case.commit(&world, 1);
+    world.finish(&WEB, &words).await;
+    case.commit(&world, 2);
+    let floor = case.pods.saturating_sub((case.row.dip)(case.pods, &case.shares));
+    let audit = Rc::new(Audit::new(floor));
+    let kill = match case.fate {
+        Fate::Killed(kill) | Fate::Aborted(kill) => Some(kill),
+        Fate::Undisturbed | Fate::Fails => None,
+    };
+    let mut ended = world.run(2, kill, &audit).await;
+    if ended.report.is_none() {
+        world.bury(2);
+    }
+    if matches!(case.fate, Fate::Aborted(_)) {
+        world.abort(&WEB).await;
+    }
+    let over = |class: Class| matches!(class, Class::Done | Class::RolledBack);
+    let mut number = 3;
+    while !ended.report.as_ref().is_some_and(|report| over(report.class())) || number == 3 {
+        assert!(number < 3 + MOST_RUNS, "{words}: not at its end: {:?}", ended.report);
+        ended = world.run(number, None, &audit).await;
+        number += 1;
+    }
+    let (record, ..) = world.record(&WEB).await.unwrap();
+    let reached = record.status.rolling_state == RollingState::RolloutSucceed;
+    if reached {
+        audit.holds(&words);
+    } else {
+        audit.holds_back(&words);
+    }
+    match case.fate {
+        Fate::Undisturbed | Fate::Killed(_) => assert!(reached, "{words}: {record:?}"),
+        Fate::Fails => assert!(!reached, "{words}: pods that are not ready count"),
+        // It may have been over by then.
+        Fate::Aborted(_) => {}
+    }
+    at_rest(&world, &case, if reached { 2 } else { 1 }, &words).await;
+    let idle = world.run(100, None, &audit).await;
+    let moved = idle.effects.iter().any(|(sort, _)| *sort != crate::Sort::Fetch);
+    assert!(!moved, "{words}: an idle run did {:?}", idle.effects);
+    reached
+}
+
+/// One workload with all its pods of one image, one Service, the route as it is
+/// rendered, and nothing that is only there during a rollout.
+async fn at_rest(world: &World, case: &Case, number: u32, words: &str) {
+    let cluster = world.cluster();
+    let list = async |api: &str, kind: &str| {
+        let kind = KindRef::new(api, kind);
+        cluster.list(&kind, Some("default"), &[]).await.unwrap()
+    };
+    let mut workloads = BTreeMap::new();
+    for kind in workload::KINDS {
+        for live in list(kind.api_version, kind.kind).await {
+            let image = live["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+            let pods = (kind.read)(&live);
+            let name = live["metadata"]["name"].as_str().unwrap().to_owned();
+            workloads.insert(name, (pods.wanted, pods.ready, image));
+        }
+    }
+    let image = serde_json::json!(format!("podinfo:{number}"));
+    let wanted = BTreeMap::from([((case.row.called)(number), (case.pods, case.pods, image))]);
+    assert_eq!(workloads, wanted, "{words}");
+    let services = list("v1", "Service").await.len();
+    assert_eq!(services, usize::from(case.row.component == "webservice"), "{words}");
+    let ingresses = list("networking.k8s.io/v1", "Ingress").await;
+    assert_eq!(ingresses.len(), usize::from(case.row.route == INGRESS), "{words}");
+    let routes = list("gateway.networking.k8s.io/v1", "HTTPRoute").await;
+    for route in ingresses.iter().chain(&routes) {
+        let text = route["spec"].to_string();
+        assert!(text.contains("\"web\"") && !text.contains("-traffic"), "{words}: {text}");
+    }
+}
+
+fn all(seeds: std::ops::Range<u64>) {
+    let count = seeds.end - seeds.start;
+    let mut reached = 0;
+    for seed in seeds {
+        reached += u64::from(block_on(done(seed)));
+    }
+    assert!(reached > count / 4 && reached < count, "{reached} of {count} reached their target");
+}
+
+#[test]
+fn thirty_generated_rollouts_come_to_their_end() {
+    all(0..30);
+}
+
+#[test]
+fn thirty_more_generated_rollouts_come_to_their_end() {
+    all(30..60);
+}
+
+#[test]
+#[ignore = "the long run: CONTRIBUTING.md"]
+fn a_thousand_generated_rollouts_come_to_their_end() {
+    all(0..1_000);
+}
