@@ -348,3 +348,17 @@ spec:
     assert_eq!(stage.world().all_pods(), pods(&[("v4", 5)]));
     stage.record_is_whole();
 }
+
+#[test]
+fn a_new_image_that_comes_with_its_first_rollout_is_not_let_through_untried() {
+    let stage = Stage::with(&[("echo.yaml", &workload("v1", 3))]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[("rollout.yaml", &rollout(STEPS, "", "")), ("echo.yaml", &workload("v2", 3))]);
+    stage.apply_wait().ends(77).says("there is no revision yet to come from");
+    assert_eq!(stage.world().all_pods(), pods(&[("v1", 3)]));
+    stage.commit(&[("echo.yaml", &workload("v1", 3))]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[("echo.yaml", &workload("v2", 3))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1", 3), ("v2", 1)]));
+}

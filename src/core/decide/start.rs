@@ -4,10 +4,13 @@ use super::rollout::{act, begin_batch, gate};
 use super::view::RolloutView;
 use super::{Decision, Entry, Event, Refusal, State};
 use crate::core::model::{Naming, Rollout};
+use crate::core::object::at;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRef, Status};
 use crate::core::strategy::{
     Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
 };
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Begins the next attempt.
@@ -145,6 +148,7 @@ fn sizes(
         return Ok((Movement::Scale, sizes));
     }
     if let Some(live) = view.live_size(target).filter(|_| target.naming == Naming::Kept) {
+        untried(view, rollout, target, live)?;
         // What keeps its name may have run before: it is brought to what the
         // plan says as it stands, with all its pods.
         let size = wanted.or_else(|| kept_size(target)).unwrap_or(live);
@@ -153,6 +157,48 @@ fn sizes(
     not_live(view, rollout, target)?;
     let sizes = Sizes { original: 0, target: wanted.unwrap_or(target.replicas) };
     Ok((Movement::Deploy, sizes))
+}
+
+/// A workload that runs already is taken over as it is: a new image that comes
+/// with its first rollout would be on all its pods without having been tried.
+fn untried(
+    view: &RolloutView<'_>,
+    rollout: &Rollout,
+    target: &RevisionBodies,
+    pods: u32,
+) -> Result<(), Refusal> {
+    let tries = rollout.canary.is_some() && !rollout.disabled && pods > 0;
+    let rendered = target.bodies.get(&target.workload).filter(|_| tries);
+    let Some((rendered, live)) = rendered.zip(view.live.get(&target.workload)) else {
+        return Ok(());
+    };
+    let (wanted, runs) = (images(rendered), images(live));
+    let Some((name, image)) =
+        wanted.iter().find(|(name, image)| runs.get(*name).is_some_and(|live| live != *image))
+    else {
+        return Ok(());
+    };
+    Err(Refusal::safety(
+        format!(
+            "{}: {} would take {} over, which runs already, and change container {name} from {} \
+             to {image} on all its pods: there is no revision yet to come from",
+            rollout.place,
+            view.key,
+            target.workload,
+            runs.get(name).copied().unwrap_or_default(),
+        ),
+        "commit the rollout with the image that runs, `tranche apply`, and change the image after \
+         that: then it is tried",
+    ))
+}
+
+/// The images of a workload's containers, by their names.
+fn images<'w>(workload: &'w Value) -> BTreeMap<&'w str, &'w str> {
+    let containers = at(workload, "/spec/template/spec/containers").and_then(Value::as_array);
+    let named = |container: &'w Value| {
+        Some((container.get("name")?.as_str()?, container.get("image")?.as_str()?))
+    };
+    containers.into_iter().flatten().filter_map(named).collect()
 }
 
 /// The size of a workload that keeps its name is its manifest's, where that
