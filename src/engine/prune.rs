@@ -52,11 +52,14 @@ impl<P: Ports> Engine<'_, P> {
         let reads = left_out.iter().map(|(owned, twins)| self.left(owned, twins));
         let left_out = concurrently(reads).await.into_iter().filter_map(Result::transpose);
         let left_out = left_out.collect::<Result<Vec<_>, _>>()?;
+        // Of a lane that is only left the pruning is all there is to do.
+        let left = content.filter(|_| key.kind == EntityKind::Lane && next.is_none());
+        let left = left.map(|content| content.named(&record));
         Ok(decide_prune(&PruneView {
             key,
             project: &reading.project,
             target: &self.target.name,
-            record: next.unwrap_or(&record),
+            record: next.or(left.as_ref()).unwrap_or(&record),
             owned: inventory.objects.len(),
             left_out: &left_out,
             plan_commit: &reading.plan_commit.0,

@@ -104,6 +104,7 @@ fn s2(rollouts: &str) {
     assert_eq!(user_ingress(&world), ingress);
     assert_eq!(gray(&world), 0, "never on what stays");
     assert_eq!(stage.state("rollout-a"), "rolloutSucceed");
+    stage.run(&["status"]).ends(0).says("mse-traffic with nobody");
     in_order(&stage);
     stage.record_is_whole();
     let tip = stage.tip();

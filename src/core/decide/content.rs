@@ -5,6 +5,7 @@ use crate::core::digest::Digest;
 use crate::core::health::{Rules, rule_of};
 use crate::core::model::Member;
 use crate::core::object::ObjectRef;
+use crate::core::record::{EntityRecord, RevisionRef};
 use crate::core::render::digest_form;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -97,6 +98,18 @@ impl DirectContent {
         }
         let title = self.application.as_deref().unwrap_or("objects");
         format!("{title} ({})", self.digest().short())
+    }
+
+    /// A record that names this as what it is of.
+    #[must_use]
+    pub fn named(&self, record: &EntityRecord) -> EntityRecord {
+        let (name, digest) = (self.name(), self.digest().clone());
+        let mut named = record.clone();
+        named.status.last_target_app_revision.clone_from(&name);
+        digest.short().clone_into(&mut named.status.target_generation);
+        named.members = self.members().to_vec();
+        named.target = Some(RevisionRef { name, digest });
+        named
     }
 
     /// Whether all objects of a step are among these, unchanged and judged by
