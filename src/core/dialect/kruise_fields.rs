@@ -11,27 +11,88 @@ pub(super) const ALPHA: &str = "rollouts.kruise.io/v1alpha1";
 /// The newer one.
 pub(super) const BETA: &str = "rollouts.kruise.io/v1beta1";
 
-pub(super) static ROLLOUT_ALPHA: Shape = Shape {
-    doc: "OpenKruise's Rollout of a workload of this plan, v1alpha1.",
-    fields: &[
-        Field::required("apiVersion", Kind::OneOf(&[ALPHA]), "The API version."),
-        Field::required("kind", Kind::OneOf(&["Rollout"]), "The kind."),
-        Field::required("metadata", Kind::Object(&METADATA), "Standard object metadata."),
-        Field::required("spec", Kind::Object(&SPEC_ALPHA), "What to roll out, and how."),
-        Field::unsupported("status"),
-    ],
-};
+/// A Rollout in one of the versions.
+macro_rules! rollout {
+    ($version:expr, $spec:expr, $doc:expr) => {
+        Shape {
+            doc: $doc,
+            fields: &[
+                Field::required("apiVersion", Kind::OneOf(&[$version]), "The API version."),
+                Field::required("kind", Kind::OneOf(&["Rollout"]), "The kind."),
+                Field::required("metadata", Kind::Object(&METADATA), "Standard object metadata."),
+                Field::required("spec", Kind::Object($spec), "What to roll out, and how."),
+                Field::unsupported("status"),
+            ],
+        }
+    };
+}
 
-pub(super) static ROLLOUT_BETA: Shape = Shape {
-    doc: "OpenKruise's Rollout of a workload of this plan, v1beta1.",
-    fields: &[
-        Field::required("apiVersion", Kind::OneOf(&[BETA]), "The API version."),
-        Field::required("kind", Kind::OneOf(&["Rollout"]), "The kind."),
-        Field::required("metadata", Kind::Object(&METADATA), "Standard object metadata."),
-        Field::required("spec", Kind::Object(&SPEC_BETA), "What to roll out, and how."),
-        Field::unsupported("status"),
-    ],
-};
+/// A canary: what both versions have of it, and what one has besides.
+macro_rules! canary {
+    ($step:expr $(, $more:expr)*) => {
+        Shape {
+            doc: "A canary.",
+            fields: &[
+                Field::required(
+                    "steps",
+                    Kind::SomeOf(&Kind::Object($step)),
+                    "The steps, in order.",
+                ),
+                Field::optional(
+                    "trafficRoutings",
+                    Kind::List(&Kind::Object(&ROUTING)),
+                    "What traffic is moved by.",
+                ),
+                Field::optional(
+                    "patchPodTemplateMetadata",
+                    Kind::Object(&PATCHED),
+                    "What only the pods of the second workload have.",
+                ),
+                $($more,)*
+                Field::unsupported("failureThreshold"),
+                Field::unsupported("disableGenerateCanaryService"),
+            ],
+        }
+    };
+}
+
+/// A step, whose share the versions write in their own ways.
+macro_rules! step {
+    ($share:expr) => {
+        Shape {
+            doc: "One step.",
+            fields: &[
+                $share,
+                Field::optional(
+                    "replicas",
+                    Kind::Amount,
+                    "Its pods: a number, or a percentage of all; as many as the weight says if \
+                     left out.",
+                ),
+                Field::optional(
+                    "pause",
+                    Kind::Object(&PAUSE),
+                    "What is waited for after it; somebody's approval where no duration is said.",
+                ),
+                Field::optional(
+                    "matches",
+                    Kind::SomeOf(&Kind::Object(&requests::MATCH)),
+                    "Requests that the canary takes whatever its weight.",
+                ),
+                Field::optional(
+                    "requestHeaderModifier",
+                    Kind::Object(&requests::HEADERS),
+                    "What is changed in the headers of the requests that it takes.",
+                ),
+            ],
+        }
+    };
+}
+
+pub(super) static ROLLOUT_ALPHA: Shape =
+    rollout!(ALPHA, &SPEC_ALPHA, "OpenKruise's Rollout of a workload of this plan, v1alpha1.");
+pub(super) static ROLLOUT_BETA: Shape =
+    rollout!(BETA, &SPEC_BETA, "OpenKruise's Rollout of a workload of this plan, v1beta1.");
 
 static SPEC_ALPHA: Shape = Shape {
     doc: "What to roll out, and how.",
@@ -83,54 +144,21 @@ static STRATEGY_BETA: Shape = Shape {
     ],
 };
 
-static CANARY_ALPHA: Shape = Shape {
-    doc: "A canary.",
-    fields: &[
-        Field::required("steps", Kind::SomeOf(&Kind::Object(&STEP_ALPHA)), "The steps, in order."),
-        Field::optional(
-            "trafficRoutings",
-            Kind::List(&Kind::Object(&ROUTING)),
-            "What traffic is moved by.",
-        ),
-        Field::optional(
-            "patchPodTemplateMetadata",
-            Kind::Object(&PATCHED),
-            "What only the pods of the second workload have.",
-        ),
-        Field::unsupported("failureThreshold"),
-        Field::unsupported("disableGenerateCanaryService"),
-    ],
-};
-
-static CANARY_BETA: Shape = Shape {
-    doc: "A canary.",
-    fields: &[
-        Field::required("steps", Kind::SomeOf(&Kind::Object(&STEP_BETA)), "The steps, in order."),
-        Field::optional(
-            "trafficRoutings",
-            Kind::List(&Kind::Object(&ROUTING)),
-            "What traffic is moved by.",
-        ),
-        Field::optional(
-            "patchPodTemplateMetadata",
-            Kind::Object(&PATCHED),
-            "What only the pods of the second workload have.",
-        ),
-        Field::optional(
-            "enableExtraWorkloadForCanary",
-            Kind::Flag,
-            "Try a revision in a second workload beside the first; implied by \
-             `patchPodTemplateMetadata` and `trafficRoutingRef`.",
-        ),
-        Field::optional(
-            "trafficRoutingRef",
-            Kind::Name,
-            "The TrafficRouting that it joins while it tries a revision.",
-        ),
-        Field::unsupported("failureThreshold"),
-        Field::unsupported("disableGenerateCanaryService"),
-    ],
-};
+static CANARY_ALPHA: Shape = canary!(&STEP_ALPHA);
+static CANARY_BETA: Shape = canary!(
+    &STEP_BETA,
+    Field::optional(
+        "enableExtraWorkloadForCanary",
+        Kind::Flag,
+        "Try a revision in a second workload beside the first; implied by \
+         `patchPodTemplateMetadata` and `trafficRoutingRef`.",
+    ),
+    Field::optional(
+        "trafficRoutingRef",
+        Kind::Name,
+        "The TrafficRouting that it joins while it tries a revision.",
+    )
+);
 
 static PATCHED: Shape = Shape {
     doc: "What only the pods of the second workload have.",
@@ -140,67 +168,16 @@ static PATCHED: Shape = Shape {
     ],
 };
 
-pub(super) static STEP_ALPHA: Shape = Shape {
-    doc: "One step.",
-    fields: &[
-        Field::optional(
-            "weight",
-            Kind::Count { min: 1, max: 100 },
-            "The canary's share of the traffic in per cent.",
-        ),
-        Field::optional(
-            "replicas",
-            Kind::Amount,
-            "Its pods: a number, or a percentage of all; as many as the weight says if left out.",
-        ),
-        Field::optional(
-            "pause",
-            Kind::Object(&PAUSE),
-            "What is waited for after it; somebody's approval where no duration is said.",
-        ),
-        Field::optional(
-            "matches",
-            Kind::SomeOf(&Kind::Object(&requests::MATCH)),
-            "Requests that the canary takes whatever its weight.",
-        ),
-        Field::optional(
-            "requestHeaderModifier",
-            Kind::Object(&requests::HEADERS),
-            "What is changed in the headers of the requests that it takes.",
-        ),
-    ],
-};
-
-pub(super) static STEP_BETA: Shape = Shape {
-    doc: "One step.",
-    fields: &[
-        Field::optional(
-            "traffic",
-            Kind::Amount,
-            "The canary's share of the traffic, as a percentage such as `20%`.",
-        ),
-        Field::optional(
-            "replicas",
-            Kind::Amount,
-            "Its pods: a number, or a percentage of all; as many as the weight says if left out.",
-        ),
-        Field::optional(
-            "pause",
-            Kind::Object(&PAUSE),
-            "What is waited for after it; somebody's approval where no duration is said.",
-        ),
-        Field::optional(
-            "matches",
-            Kind::SomeOf(&Kind::Object(&requests::MATCH)),
-            "Requests that the canary takes whatever its weight.",
-        ),
-        Field::optional(
-            "requestHeaderModifier",
-            Kind::Object(&requests::HEADERS),
-            "What is changed in the headers of the requests that it takes.",
-        ),
-    ],
-};
+pub(super) static STEP_ALPHA: Shape = step!(Field::optional(
+    "weight",
+    Kind::Count { min: 1, max: 100 },
+    "The canary's share of the traffic in per cent.",
+));
+pub(super) static STEP_BETA: Shape = step!(Field::optional(
+    "traffic",
+    Kind::Amount,
+    "The canary's share of the traffic, as a percentage such as `20%`.",
+));
 
 static PAUSE: Shape = Shape {
     doc: "What is waited for after a step.",
