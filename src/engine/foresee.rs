@@ -29,10 +29,13 @@ impl<P: Ports> Engine<'_, P> {
             }
             let snapshot = self.snapshot(reading);
             let coming = self.coming(loaded, &snapshot, &key, entities)?;
-            if coming == self.members(loaded, &snapshot, &key)? {
+            if coming.is_empty() {
                 continue;
             }
-            let Some(content) = self.lane_content(loaded, &key, &coming, &|_| true) else {
+            let mut members = self.members(loaded, &snapshot, &key)?;
+            members.extend(coming.iter().cloned());
+            members.sort();
+            let Some(content) = self.lane_content(loaded, &key, &members, &|_| true) else {
                 continue;
             };
             let Decision::Act(act) = self.foreseen(reading, &snapshot, &key, &content).await?

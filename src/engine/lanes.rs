@@ -4,12 +4,12 @@
 use super::observe::Record;
 use super::planned::Loaded;
 use super::preview::PreviewEntity;
-use super::{Engine, RunError};
+use super::{Engine, Reading, RunError};
 use crate::core::decide::{DirectContent, in_lane};
 use crate::core::model::{Joined, Lane, Member};
 use crate::core::object::ObjectRef;
-use crate::core::strategy::{EntityKey, EntityKind, Movement, lane_objects, revision_number};
-use crate::port::Ports;
+use crate::core::strategy::{EntityKey, EntityKind, Movement, lane_objects};
+use crate::port::{CommitId, Ports};
 use std::rc::Rc;
 
 impl<P: Ports> Engine<'_, P> {
@@ -22,7 +22,8 @@ impl<P: Ports> Engine<'_, P> {
         }
     }
 
-    /// The rollouts that are in a lane now, by name: the record of each says so.
+    /// The rollouts that are in a lane now, by name: the record of each says so,
+    /// and where the lane reaches it the plan that its steps are of.
     pub(super) fn members(
         &self,
         loaded: &Loaded,
@@ -30,14 +31,54 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
     ) -> Result<Vec<Member>, RunError> {
         let mut members = Vec::new();
-        for (rollout, _) in self.joining(loaded, key) {
-            let Some(record) = snapshot.entity(&rollout)? else { continue };
-            if let Some(revision) = in_lane(&record) {
-                members.push(Member { rollout: rollout.name, revision: revision.to_owned() });
-            }
+        for rollout in loaded.plan.rollouts.iter().filter(|rollout| rollout.canary.is_some()) {
+            let of = self.rollout_key(rollout);
+            let Some(record) = snapshot.entity(&of)?.filter(|_| of.namespace == key.namespace)
+            else {
+                continue;
+            };
+            let Some(revision) = in_lane(&record) else { continue };
+            let Some(commit) = record.step_plan.clone() else { continue };
+            let then = self.loaded(&CommitId(commit))?;
+            let then = then.as_ref().as_ref().ok().and_then(|then| self.rollout_in(then, &of));
+            let joined = then.and_then(|then| then.canary.as_ref()?.lane.as_ref());
+            let Some(joined) = joined.filter(|joined| joined.lane == key.name) else { continue };
+            members.push(Member {
+                rollout: of.name,
+                revision: revision.to_owned(),
+                hops: joined.hops.clone(),
+            });
         }
         members.sort();
         Ok(members)
+    }
+
+    /// The lane that has a rollout by its own record, and may still write for it:
+    /// as long as that says so no look at a route tells that it has let go.
+    pub(super) fn lane_of(
+        &self,
+        reading: &Reading,
+        rollout: &EntityKey,
+    ) -> Result<Option<String>, RunError> {
+        if rollout.kind != EntityKind::Rollout {
+            return Ok(None);
+        }
+        let snapshot = self.snapshot(reading);
+        let lanes = snapshot.entities()?.into_iter();
+        let here =
+            |key: &EntityKey| key.kind == EntityKind::Lane && key.namespace == rollout.namespace;
+        for key in lanes.filter(here) {
+            let Some(record) = snapshot.entity(&key)? else { continue };
+            let has = |member: &Member| member.rollout == rollout.name && !member.hops.is_empty();
+            let planned = || {
+                let loaded = reading.loaded().ok();
+                loaded.is_some_and(|l| l.plan.lanes.iter().any(|lane| self.lane_key(lane) == key))
+            };
+            if record.members.iter().any(has) && (record.open.is_some() || planned()) {
+                return Ok(Some(key.name));
+            }
+        }
+        Ok(None)
     }
 
     /// The rollouts of a plan that join a lane.
@@ -50,8 +91,7 @@ impl<P: Ports> Engine<'_, P> {
         loaded.plan.rollouts.iter().filter_map(joins).collect()
     }
 
-    /// Who will be in a lane once the steps that are due have been done, by name:
-    /// those who are, and those who are to begin.
+    /// Who will come into a lane by the steps that are due, by name.
     pub(super) fn coming(
         &self,
         loaded: &Loaded,
@@ -59,23 +99,25 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
         previews: &[PreviewEntity],
     ) -> Result<Vec<Member>, RunError> {
-        let mut members = self.members(loaded, snapshot, key)?;
-        for (rollout, _) in self.joining(loaded, key) {
+        let known = self.members(loaded, snapshot, key)?;
+        let mut coming = Vec::new();
+        for (rollout, joined) in self.joining(loaded, key) {
             let preview = previews.iter().find(|preview| preview.key == rollout);
             let Some((preview, record)) = preview.and_then(|p| Some((p, p.record.as_ref()?)))
             else {
                 continue;
             };
+            let is_in = known.iter().any(|member| member.rollout == rollout.name);
             let tries = record.movement == Some(Movement::Upgrade)
                 && record.ending.is_none()
                 && preview.steps.len() > 2;
-            members.retain(|member| member.rollout != rollout.name);
-            if let Some(target) = record.target.as_ref().filter(|_| tries) {
-                members.push(Member { rollout: rollout.name, revision: target.name.clone() });
+            if let Some(target) = record.target.as_ref().filter(|_| tries && !is_in) {
+                let (revision, hops) = (target.name.clone(), joined.hops.clone());
+                coming.push(Member { rollout: rollout.name, revision, hops });
             }
         }
-        members.sort();
-        Ok(members)
+        coming.sort();
+        Ok(coming)
     }
 
     /// A lane's objects while `members` are in it, as far as they are `wanted`;
@@ -88,15 +130,7 @@ impl<P: Ports> Engine<'_, P> {
         wanted: &dyn Fn(&ObjectRef) -> bool,
     ) -> Option<Rc<DirectContent>> {
         let lane = loaded.plan.lanes.iter().find(|lane| self.lane_key(lane) == *key)?;
-        let joining = self.joining(loaded, key);
-        let hops: Vec<(&Joined, u64)> = members
-            .iter()
-            .filter_map(|member| {
-                let (_, joined) = joining.iter().find(|(key, _)| key.name == member.rollout)?;
-                Some((*joined, revision_number(member)))
-            })
-            .collect();
-        let objects = lane_objects(lane, &key.namespace, &hops).into_iter();
+        let objects = lane_objects(lane, &key.namespace, members).into_iter();
         let objects = objects.filter(|(object, _)| wanted(object)).collect();
         let rules = &loaded.plan.project.health;
         let content = DirectContent::of_lane(&key.name, objects, rules, members.to_vec());

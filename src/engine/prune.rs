@@ -53,8 +53,8 @@ impl<P: Ports> Engine<'_, P> {
         let left_out = concurrently(reads).await.into_iter().filter_map(Result::transpose);
         let left_out = left_out.collect::<Result<Vec<_>, _>>()?;
         // Of a lane that is only left the pruning is all there is to do.
-        let left = content.filter(|_| key.kind == EntityKind::Lane && next.is_none());
-        let left = left.map(|content| content.named(&record));
+        let is_lane = key.kind == EntityKind::Lane && next.is_none();
+        let left = content.filter(|_| is_lane).map(|content| content.named(&record));
         Ok(decide_prune(&PruneView {
             key,
             project: &reading.project,

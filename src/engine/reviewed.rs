@@ -8,6 +8,7 @@ use super::reading::known;
 use super::{Class, Engine, Loaded, Reading, RunError};
 use crate::core::approval::{SavedObject, Source, leads_back};
 use crate::core::decide::{Act, application_of};
+use crate::core::model::Member;
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::render::ApplicationKey;
 use crate::core::secrecy::redacted;
@@ -97,7 +98,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         // What a lane is follows from this very plan, and from what its members have
         // done by steps that were reviewed.
-        if key.kind == EntityKind::Lane && reading.plan_commit.0 == approved.plan {
+        if key.kind == EntityKind::Lane
+            && (reading.plan_commit.0 == approved.plan || self.only_leaves(reading, key, act)?)
+        {
             return Ok(());
         }
         let stale = |message| RunError::new(Class::Stale, message, REVIEW_AGAIN).into();
@@ -243,6 +246,14 @@ impl<P: Ports> Engine<'_, P> {
         meant.map(|overlay| self.source(commit, overlay.source())).collect()
     }
 
+    /// Whether a lane's step does nothing but let go of members.
+    fn only_leaves(&self, reading: &Reading, key: &EntityKey, act: &Act) -> Result<bool, RunError> {
+        let Some(before) = self.snapshot(reading).entity(key)? else { return Ok(false) };
+        let stays = |member: &Member| before.members.contains(member);
+        let (before, after) = (&before.members, &act.record.members);
+        Ok(after.len() < before.len() && after.iter().all(stays))
+    }
+
     /// The documents of a lane and of its routes.
     fn of_lane(
         &self,
@@ -257,6 +268,10 @@ impl<P: Ports> Engine<'_, P> {
         let files = lane.traffic.routes.iter().filter_map(|route| route.document_file.as_ref());
         for file in files.chain([&lane.place.file]) {
             origins.common.insert(self.source(commit, file)?);
+        }
+        for route in &lane.traffic.routes {
+            let object = route.object(&key.namespace);
+            origins.common.extend(self.of_overlays(commit, loaded, &object)?);
         }
         Ok(())
     }

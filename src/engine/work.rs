@@ -56,6 +56,8 @@ pub(super) struct Work {
     pub(super) absent: BTreeSet<ObjectRef>,
     /// What is being written.
     pub(super) part: Part,
+    /// The lane that has it still, by the record that the round began with.
+    pub(super) kept_by: Option<String>,
 }
 
 /// How far a step came.
@@ -109,6 +111,7 @@ impl Work {
             unconfirmed: BTreeSet::new(),
             absent: BTreeSet::new(),
             part: Part::default(),
+            kept_by: None,
             act,
         }
     }
@@ -215,17 +218,29 @@ impl Work {
     pub(super) fn deadline_seconds(&self) -> Option<u32> {
         match self.effect() {
             Some(Effect::Await { deadline_seconds, .. }) => {
-                Some(*deadline_seconds).filter(|_| !self.act.step.kind.is_patient())
+                Some(*deadline_seconds).filter(|_| !self.is_patient())
             }
             _ => None,
         }
+    }
+
+    /// Whether the wait at the cursor never ends by its deadline. What another
+    /// entity has to do is no fault of this one, and nothing is won by going back.
+    fn is_patient(&self) -> bool {
+        self.act.step.kind.is_patient() || self.awaits_another()
+    }
+
+    /// Whether what is waited for is another entity's doing.
+    pub(super) fn awaits_another(&self) -> bool {
+        let waits = |effect: &Effect| matches!(effect, Effect::Await { .. });
+        self.effect().is_some_and(|effect| waits(effect) && effect.claimed().is_none())
     }
 
     /// When the wait at the cursor is over, if an earlier run has begun it.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let open = self.record.open.as_ref()?;
         let same = open.id == *self.act.step.id() && open.waits_at == Some(self.cursor);
-        open.deadline.filter(|_| same && !self.act.step.kind.is_patient())
+        open.deadline.filter(|_| same && !self.is_patient())
     }
 
     /// Since when everything before the cursor is known to be done: since the
@@ -354,7 +369,11 @@ impl<P: Ports> Engine<'_, P> {
     /// One look at what is awaited; it has to hold at two.
     async fn look_at_wait(&self, work: &mut Work, effect: &Effect) -> Result<Pace, Halt> {
         let since = work.known_since(self.ports.clock().now().await?);
-        let seen = self.look(work, effect, since).await?;
+        let mut seen = self.look(work, effect, since).await?;
+        if let Some(lane) = work.kept_by.as_ref().filter(|_| work.awaits_another()) {
+            // A run that has not heard of its end may still write for it.
+            (seen.met, seen.seen) = (false, format!("lane {lane} has it still"));
+        }
         if seen.ready.is_some() && work.act.table.rolls(effect.object()) {
             work.ready = seen.ready;
         }

@@ -113,10 +113,15 @@ impl Audit {
             let revisions = endpoints.map(|endpoint| {
                 let uid = &endpoint["targetRef"]["uid"];
                 let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == *uid);
-                pod.map(|pod| pod["metadata"]["labels"]["app.oam.dev/revision"].clone())
+                // The user's template has none of the latter where names are kept.
+                let labels = ["app.oam.dev/revision", "tranche.dev/template"];
+                pod.map(|pod| labels.map(|label| pod["metadata"]["labels"][label].clone()))
             });
             let there = traffic::ready_addresses(std::slice::from_ref(&slice));
-            let others = revisions.flatten().filter(|revision| revision != of).count();
+            let others = revisions
+                .flatten()
+                .filter(|labels| !labels.iter().any(|label| label == of))
+                .count();
             if there < self.floor || others > 0 {
                 let worst = format!("{there} pods of {of} are reached, and {others} others");
                 self.underserved.borrow_mut().get_or_insert(worst);

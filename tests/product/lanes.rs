@@ -282,6 +282,48 @@ fn a_lane_that_cannot_be_is_refused_before_anything_is_written() {
     says("trafficrouting.yaml", &gone, "Ingress/default/spring-cloud-z is no document");
     let nginx = ROUTING.replace("classType: mse", "classType: nginx");
     says("trafficrouting.yaml", &nginx, "nginx changes no request headers");
+    let much = ROUTING.replace("    # weight: 20", "    weight: 60");
+    says("trafficrouting.yaml", &much, "sends 60% of the traffic to 1 of 3 pods");
+    let apart = images("gray", "base").replacen(
+        "kind: Service\nmetadata:\n",
+        "kind: Service\nmetadata:\n  namespace: default\n",
+        1,
+    );
+    stage.commit(&[("workloads.yaml", &apart)]);
+    stage.run(&["lint"]).ends(65).says("selects its pods too, but is not among what the rollout");
+    let both = images("gray", "base").replace("app: spring-cloud-b", "app: spring-cloud-a");
+    stage.commit(&[("workloads.yaml", &both)]);
+    stage.run(&["lint"]).ends(65).says("give each workload a Service of its own");
+    assert_eq!(stage.tip(), tip);
+}
+
+#[test]
+fn an_edited_lane_reaches_only_what_stands_for_it() {
+    let stage = at_rest(BETA);
+    // Without a lane at first, as another team has it.
+    let alone = BETA.replacen("      trafficRoutingRef: mse-traffic\n", "", 1);
+    stage.commit(&[("rollouts.yaml", &alone), ("workloads.yaml", &images("gray", "base"))]);
+    stage.apply_wait().ends(3).says("approve rollout-a");
+    assert_eq!(lane(&stage.world()), None);
+    // To join in the middle is refused, and the lane does not open for it.
+    stage.commit(&[("rollouts.yaml", BETA)]);
+    stage.apply_wait().ends(65).says("rollout-a");
+    assert_eq!(lane(&stage.world()), None);
+    stage.commit(&[("rollouts.yaml", &alone)]);
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 3), ("gray", 3)]));
+    stage.commit(&[("rollouts.yaml", BETA), ("workloads.yaml", &images("dark", "base"))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v3-traffic");
+    // A rollout that leaves its lane in the middle is refused, and still served.
+    stage.commit(&[("rollouts.yaml", &alone)]);
+    stage.apply_wait().ends(65).says("rollout-a");
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v3-traffic");
+    stage.run(&["abort", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!(lane(&stage.world()), None);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 3), ("gray", 3)]));
 }
 
 #[test]

@@ -69,6 +69,8 @@ impl Plan {
             lane: Some(Joined {
                 lane: "gray".to_owned(),
                 hops: if self.enters { vec![hop] } else { Vec::new() },
+                routes: vec![ingress("web")],
+                weight: Weight::NONE,
                 drain_seconds: self.drain,
             }),
         };
@@ -168,8 +170,10 @@ impl<'a> Scene<'a> {
                 };
                 assert!(pods >= *at_least, "{effect}: {pods}");
             }
-            Effect::Write { object, .. } if berth.own.contains(object) => self.own = true,
-            Effect::Delete { object, .. } if berth.own.contains(object) => {
+            Effect::Write { object, .. } if berth.own.iter().any(|(_, own)| own == object) => {
+                self.own = true;
+            }
+            Effect::Delete { object, .. } if berth.own.iter().any(|(_, own)| own == object) => {
                 assert!(!self.lane, "{effect} while the lane sends to it");
                 self.own = false;
             }

@@ -10,7 +10,13 @@ use crate::core::strategy::Movement;
 #[must_use]
 pub fn in_lane(record: &EntityRecord) -> Option<&str> {
     let state = record.status.rolling_state;
-    let over = record.removed || state.terminal() || state.going_back() || record.ending.is_some();
+    // What stood is not back yet, or nobody knows where it stands.
+    let unsure = record.rebuilt || record.undecided.is_some();
+    let over = unsure
+        || record.removed
+        || state.terminal()
+        || state.going_back()
+        || record.ending.is_some();
     let of = record.steps.as_ref().map_or(0, |steps| steps.of);
     let done = u32::try_from(record.goals.len()).ok()?;
     let tries = record.movement == Some(Movement::Upgrade) && done >= 1 && done + 1 < of;

@@ -164,6 +164,19 @@ fn style(
             "`canary` or `partition`",
         );
     }
+    if let Some(node) = said.filter(|_| word.as_deref() == Some("partition") && (implied || extra))
+    {
+        let message = format!(
+            "the annotation {STYLE} is `partition`, beside what only pods of a second workload have"
+        );
+        check.wrong(node, message, "`canary`, or leave it out");
+    }
+    let off = field("enableExtraWorkloadForCanary").filter(|node| node.flag() == Some(false));
+    if let Some(node) = off.filter(|_| implied) {
+        let message =
+            "`enableExtraWorkloadForCanary: false` stands beside what needs a second workload";
+        check.wrong(node, message.to_owned(), "`true`, or leave it out");
+    }
     let canary = match word.as_deref() {
         Some("canary") => true,
         Some("partition") => implied || extra,

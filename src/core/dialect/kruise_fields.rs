@@ -67,7 +67,7 @@ macro_rules! step {
                     "replicas",
                     Kind::Amount,
                     "Its pods: a number, or a percentage of all; as many as the weight says if \
-                     left out.",
+                     left out (v1alpha1).",
                 ),
                 Field::optional(
                     "pause",

@@ -19,7 +19,7 @@ const GRACE_SECONDS: u32 = 3;
 const ISTIO: &str = "networking.istio.io/";
 
 pub(super) static ROUTING: Shape = Shape {
-    doc: "What traffic is moved by: an Ingress, an HTTPRoute, or both together.",
+    doc: "What traffic is moved by: an Ingress, an HTTPRoute, routes of other kinds, or several together.",
     fields: &[
         Field::required(
             "service",

@@ -281,10 +281,13 @@ impl Canary {
     pub fn pods(&self, total: u32) -> Result<Vec<u32>, CapacityError> {
         let mut all = Vec::with_capacity(self.steps.len());
         let mut before = 0;
+        let lane = self.lane.as_ref().map(|joined| joined.weight).unwrap_or_default();
         for (i, CanaryStep { weight, replicas, matches, place, .. }) in
             self.steps.iter().enumerate()
         {
             let (step, place) = (i + 1, place.clone());
+            // What a lane takes of all requests comes to every step.
+            let weight = weight.max(&lane);
             let needed = weight.needs(total).max(u32::from(!matches.is_empty()));
             let pods = replicas.map_or(needed.max(before), |amount| amount.of(total));
             if pods < needed {

@@ -33,15 +33,19 @@ pub struct Joined {
     /// The lane's name, in the rollout's namespace.
     pub lane: String,
     /// The lane's routes to the rollout's own Services. Filled in once the
-    /// whole plan is known.
+    /// whole plan is known, as all that follows.
     pub hops: Vec<Hop>,
-    /// How long pods serve on after the lane has left them, in seconds. Filled
-    /// in with the hops.
+    /// All routes of the lane.
+    pub routes: Vec<ObjectRef>,
+    /// The lane's share of all requests, where it reaches the rollout.
+    pub weight: Weight,
+    /// How long pods serve on after the lane has left them, in seconds.
     pub drain_seconds: u32,
 }
 
 /// A route by which a lane reaches a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hop {
     /// The Service's name.
     pub service: String,
@@ -57,4 +61,7 @@ pub struct Member {
     pub rollout: String,
     /// The revision that it tries.
     pub revision: String,
+    /// Where the lane reaches it, by the plan that its steps are of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
 }

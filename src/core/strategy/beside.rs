@@ -224,6 +224,11 @@ impl<'a> Trial<'a> {
         split: Option<&Split>,
     ) -> Result<Vec<Effect>, CompileError> {
         let mut effects = Vec::new();
+        if let Some(member) = self.member.as_ref().filter(|_| before > 0) {
+            // Whoever else has written a Service while nobody looked: more pods are
+            // no more for everybody than the first ones were.
+            effects.extend(member.pinned(Side::Target));
+        }
         if now != before {
             effects.push(self.scaled(now));
         }
@@ -297,7 +302,7 @@ impl<'a> Trial<'a> {
         let original = self.input.sizes.original;
         let mut effects = natively(self.input, Side::Source).to_vec();
         if let Some(member) = &self.member {
-            // Before anything is waited for: what is tried may be no good.
+            // Before the lane is waited for: what is tried may be no good.
             effects.extend(member.pinned(Side::Source));
         }
         effects.extend(self.rest(Side::Source));

@@ -2,7 +2,7 @@
 //! to the rollout that names it, and what cannot be done with it is refused
 //! before anything is published.
 
-use super::joining::{join, lanes};
+use super::joining::{join, lanes, shared};
 use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{
@@ -38,6 +38,10 @@ pub fn claim(
         if let Some(joined) = rollout.canary.as_mut().and_then(|canary| canary.lane.as_mut()) {
             let renders = rendered.get(&key).copied();
             wrong = join(joined, &plan.lanes, (&own, namespace), renders).err();
+            let others = beside(&plan.objects, rendered, &key, namespace);
+            let component = rollout.component.as_deref();
+            let shares = renders.and_then(|own| shared(own, component, &others).err());
+            wrong = wrong.or(shares);
         }
         let own_rendered = rendered.get(&key).copied();
         for route in rollout.canary.iter_mut().flat_map(|canary| &mut canary.traffic.routes) {
@@ -86,6 +90,25 @@ pub fn claim(
         }
     }
     errors
+}
+
+/// What the plan has in a namespace beside an application: documents, and
+/// workloads of other applications.
+fn beside(
+    documents: &[PlainObject],
+    rendered: &BTreeMap<ApplicationKey, &Rendered>,
+    key: &ApplicationKey,
+    namespace: &str,
+) -> Vec<(ObjectRef, Value)> {
+    let documents = documents.iter().map(|document| &document.body);
+    let others = rendered.iter().filter(|(other, _)| *other != key);
+    let workloads = others.flat_map(|(_, other)| &other.components).map(|part| &part.workload);
+    let placed = documents.chain(workloads).filter_map(|body| {
+        let mut object = ObjectRef::of(body)?;
+        object.namespace.get_or_insert_with(|| namespace.to_owned());
+        Some((object, Value::clone(body)))
+    });
+    placed.filter(|(object, _)| object.namespace.as_deref() == Some(&key.namespace)).collect()
 }
 
 /// Hands a route of a kind that nothing here knows the template that does.

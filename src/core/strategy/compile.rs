@@ -283,13 +283,17 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
         let index = u32::try_from(i).unwrap_or(u32::MAX);
         context.step(StepKind::Batch(index), effects, *goal)
     });
+    // Once a lane has only to leave what was tried, the workload is updated.
+    let member = input.canary().filter(|canary| canary.lane.is_some());
+    let member = member.filter(|_| input.bodies.target.berth.is_some());
+    let promoted = member.and_then(|_| u32::try_from(goals.len()).ok()?.checked_sub(1));
     Ok(Compiled {
         steps: steps.collect(),
         abort: context.step(StepKind::Abort, parts.abort, 0),
         settle: context.step(StepKind::Settle, parts.settle, input.sizes.target),
         goals,
         floor: parts.floor,
-        serves_after: input.blue_green().map(|_| switch::SERVES_AFTER),
+        serves_after: input.blue_green().map(|_| switch::SERVES_AFTER).or(promoted),
         warnings,
     })
 }

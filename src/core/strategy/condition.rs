@@ -144,14 +144,7 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
             };
         }
         Condition::Withdrawn { service, seconds } => {
-            let sends = traffic::backends(live).contains(&service.as_str());
-            let seen = if sends {
-                format!("{object} still sends to {service}")
-            } else {
-                format!("{object} sends nothing to {service}")
-            };
-            let look = Look { met: !sends, seen, ..Look::default() };
-            return drained(look, *seconds, sight.waited);
+            return drained(withdrawn(service, object, live, sight), *seconds, sight.waited);
         }
         Condition::Reaches { of, at_least, seconds } => {
             let look = reaching((of, *at_least), object, live, sight.beside);
@@ -246,6 +239,22 @@ fn reaching(
     }
     let seen = format!("{object}: {ready} of {at_least} endpoints ready, all of {of}");
     Look { met: ready >= at_least, seen, ..Look::default() }
+}
+
+/// Whether another entity's route sends nothing to a Service any more, and those
+/// who follow it have taken that over.
+fn withdrawn(service: &str, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
+    if traffic::backends(live).contains(&service) && !traffic::takes_nothing(live) {
+        let seen = format!("{object} still sends to {service}");
+        return Look { seen, ..Look::default() };
+    }
+    let (met, seen) = match taken_over(object, live, sight) {
+        Acceptance::Accepted => (true, format!("{object} sends nothing to {service}")),
+        Acceptance::Missing(why) | Acceptance::Refused(why) => {
+            (false, format!("{object} is not accepted: {why}"))
+        }
+    };
+    Look { met, seen, ..Look::default() }
 }
 
 /// The Services that a route sends to.

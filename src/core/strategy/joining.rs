@@ -5,10 +5,10 @@
 use super::claim::{is, template, version};
 use super::lane;
 use crate::core::model::{Hop, Joined, Lane, Plan, RouteProvider};
-use crate::core::object::ObjectRef;
+use crate::core::object::{ObjectRef, at};
 use crate::core::render::{Library, Rendered};
-use crate::core::traffic;
-use serde_json::json;
+use crate::core::traffic::{self, Weight};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ fn services(rendered: &Rendered) -> BTreeSet<String> {
     let parts = rendered.components.iter();
     let bodies = parts.flat_map(|part| std::iter::once(&part.workload).chain(&part.extras));
     let objects = bodies.filter_map(|body| ObjectRef::of(body));
-    objects.filter(|o| o.api_version == "v1" && o.kind == "Service").map(|o| o.name).collect()
+    objects.filter(is_service).map(|o| o.name).collect()
 }
 
 /// Tells a member by which routes its lane reaches which of its Services.
@@ -92,6 +92,7 @@ pub(super) fn join(
         ));
     };
     joined.drain_seconds = lane.traffic.drain_seconds;
+    joined.routes = lane.traffic.routes.iter().map(|route| route.object(own)).collect();
     let mut hops: BTreeMap<String, Vec<ObjectRef>> = BTreeMap::new();
     for route in &lane.traffic.routes {
         let Some(service) = route.service.as_ref().filter(|s| reached.contains(*s)) else {
@@ -103,6 +104,47 @@ pub(super) fn join(
             routes.push(traffic::ingress(own, &traffic::second_name(&route.name)));
         }
     }
+    joined.weight = if hops.is_empty() { Weight::NONE } else { lane.weight };
     joined.hops = hops.into_iter().map(|(service, routes)| Hop { service, routes }).collect();
     Ok(())
+}
+
+/// Services by which others than a member's own pods are reached, or by which its
+/// pods are reached without the rollout's having them: while something is tried
+/// they would be narrowed wrongly, or not at all.
+pub(super) fn shared(
+    own: &Rendered,
+    component: Option<&str>,
+    others: &[(ObjectRef, Value)],
+) -> Result<(), String> {
+    let rolled = |name: &str| component.is_none_or(|component| component == name);
+    let Some(part) = own.components.iter().find(|part| rolled(&part.name)) else { return Ok(()) };
+    let labels = at(&part.workload, "/spec/template/metadata/labels");
+    let parts = own.components.iter();
+    let bodies = parts.flat_map(|part| std::iter::once(&part.workload).chain(&part.extras));
+    for (other, body) in others {
+        if is_service(other) && traffic::selects(body, labels) {
+            return Err(format!(
+                "{other} selects its pods too, but is not among what the rollout has: name its \
+                 namespace as the workload's document does, or both not at all"
+            ));
+        }
+        let others_labels = at(body, "/spec/template/metadata/labels");
+        let service = bodies.clone().find(|body| {
+            ObjectRef::of(body).is_some_and(|object| is_service(&object))
+                && traffic::selects(body, labels)
+                && traffic::selects(body, others_labels)
+        });
+        if let Some(service) = service.and_then(|service| ObjectRef::of(service)) {
+            return Err(format!(
+                "{service} selects the pods of {other} too: while a revision is tried it would \
+                 reach none of them; give each workload a Service of its own"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_service(object: &ObjectRef) -> bool {
+    (object.api_version.as_str(), object.kind.as_str()) == ("v1", "Service")
 }

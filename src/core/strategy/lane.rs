@@ -7,32 +7,34 @@
 //! pods that all others reach, but still with the lane's headers, by which
 //! those further down the chain tell them apart.
 
+use super::routed::revision_number;
 use super::trial::LABEL_TEMPLATE;
 use super::workload::set;
 use super::written::written;
-use crate::core::model::{Joined, Lane, Member, RouteProvider, TrafficRoute};
+use crate::core::model::{Hop, Lane, Member, RouteProvider, TrafficRoute};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::{self, Apart, Label, Split};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The objects of a lane while `members` are in it: with each, by which
-/// Services it is reached, and the number of the revision that it tries.
+/// The objects of a lane while `members` are in it.
 #[must_use]
 pub fn lane_objects(
     lane: &Lane,
     namespace: &str,
-    members: &[(&Joined, u64)],
+    members: &[Member],
 ) -> Vec<(ObjectRef, Arc<Value>)> {
     let mut objects = Vec::new();
     for route in &lane.traffic.routes {
         let (Some(body), Some(service)) = (&route.document, &route.service) else { continue };
         let mut body = body.clone();
         set(&mut body, &["metadata", "namespace"], json!(namespace));
-        let hop = |(joined, number): &(&Joined, u64)| {
-            joined.hops.iter().any(|hop| hop.service == *service).then_some(*number)
+        let object = route.object(namespace);
+        let here = |hop: &Hop| {
+            hop.service == *service && hop.routes.iter().any(|known| is_same(known, &object))
         };
-        let tried = members.iter().find_map(hop);
+        let tried = members.iter().find(|member| member.hops.iter().any(here));
+        let tried = tried.map(|member| revision_number(&member.revision));
         if let (false, Ok(name)) = (members.is_empty(), Label::new(service)) {
             let split = split(lane, name, tried);
             if let RouteProvider::Ingress(class) = route.provider {
@@ -70,8 +72,8 @@ pub(super) fn split(lane: &Lane, service: Label, tried: Option<u64>) -> Split {
 /// What a route cannot say of a lane, in words that follow its name.
 pub(super) fn inexpressible(lane: &Lane, route: &TrafficRoute, body: &Value) -> Option<String> {
     let name = Label::new(route.service.as_deref()?).ok()?;
-    let split = split(lane, name, Some(1));
-    written(&route.provider, body, &split, &apart(), None).err()
+    let says = |tried| written(&route.provider, body, &split(lane, name, tried), &apart(), None);
+    says(Some(1)).and_then(|_| says(None)).err()
 }
 
 /// By which label pods are told apart is no route's business here: the Services
@@ -80,9 +82,7 @@ fn apart() -> Apart {
     Apart { key: LABEL_TEMPLATE, left: String::new(), reached: String::new() }
 }
 
-/// The members of a lane, as those of its rollouts that are in it have them.
-#[must_use]
-pub fn revision_number(member: &Member) -> u64 {
-    let number = member.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
-    number.unwrap_or(0)
+/// Whether two routes are one, whatever version of their kind they are in.
+fn is_same(one: &ObjectRef, other: &ObjectRef) -> bool {
+    (&one.kind, &one.name) == (&other.kind, &other.name)
 }

@@ -12,8 +12,9 @@ use crate::core::object::ObjectRef;
 pub struct Berth {
     /// The user's Services that select them.
     pub services: Vec<ObjectRef>,
-    /// The Services of these pods alone, by which routes send to them.
-    pub own: Vec<ObjectRef>,
+    /// The Services of these pods alone, by which routes send to them, each with
+    /// the name of the user's Service that it stands for.
+    pub own: Vec<(String, ObjectRef)>,
 }
 
 /// What a member does around its trial.
@@ -29,15 +30,16 @@ impl Membership<'_> {
     /// own, and there are Services for the trial's.
     pub(super) fn prepared(&self) -> Vec<Effect> {
         let mut effects = self.pinned(Side::Target);
-        effects.extend(self.own());
+        effects.extend(
+            self.own()
+                .map(|own| RolloutInput::write(Verb::Apply, own, Side::Target, Driven::default())),
+        );
         effects
     }
 
     /// The Services of the trial's pods.
-    fn own(&self) -> impl Iterator<Item = Effect> + '_ {
-        let write =
-            |service| RolloutInput::write(Verb::Apply, service, Side::Target, Driven::default());
-        self.berth.own.iter().map(write)
+    fn own(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.berth.own.iter().map(|(_, own)| own)
     }
 
     /// The user's Services select the pods of the revision that is left, and no
@@ -72,41 +74,41 @@ impl Membership<'_> {
     /// Whether the trial is reached by its Services.
     pub(super) fn serving(&self, at_least: u32) -> Vec<Effect> {
         let serves = |s| self.input.wait(s, Condition::Serving { at_least });
-        if at_least == 0 { Vec::new() } else { self.berth.own.iter().map(serves).collect() }
+        if at_least == 0 { Vec::new() } else { self.own().map(serves).collect() }
     }
 
-    /// The lane has left the trial, and what it had sent has been answered.
+    /// The lane has left the trial, and what it had sent has been answered. Where
+    /// none of its routes leads there, whoever tells its requests by their headers
+    /// is given the same time.
     pub(super) fn left(&self) -> Vec<Effect> {
-        let namespace = self.input.context.entity.namespace.as_str();
-        let mut effects = Vec::new();
-        for seconds in [0, self.joined.drain_seconds] {
-            for hop in &self.joined.hops {
-                let here = |own: &&ObjectRef| own.name.starts_with(&format!("{}-v", hop.service));
-                let Some(own) = self.berth.own.iter().find(here) else { continue };
-                for route in &hop.routes {
-                    let mut route = route.clone();
-                    route.namespace = Some(namespace.to_owned());
-                    let service = own.name.clone();
-                    effects.push(Effect::Await {
-                        object: route,
-                        condition: Condition::Withdrawn { service, seconds },
-                        deadline_seconds: self
-                            .input
-                            .rollout
-                            .deadline_seconds
-                            .saturating_add(seconds),
-                    });
-                }
-            }
-            if seconds == self.joined.drain_seconds {
-                break;
-            }
+        let mut ways: Vec<(&ObjectRef, &str)> = Vec::new();
+        for hop in &self.joined.hops {
+            let own = self.berth.own.iter().find(|(service, _)| *service == hop.service);
+            let Some((_, own)) = own else { continue };
+            ways.extend(hop.routes.iter().map(|route| (route, own.name.as_str())));
         }
-        effects
+        if ways.is_empty() {
+            let trial = self.input.bodies.target.trial.as_ref();
+            ways.extend(self.joined.routes.first().zip(trial.map(|trial| trial.name.as_str())));
+        }
+        let drain = self.joined.drain_seconds;
+        let drained = Some(drain).filter(|seconds| *seconds > 0);
+        let rounds = [Some(0), drained].into_iter().flatten();
+        let waits = rounds.flat_map(|seconds| ways.iter().map(move |way| (way, seconds)));
+        waits.map(|((route, service), seconds)| self.withdrawn(route, service, seconds)).collect()
+    }
+
+    fn withdrawn(&self, route: &ObjectRef, service: &str, seconds: u32) -> Effect {
+        let namespace = self.input.context.entity.namespace.clone();
+        Effect::Await {
+            object: ObjectRef { namespace: Some(namespace), ..route.clone() },
+            condition: Condition::Withdrawn { service: service.to_owned(), seconds },
+            deadline_seconds: self.input.rollout.deadline_seconds.saturating_add(seconds),
+        }
     }
 
     /// The Services of the trial's pods are deleted.
     pub(super) fn gone(&self) -> impl Iterator<Item = Effect> + '_ {
-        self.berth.own.iter().map(|own| Effect::Delete { object: own.clone(), uid: None })
+        self.own().map(|own| Effect::Delete { object: own.clone(), uid: None })
     }
 }

@@ -50,7 +50,7 @@ pub use desired::{
 };
 pub use direct::compile_direct;
 pub use effect::{Condition, Driven, Effect, Side, Verb};
-pub use lane::{lane_objects, revision_number};
+pub use lane::lane_objects;
 pub use member::Berth;
 pub use pin::Pin;
 pub use replay::{Standing, compile_replay};

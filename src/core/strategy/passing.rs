@@ -14,7 +14,12 @@ impl Bodies {
         let mut passing = BTreeSet::new();
         for revision in sides {
             passing.extend(revision.trial.clone());
-            passing.extend(revision.berth.iter().flat_map(|berth| berth.own.iter().cloned()));
+            passing.extend(
+                revision
+                    .berth
+                    .iter()
+                    .flat_map(|berth| berth.own.iter().map(|(_, own)| own.clone())),
+            );
             if let Some(routed) = &revision.routed {
                 passing.extend(routed.made.iter().cloned());
                 passing.insert(routed.twin.clone());

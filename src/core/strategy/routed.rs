@@ -287,7 +287,7 @@ impl RevisionBodies {
         let workload = self.bodies.get(&self.workload);
         let labels = workload.and_then(|body| at(body, "/spec/template/metadata/labels")).cloned();
         let (key, value) = self.pods_label();
-        let number = self.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
+        let number = revision_number(&self.revision);
         let is = |object: &&ObjectRef| {
             (object.api_version.as_str(), object.kind.as_str()) == ("v1", "Service")
         };
@@ -303,7 +303,7 @@ impl RevisionBodies {
                 continue;
             }
             let Some(body) = self.bodies.get(service) else { continue };
-            let twin = traffic::twin(body, number.unwrap_or(0), (key, &value))?;
+            let twin = traffic::twin(body, number, (key, &value))?;
             let taken = || RouteError::Taken {
                 revision: self.revision.clone(),
                 object: service.to_string(),
@@ -313,11 +313,16 @@ impl RevisionBodies {
                 return Err(taken());
             }
             self.bodies.insert(object.clone(), Arc::new(twin));
-            berth.own.push(object);
+            berth.own.push((service.name.clone(), object));
         }
         self.berth = Some(berth);
         Ok(())
     }
+}
+
+/// The number of a revision, `<application>-vN`.
+pub(super) fn revision_number(revision: &str) -> u64 {
+    revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }
 
 fn paired(revision: &RevisionBodies) -> Result<(), RouteError> {
@@ -370,8 +375,7 @@ fn add(revision: &mut RevisionBodies, route: &TrafficRoute) -> Result<Routed, Ro
         let (route, found, named) = (object.to_string(), name.to_owned(), named.clone());
         return Err(RouteError::Service { route, found, named });
     }
-    let number = revision.revision.rsplit_once("-v").and_then(|(_, number)| number.parse().ok());
-    let number = number.unwrap_or(0);
+    let number = revision_number(&revision.revision);
     let (key, value) = revision.pods_label();
     let twin = traffic::twin(&service, number, (key, &value))?;
     let second = match route.provider {

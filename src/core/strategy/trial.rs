@@ -4,7 +4,7 @@
 
 use super::RevisionBodies;
 use super::bodies::LABEL_REVISION;
-use super::routed::RouteError;
+use super::routed::{RouteError, revision_number};
 use super::workload::set;
 use crate::core::model::{Naming, PodPatch};
 use crate::core::object::{ObjectRef, at};
@@ -38,7 +38,7 @@ impl RevisionBodies {
     /// label of its own in its selector, and with what only its pods have.
     pub(super) fn add_trial(&mut self, patch: &PodPatch) -> Result<(), RouteError> {
         let Some(body) = self.bodies.get(&self.workload) else { return Ok(()) };
-        let number = self.revision.rsplit_once("-v").map_or("0", |(_, number)| number);
+        let number = revision_number(&self.revision);
         let name = format!("{}-v{number}-canary", self.workload.name);
         let taken = |name: &str| RouteError::Taken {
             revision: self.revision.clone(),
