@@ -11,6 +11,10 @@ use tranche::core::traffic;
 use tranche::edge::cluster::KubeCluster;
 use tranche::port::{Cluster as _, ClusterError, WriteMode};
 
+/// The labels of pods that a Service may be narrowed by: of a revision's, and of
+/// a template's where the workload keeps its name.
+const SAYS_WHOSE: [&str; 2] = ["app.oam.dev/revision", "tranche.dev/template"];
+
 pub struct Audit {
     /// How often each effect changed the state of its object.
     changes: RefCell<BTreeMap<String, u32>>,
@@ -110,13 +114,15 @@ impl Audit {
             let service = slice.pointer("/metadata/labels/tranche.dev~1reaches");
             let Some(of) = service.and_then(Value::as_str) else { continue };
             let endpoints = slice["endpoints"].as_array().into_iter().flatten();
-            let revisions = endpoints.map(|endpoint| {
+            let reached = endpoints.filter_map(|endpoint| {
                 let uid = &endpoint["targetRef"]["uid"];
-                let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == *uid);
-                pod.map(|pod| pod["metadata"]["labels"]["app.oam.dev/revision"].clone())
+                pods.iter().find(|pod| pod["metadata"]["uid"] == *uid)
             });
             let there = traffic::ready_addresses(std::slice::from_ref(&slice));
-            let others = revisions.flatten().filter(|revision| revision != of).count();
+            let named = |pod: &&Arc<Value>| {
+                SAYS_WHOSE.iter().any(|label| pod["metadata"]["labels"][label] == *of)
+            };
+            let others = reached.filter(|pod| !named(pod)).count();
             if there < self.floor || others > 0 {
                 let worst = format!("{there} pods of {of} are reached, and {others} others");
                 self.underserved.borrow_mut().get_or_insert(worst);
