@@ -1,5 +1,6 @@
 //! What all runs of one case did to the cluster, as the cluster saw it.
 
+use crate::followed;
 use crate::trap::Witness;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -199,6 +200,9 @@ impl Witness<KubeCluster> for Audit {
         }
         self.lowest.set(self.lowest.get().min(ready));
         self.follow(cluster).await;
+        if let Some(worst) = followed::underserved(cluster, self.floor).await {
+            self.underserved.borrow_mut().get_or_insert(worst);
+        }
         self.follow_seconds(cluster).await;
         self.reach(cluster).await;
     }
