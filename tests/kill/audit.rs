@@ -1,5 +1,6 @@
 //! What all runs of one case did to the cluster, as the cluster saw it.
 
+use crate::followed;
 use crate::trap::Witness;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -10,6 +11,10 @@ use tranche::core::strategy::{ANNOTATION_PREFIX, ANNOTATION_STEP, workload};
 use tranche::core::traffic;
 use tranche::edge::cluster::KubeCluster;
 use tranche::port::{Cluster as _, ClusterError, WriteMode};
+
+/// The labels of pods that a Service may be narrowed by: of a revision's, and of
+/// a template's where the workload keeps its name.
+const SAYS_WHOSE: [&str; 2] = ["app.oam.dev/revision", "tranche.dev/template"];
 
 pub struct Audit {
     /// How often each effect changed the state of its object.
@@ -110,18 +115,15 @@ impl Audit {
             let service = slice.pointer("/metadata/labels/tranche.dev~1reaches");
             let Some(of) = service.and_then(Value::as_str) else { continue };
             let endpoints = slice["endpoints"].as_array().into_iter().flatten();
-            let revisions = endpoints.map(|endpoint| {
+            let reached = endpoints.filter_map(|endpoint| {
                 let uid = &endpoint["targetRef"]["uid"];
-                let pod = pods.iter().find(|pod| pod["metadata"]["uid"] == *uid);
-                // The user's template has none of the latter where names are kept.
-                let labels = ["app.oam.dev/revision", "tranche.dev/template"];
-                pod.map(|pod| labels.map(|label| pod["metadata"]["labels"][label].clone()))
+                pods.iter().find(|pod| pod["metadata"]["uid"] == *uid)
             });
             let there = traffic::ready_addresses(std::slice::from_ref(&slice));
-            let others = revisions
-                .flatten()
-                .filter(|labels| !labels.iter().any(|label| label == of))
-                .count();
+            let named = |pod: &&Arc<Value>| {
+                SAYS_WHOSE.iter().any(|label| pod["metadata"]["labels"][label] == *of)
+            };
+            let others = reached.filter(|pod| !named(pod)).count();
             if there < self.floor || others > 0 {
                 let worst = format!("{there} pods of {of} are reached, and {others} others");
                 self.underserved.borrow_mut().get_or_insert(worst);
@@ -198,6 +200,9 @@ impl Witness<KubeCluster> for Audit {
         }
         self.lowest.set(self.lowest.get().min(ready));
         self.follow(cluster).await;
+        if let Some(worst) = followed::underserved(cluster, self.floor).await {
+            self.underserved.borrow_mut().get_or_insert(worst);
+        }
         self.follow_seconds(cluster).await;
         self.reach(cluster).await;
     }

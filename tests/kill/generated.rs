@@ -5,6 +5,7 @@
 use crate::audit::Audit;
 use crate::dice::Dice;
 use crate::scenario::Scenario;
+use crate::trap::plans::GATEWAY;
 use crate::world::World;
 use crate::{Kill, Moment, block_on};
 use std::collections::BTreeMap;
@@ -22,11 +23,13 @@ const MOST_RUNS: u32 = 6;
 /// How one kind of rollout is written.
 struct Row {
     name: &'static str,
+    /// Of which type; a Deployment as it stands, if of none.
     component: &'static str,
     /// The application's trait and the rollout's document, from the replicas, the
     /// shares of its steps and the revision.
     written: fn(u32, &[u32], u32) -> (String, String),
-    route: &'static str,
+    /// What is in the plan besides.
+    beside: &'static [(&'static str, &'static str)],
     /// Ready pods that may be missing.
     dip: fn(u32, &[u32]) -> u32,
     /// What the workload of a revision is called.
@@ -38,7 +41,7 @@ static ROWS: &[Row] = &[
         name: "a pair, increasing first",
         component: "webservice",
         written: |_, shares, number| (String::new(), batches("IncreaseFirst", shares, number)),
-        route: "",
+        beside: &[],
         dip: |_, _| 0,
         called: by_revision,
     },
@@ -46,7 +49,7 @@ static ROWS: &[Row] = &[
         name: "a pair, decreasing first",
         component: "webservice",
         written: |_, shares, number| (String::new(), batches("DecreaseFirst", shares, number)),
-        route: "",
+        beside: &[],
         dip: largest,
         called: by_revision,
     },
@@ -54,7 +57,7 @@ static ROWS: &[Row] = &[
         name: "a CloneSet",
         component: "clonesetservice",
         written: |_, shares, number| (String::new(), batches("IncreaseFirst", shares, number)),
-        route: "",
+        beside: &[],
         dip: largest,
         called: by_name,
     },
@@ -62,7 +65,7 @@ static ROWS: &[Row] = &[
         name: "a StatefulSet",
         component: "statefulset",
         written: |_, shares, number| (String::new(), batches("IncreaseFirst", shares, number)),
-        route: "",
+        beside: &[],
         dip: largest,
         called: by_name,
     },
@@ -73,7 +76,7 @@ static ROWS: &[Row] = &[
             let traffic = "      traffic: {httpRoute: {name: web}, drainSeconds: 2}\n";
             (String::new(), canary(traffic, shares, number))
         },
-        route: crate::trap::plans::GATEWAY,
+        beside: &[("route.yaml", GATEWAY)],
         dip: |_, _| 0,
         called: by_revision,
     },
@@ -84,7 +87,7 @@ static ROWS: &[Row] = &[
             let traffic = "      traffic: {ingress: {name: web}, drainSeconds: 2}\n";
             (String::new(), canary(traffic, shares, number))
         },
-        route: INGRESS,
+        beside: &[("route.yaml", INGRESS)],
         dip: |_, _| 0,
         called: by_revision,
     },
@@ -95,7 +98,7 @@ static ROWS: &[Row] = &[
             let leeway = "      maxSurge: 1\n      maxUnavailable: 0\n";
             (String::new(), canary(leeway, shares, number))
         },
-        route: "",
+        beside: &[],
         dip: |_, _| 0,
         called: by_revision,
     },
@@ -105,7 +108,7 @@ static ROWS: &[Row] = &[
         written: |_, shares, _| {
             (tried("[{type: gateway, gracePeriodSeconds: 2}]", shares), String::new())
         },
-        route: crate::trap::plans::GATEWAY,
+        beside: &[("route.yaml", GATEWAY)],
         dip: |pods, _| pods / 4,
         called: by_name,
     },
@@ -115,7 +118,7 @@ static ROWS: &[Row] = &[
         written: |_, shares, _| {
             (tried("[{type: nginx, gracePeriodSeconds: 2}]", shares), String::new())
         },
-        route: INGRESS,
+        beside: &[("route.yaml", INGRESS)],
         dip: |pods, _| pods / 4,
         called: by_name,
     },
@@ -123,7 +126,60 @@ static ROWS: &[Row] = &[
         name: "a trial without a route",
         component: "webservice",
         written: |_, shares, _| (tried("[]", shares), String::new()),
-        route: "",
+        beside: &[],
+        dip: |pods, _| pods / 4,
+        called: by_name,
+    },
+    Row {
+        name: "a canary by a VirtualService",
+        component: "webservice",
+        written: |_, shares, number| {
+            let traffic =
+                "      traffic: {istio: {virtualService: {name: web}}, drainSeconds: 2}\n";
+            (String::new(), canary(traffic, shares, number))
+        },
+        beside: &[("route.yaml", RULES)],
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a canary by a DestinationRule's subsets",
+        component: "webservice",
+        written: |_, shares, number| {
+            let traffic = "      traffic: {istio: {virtualService: {name: web}, destinationRule: \
+                 {name: web, stableSubsetName: stable, canarySubsetName: canary}}, drainSeconds: 2}\n";
+            (String::new(), canary(traffic, shares, number))
+        },
+        beside: &[("route.yaml", SUBSETS)],
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a canary by a template's route",
+        component: "webservice",
+        written: |_, shares, number| {
+            let traffic = "      traffic: {custom: [{apiVersion: traefik.io/v1alpha1, kind: \
+                           TraefikService, name: web}], drainSeconds: 2}\n";
+            (String::new(), canary(traffic, shares, number))
+        },
+        beside: &[("route.yaml", WEIGHTED), ("templates/routes/traefik.yaml", TEMPLATE)],
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "blue-green",
+        component: "webservice",
+        written: |_, shares, number| (String::new(), switched(shares, number)),
+        beside: &[],
+        dip: |_, _| 0,
+        called: by_revision,
+    },
+    Row {
+        name: "a member of a lane",
+        component: "",
+        written: |_, shares, _| (String::new(), member(shares)),
+        beside: &[("route.yaml", INGRESS), ("lane.yaml", LANE)],
+        // Whatever the lane leaves to everybody is updated by the Deployment.
         dip: |pods, _| pods / 4,
         called: by_name,
     },
@@ -138,6 +194,66 @@ spec:
     - http:
         paths:
           - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+";
+
+const RULES: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: [web]
+  http: [{route: [{destination: {host: web}}]}]
+";
+
+const SUBSETS: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: [web]
+  http:
+    - route:
+        - {destination: {host: web, subset: stable}, weight: 100}
+        - {destination: {host: web, subset: canary}, weight: 0}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web}
+spec:
+  host: web
+  subsets:
+    - {name: stable, labels: {app.oam.dev/component: web}}
+    - {name: canary, labels: {app.oam.dev/component: web}}
+";
+
+const WEIGHTED: &str = "\
+apiVersion: traefik.io/v1alpha1
+kind: TraefikService
+metadata: {name: web}
+spec: {weighted: {services: [{name: web, port: 80, weight: 100}]}}
+";
+
+const TEMPLATE: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: RouteType
+metadata: {name: traefik}
+spec:
+  appliesTo: [TraefikService.traefik.io]
+  patch: |
+    spec:
+      weighted:
+        services:
+          - {name: {{ traffic.stable.service }}, port: 80, weight: {{ traffic.stable.weight }}}
+          - {name: {{ traffic.canary.service }}, port: 80, weight: {{ traffic.canary.weight }}}
+";
+
+const LANE: &str = "\
+apiVersion: rollouts.kruise.io/v1alpha1
+kind: TrafficRouting
+metadata: {name: testers}
+spec:
+  objectRef: [{service: web, gracePeriodSeconds: 2, ingress: {name: web}}]
+  strategy: {matches: [{headers: [{name: x-user, value: tester}]}]}
 ";
 
 fn by_revision(number: u32) -> String {
@@ -187,6 +303,41 @@ fn canary(more: &str, shares: &[u32], number: u32) -> String {
          {{tranche.dev/progress-deadline: 60s}}\nspec:\n  targetAppRevisionName: web-v{number}\n  \
          strategy:\n    canary:\n{more}      steps: [{}]\n",
         steps.join(", ")
+    )
+}
+
+/// As many pods are previewed as there are shares.
+fn switched(shares: &[u32], number: u32) -> String {
+    format!(
+        "apiVersion: tranche.dev/v1alpha1\nkind: AppRollout\nmetadata:\n  name: web\n  annotations: \
+         {{tranche.dev/progress-deadline: 60s}}\nspec:\n  targetAppRevisionName: web-v{number}\n  \
+         strategy:\n    blueGreen: {{activeService: web, previewReplicaCount: {}, \
+         scaleDownDelaySeconds: 2}}\n",
+        shares.len()
+    )
+}
+
+fn member(shares: &[u32]) -> String {
+    let steps: Vec<String> = shares
+        .iter()
+        .map(|share| format!("{{replicas: {share}%, pause: {{duration: 0}}}}"))
+        .collect();
+    format!(
+        "apiVersion: rollouts.kruise.io/v1beta1\nkind: Rollout\nmetadata:\n  name: web\n  annotations: \
+         {{tranche.dev/progress-deadline: 60s}}\nspec:\n  workloadRef: {{apiVersion: apps/v1, kind: \
+         Deployment, name: web}}\n  strategy: {{canary: {{trafficRoutingRef: testers, steps: [{}]}}}}\n",
+        steps.join(", ")
+    )
+}
+
+/// A Deployment and its Service.
+fn lone(pods: u32, number: u32, ready: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: {pods}\n  \
+         selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}, \
+         annotations: {{sandbox.tranche.dev/{ready}}}}}\n    spec: {{containers: [{{name: web, image: \
+         'podinfo:{number}'}}]}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: \
+         {{selector: {{app: web}}, ports: [{{port: 80}}]}}\n"
     )
 }
 
@@ -245,6 +396,21 @@ impl Case {
 
     fn files(&self, number: u32) -> Vec<(&'static str, String)> {
         let (one, rollout) = (self.row.written)(self.pods, &self.shares, number);
+        let never = self.fate == Fate::Fails && number == 2;
+        let ready = if never { "ready: never" } else { "ready-after: 3s" };
+        let text = match self.row.component {
+            "" => lone(self.pods, number, ready),
+            _ => self.application(number, ready, &one),
+        };
+        let mut files = vec![("application.yaml", text)];
+        if !rollout.is_empty() {
+            files.push(("approllout.yaml", rollout));
+        }
+        files.extend(self.row.beside.iter().map(|(path, text)| (*path, (*text).to_owned())));
+        files
+    }
+
+    fn application(&self, number: u32, ready: &str, one: &str) -> String {
         let kind = self.row.component;
         let mut text = String::from(
             "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: web\n  annotations:\n",
@@ -268,21 +434,12 @@ impl Case {
                 "        - type: scaler\n          properties: {{replicas: {pods}}}"
             );
         }
-        let never = self.fate == Fate::Fails && number == 2;
-        let ready = if never { "ready: never" } else { "ready-after: 3s" };
         let _ = writeln!(
             text,
             "        - type: annotations\n          properties: {{sandbox.tranche.dev/{ready}}}"
         );
-        text.push_str(&one);
-        let mut files = vec![("application.yaml", text)];
-        if !rollout.is_empty() {
-            files.push(("approllout.yaml", rollout));
-        }
-        if !self.row.route.is_empty() {
-            files.push(("route.yaml", self.row.route.to_owned()));
-        }
-        files
+        text.push_str(one);
+        text
     }
 
     fn commit(&self, world: &World, number: u32) {
@@ -356,6 +513,15 @@ async fn done(seed: u64) -> bool {
     reached
 }
 
+/// Where requests go.
+const ROUTES: &[(&str, &str)] = &[
+    ("networking.k8s.io/v1", "Ingress"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("networking.istio.io/v1", "VirtualService"),
+    ("networking.istio.io/v1", "DestinationRule"),
+    ("traefik.io/v1alpha1", "TraefikService"),
+];
+
 /// One workload with all its pods of one image, one Service, the route as it is
 /// rendered, and nothing that is only there during a rollout.
 async fn at_rest(world: &World, case: &Case, number: u32, words: &str) {
@@ -377,23 +543,40 @@ async fn at_rest(world: &World, case: &Case, number: u32, words: &str) {
     let wanted = BTreeMap::from([((case.row.called)(number), (case.pods, case.pods, image))]);
     assert_eq!(workloads, wanted, "{words}");
     let services = list("v1", "Service").await.len();
-    assert_eq!(services, usize::from(case.row.component == "webservice"), "{words}");
-    let ingresses = list("networking.k8s.io/v1", "Ingress").await;
-    assert_eq!(ingresses.len(), usize::from(case.row.route == INGRESS), "{words}");
-    let routes = list("gateway.networking.k8s.io/v1", "HTTPRoute").await;
-    for route in ingresses.iter().chain(&routes) {
-        let text = route["spec"].to_string();
-        assert!(text.contains("\"web\"") && !text.contains("-traffic"), "{words}: {text}");
+    assert_eq!(services, usize::from(["webservice", ""].contains(&case.row.component)), "{words}");
+    let mut routes = 0;
+    for (api, kind) in ROUTES {
+        for route in list(api, kind).await {
+            let text = route["spec"].to_string();
+            let narrow = text.contains("-traffic") || text.contains("app.oam.dev/revision");
+            assert!(text.contains("\"web\"") && !narrow, "{words}: {text}");
+            routes += 1;
+        }
     }
+    // As many as their files have: Gateways have another name.
+    let files = case.row.beside.iter().filter(|(path, _)| *path == "route.yaml");
+    let wanted: usize = files.map(|(_, text)| text.matches("{name: web}\nspec").count()).sum();
+    assert_eq!(routes, wanted, "{words}");
 }
 
-fn all(seeds: std::ops::Range<u64>) {
-    let count = seeds.end - seeds.start;
-    let mut reached = 0;
+/// How many of one row's reached the new revision, and how many did not.
+type Tally = BTreeMap<&'static str, (u32, u32)>;
+
+#[expect(clippy::print_stdout, reason = "how much was looked at is worth knowing")]
+fn all(seeds: std::ops::Range<u64>) -> Tally {
+    let mut tally = Tally::new();
     for seed in seeds {
-        reached += u64::from(block_on(done(seed)));
+        let reached = block_on(done(seed));
+        let of = tally.entry(Case::of(seed).row.name).or_default();
+        *(if reached { &mut of.0 } else { &mut of.1 }) += 1;
     }
-    assert!(reached > count / 4 && reached < count, "{reached} of {count} reached their target");
+    for (name, (reached, back)) in &tally {
+        println!("{name}: {reached} reached their target, {back} went back");
+    }
+    assert_eq!(tally.len(), ROWS.len(), "some kinds of rollouts were not done: {tally:?}");
+    let (reached, back) = tally.values().fold((0, 0), |(a, b), of| (a + of.0, b + of.1));
+    assert!(reached > (reached + back) / 4 && back > 0, "{reached} reached, {back} went back");
+    tally
 }
 
 #[test]
@@ -409,5 +592,7 @@ fn thirty_more_generated_rollouts_come_to_their_end() {
 #[test]
 #[ignore = "the long run: CONTRIBUTING.md"]
 fn a_thousand_generated_rollouts_come_to_their_end() {
-    all(0..1_000);
+    for (name, (reached, back)) in all(0..1_000) {
+        assert!(reached > 10 && back > 10, "{name}: {reached} reached, {back} went back");
+    }
 }

@@ -16,6 +16,7 @@ mod audit;
 #[path = "../trap/dice.rs"]
 #[expect(dead_code, reason = "others take a seed from the environment")]
 mod dice;
+mod followed;
 mod generated;
 mod overtaken;
 mod scenario;

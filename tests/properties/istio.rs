@@ -29,7 +29,7 @@ use tranche::core::traffic::{
 const REVISION: &str = "app.oam.dev/revision";
 
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct Plan {
     sizes: Sizes,
     steps: Vec<Step>,
     drain: u32,
@@ -40,7 +40,7 @@ struct Plan {
     named: bool,
 }
 
-fn any_plan() -> impl Strategy<Value = Plan> {
+pub fn any_plan() -> impl Strategy<Value = Plan> {
     (plans(), any::<bool>(), any::<bool>()).prop_map(|(plan, subsets, named)| Plan {
         sizes: plan.sizes,
         steps: plan.steps,
@@ -330,34 +330,47 @@ fn course(compiled: &Compiled) -> Vec<&Effect> {
     compiled.steps.iter().flat_map(|step| &step.effects).collect()
 }
 
+/// Whether a plan compiles; every request then reaches pods of its side, in
+/// every pair of states.
+pub fn keeps_to_the_rules(plan: &Plan) -> bool {
+    let Some((compiled, bodies)) = plan.compiled() else { return false };
+    let mut mesh = Mesh::new(plan, &bodies);
+    course(&compiled).into_iter().for_each(|effect| mesh.act(effect));
+    mesh.rests(Side::Target);
+    assert_eq!(mesh.fault, None);
+    true
+}
+
+/// The way back after so many effects, each of what `cuts` says of as many as
+/// there are, ends where the rollout began. How often it was gone: never, if the
+/// plan does not compile.
+pub fn comes_back<C: IntoIterator<Item = usize>>(plan: &Plan, cuts: impl Fn(usize) -> C) -> usize {
+    let Some((compiled, bodies)) = plan.compiled() else { return 0 };
+    let effects = course(&compiled);
+    let mut ways = 0;
+    for cut in cuts(effects.len()) {
+        let mut mesh = Mesh::new(plan, &bodies);
+        effects.iter().take(cut).for_each(|effect| mesh.act(effect));
+        mesh.back = true;
+        compiled.abort.effects.iter().for_each(|effect| mesh.act(effect));
+        mesh.rests(Side::Source);
+        assert_eq!(mesh.fault, None);
+        ways += 1;
+    }
+    ways
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_request_reaches_pods_of_its_side_in_every_pair_of_states(plan in any_plan()) {
-        let Some((compiled, bodies)) = plan.compiled() else { return Ok(()) };
-        let mut mesh = Mesh::new(&plan, &bodies);
-        for effect in course(&compiled) {
-            mesh.act(effect);
-        }
-        mesh.rests(Side::Target);
-        prop_assert_eq!(mesh.fault, None);
+        keeps_to_the_rules(&plan);
     }
 
     #[test]
     fn the_way_back_is_as_careful(plan in any_plan(), cut in any::<prop::sample::Index>()) {
-        let Some((compiled, bodies)) = plan.compiled() else { return Ok(()) };
-        let effects = course(&compiled);
-        let mut mesh = Mesh::new(&plan, &bodies);
-        for effect in effects.iter().take(cut.index(effects.len())) {
-            mesh.act(effect);
-        }
-        mesh.back = true;
-        for effect in &compiled.abort.effects {
-            mesh.act(effect);
-        }
-        mesh.rests(Side::Source);
-        prop_assert_eq!(mesh.fault, None);
+        comes_back(&plan, |count| [cut.index(count)]);
     }
 
     /// Subsets are the same in every step, so that a step which writes them

@@ -18,7 +18,7 @@ use tranche::core::strategy::{
 use tranche::core::traffic::Weight;
 
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct Plan {
     sizes: Sizes,
     /// Pods that are tried, step by step.
     steps: Vec<u32>,
@@ -27,7 +27,7 @@ struct Plan {
     drain: u32,
 }
 
-fn plans() -> impl Strategy<Value = Plan> {
+pub fn plans() -> impl Strategy<Value = Plan> {
     let parts = (1_u32..9, 1_u32..9, prop::collection::vec(0_u32..9, 1..4), any::<bool>());
     (parts, 0_u32..3).prop_map(|((original, target, mut steps, enters), drain)| {
         steps.iter_mut().for_each(|pods| *pods = (*pods).min(target));
@@ -230,15 +230,43 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Nobody but the lane reaches what is tried.
+pub fn keeps_to_the_rules(plan: &Plan) {
+    let (compiled, bodies, _) = plan.compiled(None);
+    let mut scene = Scene::new(plan, &bodies);
+    scene.batches(&compiled, usize::MAX);
+    scene.at_rest(Side::Target, plan.sizes.target);
+}
+
+/// The way back after so many effects, each of what `cuts` says of as many as
+/// there are, ends where the rollout began: also gone once more, after a run
+/// that was killed where `again` says. How often it was gone.
+pub fn comes_back<C: IntoIterator<Item = usize>>(
+    plan: &Plan,
+    cuts: impl Fn(usize) -> C,
+    again: impl Fn(usize) -> usize,
+) -> usize {
+    let (compiled, bodies, _) = plan.compiled(None);
+    let back = &compiled.abort.effects;
+    let mut ways = 0;
+    for cut in cuts(compiled.steps.iter().map(|step| step.effects.len()).sum()) {
+        let mut scene = Scene::new(plan, &bodies);
+        scene.batches(&compiled, cut);
+        scene.back = true;
+        back.iter().take(again(back.len())).for_each(|effect| scene.act(effect));
+        back.iter().for_each(|effect| scene.act(effect));
+        scene.at_rest(Side::Source, plan.sizes.original);
+        ways += 1;
+    }
+    ways
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nobody_but_the_lane_reaches_what_is_tried(plan in plans()) {
-        let (compiled, bodies, _) = plan.compiled(None);
-        let mut scene = Scene::new(&plan, &bodies);
-        scene.batches(&compiled, usize::MAX);
-        scene.at_rest(Side::Target, plan.sizes.target);
+        keeps_to_the_rules(&plan);
     }
 
     #[test]
@@ -247,16 +275,7 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         again in any::<prop::sample::Index>(),
     ) {
-        let (compiled, bodies, _) = plan.compiled(None);
-        let all: usize = compiled.steps.iter().map(|step| step.effects.len()).sum();
-        let mut scene = Scene::new(&plan, &bodies);
-        scene.batches(&compiled, cut.index(all));
-        scene.back = true;
-        // Also once more, after a run that was killed on the way.
-        let back = &compiled.abort.effects;
-        back.iter().take(again.index(back.len())).for_each(|effect| scene.act(effect));
-        back.iter().for_each(|effect| scene.act(effect));
-        scene.at_rest(Side::Source, plan.sizes.original);
+        comes_back(&plan, |count| [cut.index(count)], |count| again.index(count));
     }
 
     #[test]

@@ -205,10 +205,10 @@ fn goes_back(plan: &Plan, mut cluster: Cluster) {
     assert_eq!(cluster.ready(), original);
 }
 
-/// Whether a plan compiles; its bounds then hold all the way, and back from
-/// every effect.
-pub fn keeps_to_the_rules(plan: &Plan) -> bool {
-    let Some(compiled) = plan.compiled() else { return false };
+/// The bounds of a plan hold all the way, and back from every effect. How often
+/// it went back: never, if it does not compile.
+pub fn keeps_to_the_rules(plan: &Plan) -> usize {
+    let Some(compiled) = plan.compiled() else { return 0 };
     let (most, least, _) = plan.bounds();
     let mut cluster = Cluster::new(plan, u32::MAX);
     let floor = compiled.floor.unwrap_or(plan.sizes.original);
@@ -227,7 +227,7 @@ pub fn keeps_to_the_rules(plan: &Plan) -> bool {
     assert_eq!(cluster.workloads.len(), 1);
     assert_eq!(cluster.sides(), Sides { old: 0, new: total });
     assert_eq!(cluster.ready(), total);
-    true
+    effects(&compiled).len() + 1
 }
 
 /// Whether a plan compiles; pods that never get ready then hold everything.

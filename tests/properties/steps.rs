@@ -155,37 +155,44 @@ pub fn keeps_to_the_rules(plan: &Plan) -> bool {
     true
 }
 
-/// Whether a plan compiles; the way back after so many effects, of those that
-/// `cut` is told, then ends where the rollout began.
-pub fn comes_back(plan: &Plan, cut: impl Fn(usize) -> usize) -> bool {
+/// The way back after so many effects, each of what `cuts` says of as many as
+/// there are, ends where the rollout began. How often it was gone: never, if the
+/// plan does not compile.
+pub fn comes_back<C: IntoIterator<Item = usize>>(plan: &Plan, cuts: impl Fn(usize) -> C) -> usize {
     let bodies = plan.bodies();
-    let Some(compiled) = plan.compiled(&bodies) else { return false };
+    let Some(compiled) = plan.compiled(&bodies) else { return 0 };
     let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|s| &s.effects).collect();
     let deleting = |e: &&Effect| matches!(e, Effect::Delete { .. });
     let legal = effects.iter().position(deleting).unwrap_or(effects.len());
-    let mut cluster = plan.cluster(&bodies);
-    for effect in effects.into_iter().take(cut(legal + 1)) {
-        cluster.act(effect);
+    let mut ways = 0;
+    for cut in cuts(legal + 1) {
+        let mut cluster = plan.cluster(&bodies);
+        let before = effects.iter().copied().take(cut);
+        before.chain(&compiled.abort.effects).for_each(|effect| cluster.act(effect));
+        plan.is_back(&cluster, &bodies);
+        ways += 1;
     }
-    for effect in &compiled.abort.effects {
-        cluster.act(effect);
-    }
-    let original = plan.sizes.original;
-    match &bodies.source {
-        Some(source) => {
-            let pods = cluster.workloads.get(&source.workload).copied().unwrap();
-            assert_eq!(cluster.workloads.len(), 1);
-            assert_eq!(
-                (pods.wanted, pods.partition, pods.side, pods.new),
-                (original, 0, Side::Source, original)
-            );
+    ways
+}
+
+impl Plan {
+    fn is_back(&self, cluster: &Cluster, bodies: &Bodies) {
+        let original = self.sizes.original;
+        match &bodies.source {
+            Some(source) => {
+                let pods = cluster.workloads.get(&source.workload).copied().unwrap();
+                assert_eq!(cluster.workloads.len(), 1);
+                assert_eq!(
+                    (pods.wanted, pods.partition, pods.side, pods.new),
+                    (original, 0, Side::Source, original)
+                );
+            }
+            None => {
+                let pods = cluster.workloads.values().map(|pods| pods.wanted).sum::<u32>();
+                assert_eq!(pods, original);
+            }
         }
-        None => {
-            let pods = cluster.workloads.values().map(|pods| pods.wanted).sum::<u32>();
-            assert_eq!(pods, original);
-        }
     }
-    true
 }
 
 /// Whether a plan compiles; its ids are then unique, and stay what they are.
@@ -217,7 +224,7 @@ proptest! {
     /// stable revision's size.
     #[test]
     fn an_abort_ends_at_the_stable_revision(plan in plans(), cut in any::<prop::sample::Index>()) {
-        comes_back(&plan, |count| cut.index(count));
+        comes_back(&plan, |count| [cut.index(count)]);
     }
 
     #[test]

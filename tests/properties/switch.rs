@@ -19,7 +19,7 @@ use tranche::core::traffic::pinned;
 const LABEL: &str = "app.oam.dev/revision";
 
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct Plan {
     sizes: Sizes,
     preview: bool,
     preview_replicas: Option<u32>,
@@ -68,7 +68,7 @@ impl Plan {
     }
 }
 
-fn plans() -> impl Strategy<Value = Plan> {
+pub fn plans() -> impl Strategy<Value = Plan> {
     let count = prop_oneof![Just(None), (1_u32..30).prop_map(Some)];
     (1_u32..20, 0_u32..6, any::<bool>(), count, 0_u32..3).prop_map(
         |(original, more, preview, preview_replicas, delay)| {
@@ -243,38 +243,54 @@ fn effects(compiled: &Compiled) -> Vec<&Effect> {
     compiled.steps.iter().flat_map(|step| &step.effects).collect()
 }
 
+/// Requests go to one revision, whole, at every moment.
+pub fn keeps_to_the_rules(plan: &Plan) {
+    let bodies = plan.bodies();
+    let compiled = plan.compiled(&bodies);
+    let mut stage = Stage::new(plan, &bodies);
+    assert_eq!(stage.run(effects(&compiled)), Ok(()));
+    stage.at_rest(Side::Target, plan.sizes.target);
+    assert_eq!(compiled.steps.len(), 3);
+    assert_eq!(stage.switches, 3, "held, switched, and as rendered");
+    let Sizes { target, .. } = plan.sizes;
+    let first = plan.preview_replicas.map_or(target, |count| count.min(target));
+    assert_eq!(&compiled.goals, &[first, target, target]);
+    // All of a switch is one write.
+    let switch = compiled.steps[1].effects.iter().filter(|e| e.object() == stage.active());
+    assert_eq!(switch.filter(|effect| effect.writes()).count(), 1);
+}
+
+/// The way back after so many effects, each of what `cuts` says of as many as
+/// there are, ends where the rollout began. How often it was gone.
+pub fn comes_back<C: IntoIterator<Item = usize>>(plan: &Plan, cuts: impl Fn(usize) -> C) -> usize {
+    let bodies = plan.bodies();
+    let compiled = plan.compiled(&bodies);
+    let all = effects(&compiled);
+    let mut ways = 0;
+    for cut in cuts(all.len()) {
+        let mut stage = Stage::new(plan, &bodies);
+        assert_eq!(stage.run(all.iter().copied().take(cut)), Ok(()));
+        stage.turns();
+        let forward = stage.switches;
+        assert_eq!(stage.run(&compiled.abort.effects), Ok(()));
+        stage.at_rest(Side::Source, plan.sizes.original);
+        assert!(stage.switches - forward <= 2, "switched once, and then let go");
+        ways += 1;
+    }
+    ways
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn requests_go_to_one_revision_whole_at_every_moment(plan in plans()) {
-        let bodies = plan.bodies();
-        let compiled = plan.compiled(&bodies);
-        let mut stage = Stage::new(&plan, &bodies);
-        prop_assert_eq!(stage.run(effects(&compiled)), Ok(()));
-        stage.at_rest(Side::Target, plan.sizes.target);
-        prop_assert_eq!(compiled.steps.len(), 3);
-        prop_assert_eq!(stage.switches, 3, "held, switched, and as rendered");
-        let Sizes { target, .. } = plan.sizes;
-        let first = plan.preview_replicas.map_or(target, |count| count.min(target));
-        prop_assert_eq!(&compiled.goals, &[first, target, target]);
-        // All of a switch is one write.
-        let switch = compiled.steps[1].effects.iter().filter(|e| e.object() == stage.active());
-        prop_assert_eq!(switch.filter(|effect| effect.writes()).count(), 1);
+        keeps_to_the_rules(&plan);
     }
 
     #[test]
     fn the_way_back_is_as_careful_from_every_effect(plan in plans(), cut in any::<prop::sample::Index>()) {
-        let bodies = plan.bodies();
-        let compiled = plan.compiled(&bodies);
-        let all = effects(&compiled);
-        let mut stage = Stage::new(&plan, &bodies);
-        prop_assert_eq!(stage.run(all.iter().copied().take(cut.index(all.len()))), Ok(()));
-        stage.turns();
-        let forward = stage.switches;
-        prop_assert_eq!(stage.run(&compiled.abort.effects), Ok(()));
-        stage.at_rest(Side::Source, plan.sizes.original);
-        prop_assert!(stage.switches - forward <= 2, "switched once, and then let go");
+        comes_back(&plan, |count| [cut.index(count)]);
     }
 
     /// What starts over at its first effect, wherever it was, is as careful.

@@ -6,12 +6,13 @@ use crate::plan::{context, counts, revision, rollout};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tranche::core::model::{
-    Amount, Canary, CanaryStep, Leeway, Place, PodPatch, Rollout, RolloutStrategy, RouteProvider,
-    Traffic, TrafficRoute,
+    Amount, Canary, CanaryStep, Custom, Leeway, Limits, Place, PodPatch, Rollout, RolloutStrategy,
+    RouteProvider, TemplateSource, Traffic, TrafficRoute,
 };
-use tranche::core::object::ObjectRef;
+use tranche::core::object::{KindRef, ObjectRef};
+use tranche::core::render::{Library, RouteType};
 use tranche::core::strategy::workload::{Shape, drive};
 use tranche::core::strategy::{
     Bodies, BodyTable, Compiled, Condition, Effect, Movement, RolloutInput, Side, Sizes, Verb,
@@ -38,6 +39,42 @@ pub enum Routes {
     Gateway,
     Ingress,
     Both,
+    /// Of a kind that nothing in the program knows.
+    Template,
+}
+
+/// What writes a share into that kind.
+const SHARES: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: RouteType
+metadata: {name: shares}
+spec:
+  appliesTo: [Shares.example.dev]
+  patch: |
+    spec:
+      to:
+        - {service: {{ traffic.stable.service }}, weight: {{ traffic.stable.weight }}}
+        - {service: {{ traffic.canary.service }}, weight: {{ traffic.canary.weight }}}
+      matched: {{ traffic.matches | length }}
+";
+
+static TEMPLATE: LazyLock<Arc<RouteType>> = LazyLock::new(|| {
+    let (path, text) = ("templates/routes/shares.yaml".to_owned(), SHARES.to_owned());
+    let library = Library::new(&[TemplateSource { path, text }]).unwrap();
+    Arc::new(RouteType::of(&library, &shares_kind(), &Limits::default()).unwrap())
+});
+
+fn shares_kind() -> KindRef {
+    KindRef::new("example.dev/v1", "Shares")
+}
+
+fn shares() -> Value {
+    json!({
+        "apiVersion": "example.dev/v1",
+        "kind": "Shares",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"sticky": true, "to": [{"service": "web", "weight": 100}]},
+    })
 }
 
 fn ingress() -> Value {
@@ -86,6 +123,11 @@ impl Plan {
         let route = |document: Value| TrafficRoute {
             provider: match document["kind"].as_str() {
                 Some("Ingress") => RouteProvider::Ingress(Class::named("nginx").unwrap()),
+                Some("Shares") => RouteProvider::Custom(Custom {
+                    kind: shares_kind(),
+                    properties: Value::Null,
+                    template: Some(Arc::clone(&TEMPLATE)),
+                }),
                 _ => RouteProvider::HttpRoute,
             },
             name: "web".to_owned(),
@@ -113,6 +155,7 @@ impl Plan {
             Routes::Gateway => vec![route()],
             Routes::Ingress => vec![ingress()],
             Routes::Both => vec![route(), ingress()],
+            Routes::Template => vec![shares()],
         }
     }
 
@@ -174,6 +217,8 @@ struct Stage<'a> {
     services: BTreeSet<ObjectRef>,
     rest: BTreeMap<ObjectRef, Value>,
     live: BTreeMap<ObjectRef, Value>,
+    /// What was last written into each by a template.
+    fields: BTreeMap<ObjectRef, Option<Value>>,
     /// The routes that were seen accepted since they were written.
     accepted: BTreeSet<ObjectRef>,
     /// Of each route, everything that may be followed.
@@ -188,6 +233,19 @@ fn followed(split: &Split) -> Followed {
     split.weight.map(|weight| (weight, !split.matches.is_empty()))
 }
 
+/// What a template's kind says is the share that was asked of it.
+fn by_template(live: &Value, split: &Split) {
+    if live["kind"] != "Shares" {
+        return;
+    }
+    let Some(weight) = split.weight else { return assert_eq!(*live, shares()) };
+    let (left, reached) = (split.left_service(), split.target_service());
+    let to = [(left, weight.rest()), (reached, weight)]
+        .map(|(service, weight)| json!({"service": service, "weight": weight.percent()}));
+    let spec = json!({"sticky": true, "to": to, "matched": split.matches.len()});
+    assert_eq!(live["spec"], spec);
+}
+
 impl<'a> Stage<'a> {
     fn new(plan: &Plan, bodies: &'a Bodies) -> Self {
         let source = bodies.source.as_ref().unwrap();
@@ -200,6 +258,7 @@ impl<'a> Stage<'a> {
             sizes: plan.sizes,
             services: BTreeSet::from([routed.service.clone()]),
             live: rest.clone(),
+            fields: BTreeMap::new(),
             accepted: rest.keys().cloned().collect(),
             followed: rest.keys().map(|route| (route.clone(), vec![None])).collect(),
             rest,
@@ -216,24 +275,31 @@ impl<'a> Stage<'a> {
         let side = if self.back { Side::Source } else { Side::Target };
         let rendered = self.table.get(side, object).or(self.table.get(Side::Target, object));
         let live = self.live.get(object).expect("a route is awaited that is not there");
-        let said = confirms(live, split, rendered.map(|(body, _)| body), None);
+        let fields = self.fields.get(object).and_then(Option::as_ref);
+        let said = confirms(live, split, rendered.map(|(body, _)| body), fields);
         assert_eq!(said, Ok(()), "{effect} of a route that says otherwise");
+    }
+
+    fn leads(&self, object: &ObjectRef) -> bool {
+        is_route(object) || self.rest.contains_key(object)
     }
 
     fn act(&mut self, effect: &Effect) {
         match effect {
-            Effect::Write { object, side, driven, .. } if is_route(object) => {
+            Effect::Write { object, side, driven, .. } if self.leads(object) => {
                 let split = driven.split.as_ref();
                 let new = !self.live.contains_key(object);
                 let nothing = followed(split.unwrap()) == Some((Weight::NONE, false));
                 assert!(!new || nothing, "{effect}: created with a share");
                 let mut live = self.table.get(*side, object).unwrap().0.clone();
                 drive(&mut live, None, driven);
+                by_template(&live, split.unwrap());
+                self.fields.insert(object.clone(), driven.fields.clone());
                 self.live.insert(object.clone(), live);
                 self.accepted.remove(object);
                 self.followed.entry(object.clone()).or_default().push(followed(split.unwrap()));
             }
-            Effect::Delete { object, .. } if is_route(object) => {
+            Effect::Delete { object, .. } if self.leads(object) => {
                 self.live.remove(object).expect("a route is deleted that is not there");
                 self.followed.remove(object);
                 self.accepted.remove(object);
@@ -327,22 +393,23 @@ pub fn keeps_to_the_rules(plan: &Plan) -> bool {
     true
 }
 
-/// Whether a plan compiles; the way back after so many effects, of those that
-/// `cut` is told, then ends where the rollout began.
-pub fn comes_back(plan: &Plan, cut: impl Fn(usize) -> usize) -> bool {
-    let Some((compiled, bodies)) = plan.compiled() else { return false };
+/// The way back after so many effects, each of what `cuts` says of as many as
+/// there are, ends where the rollout began. How often it was gone: never, if the
+/// plan does not compile.
+pub fn comes_back<C: IntoIterator<Item = usize>>(plan: &Plan, cuts: impl Fn(usize) -> C) -> usize {
+    let Some((compiled, bodies)) = plan.compiled() else { return 0 };
     let effects: Vec<&Effect> = compiled.steps.iter().flat_map(|step| &step.effects).collect();
-    let mut stage = Stage::new(plan, &bodies);
+    let mut ways = 0;
     // The last effect deletes the old workload, and then the rollout is over.
-    for effect in effects.iter().take(cut(effects.len())) {
-        stage.act(effect);
+    for cut in cuts(effects.len()) {
+        let mut stage = Stage::new(plan, &bodies);
+        effects.iter().take(cut).for_each(|effect| stage.act(effect));
+        stage.back = true;
+        compiled.abort.effects.iter().for_each(|effect| stage.act(effect));
+        stage.at_rest(Side::Source, plan.sizes.original);
+        ways += 1;
     }
-    stage.back = true;
-    for effect in &compiled.abort.effects {
-        stage.act(effect);
-    }
-    stage.at_rest(Side::Source, plan.sizes.original);
-    true
+    ways
 }
 
 proptest! {
@@ -355,7 +422,7 @@ proptest! {
 
     #[test]
     fn the_way_back_is_as_careful_from_every_effect(plan in plans(), cut in any::<prop::sample::Index>()) {
-        comes_back(&plan, |count| cut.index(count));
+        comes_back(&plan, |count| [cut.index(count)]);
     }
 
     /// Between a route that moves and pods that go there is always a drain,
