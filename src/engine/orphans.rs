@@ -3,7 +3,7 @@
 
 use super::observe::Record;
 use super::{Engine, Reading, RunError};
-use crate::core::decide::{Decision, OrphanView, decide_orphans};
+use crate::core::decide::{Decision, OrphanView, RollingState, decide_orphans};
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::record::{Ended, EntityRecord};
@@ -20,9 +20,12 @@ use std::sync::Arc;
 /// The labelled objects of a kind in a namespace.
 pub(super) type Labelled = BTreeMap<(KindRef, String), Rc<Vec<Arc<Value>>>>;
 
+/// What an entity wants, and what else says it is its own.
+type Found = (BTreeSet<ObjectRef>, Vec<Arc<Value>>);
+
 impl<P: Ports> Engine<'_, P> {
-    /// What is to be done about the orphans of a rollout at which nothing is
-    /// due, if it has any.
+    /// What is to be done about the orphans of a rollout or a lane at which
+    /// nothing is due, if it has any.
     pub(super) async fn orphans(
         &self,
         reading: &Reading,
@@ -30,10 +33,59 @@ impl<P: Ports> Engine<'_, P> {
         key: &EntityKey,
     ) -> Result<Option<Decision>, RunError> {
         let Some(record) = snapshot.entity(key)? else { return Ok(None) };
-        if key.kind != EntityKind::Rollout || record.removed || record.open.is_some() {
+        if record.removed || record.open.is_some() {
             return Ok(None);
         }
-        let (naming, routes) = self.driven_by(reading, &record, key)?;
+        let found = match key.kind {
+            EntityKind::Rollout => self.left_of_rollout(reading, snapshot, &record, key).await?,
+            EntityKind::Lane => self.left_of_lane(reading, snapshot, &record, key).await?,
+            EntityKind::Objects | EntityKind::Application => None,
+        };
+        let Some((wanted, labelled)) = found else { return Ok(None) };
+        let inventory = snapshot.inventory(key)?;
+        Ok(decide_orphans(&OrphanView {
+            key,
+            project: &reading.project,
+            target: &self.target.name,
+            record: &record,
+            inventory: &inventory,
+            wanted: &wanted,
+            labelled: &labelled,
+            plan_commit: &reading.plan_commit.0,
+        }))
+    }
+
+    /// What a lane wants, and the second Ingresses that say they are its own and
+    /// take nothing.
+    async fn left_of_lane(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        record: &EntityRecord,
+        key: &EntityKey,
+    ) -> Result<Option<Found>, RunError> {
+        // A removal would take the place of what the record says of the failure.
+        if record.status.rolling_state == RollingState::RolloutFailed {
+            return Ok(None);
+        }
+        let Some(content) = self.content_now(reading, snapshot, key).await? else {
+            return Ok(None);
+        };
+        let wanted: BTreeSet<ObjectRef> =
+            content.objects.iter().map(|(object, _)| object.clone()).collect();
+        let left = self.left_routes(&wanted, key).await?;
+        Ok(Some((wanted, left)))
+    }
+
+    /// What a rollout wants, and what says it is its own of the kinds of that.
+    async fn left_of_rollout(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+        record: &EntityRecord,
+        key: &EntityKey,
+    ) -> Result<Option<Found>, RunError> {
+        let (naming, routes) = self.driven_by(reading, record, key)?;
         let mut wanted = BTreeSet::new();
         let mut kinds = BTreeSet::new();
         for (reference, stays) in [(&record.target, false), (&record.stable, true)] {
@@ -58,22 +110,12 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
         }
-        labelled.extend(self.left_twins(routes, &record, key).await?);
-        let inventory = snapshot.inventory(key)?;
-        Ok(decide_orphans(&OrphanView {
-            key,
-            project: &reading.project,
-            target: &self.target.name,
-            record: &record,
-            inventory: &inventory,
-            wanted: &wanted,
-            labelled: &labelled,
-            plan_commit: &reading.plan_commit.0,
-        }))
+        labelled.extend(self.left_twins(routes, record, key).await?);
+        Ok(Some((wanted, labelled)))
     }
 
     /// The Services of single revisions that say they are of a rollout at rest,
-    /// and that its routes do not lead to.
+    /// and that its routes do not lead to; and the routes that it has no more.
     async fn left_twins(
         &self,
         routes: BTreeSet<ObjectRef>,
@@ -130,6 +172,7 @@ impl<P: Ports> Engine<'_, P> {
                     && takes_nothing(object)
                     && let Some(reference) = ObjectRef::of(object)
                     && let Some(live) = self.ports.cluster().get(&reference).await?
+                    && takes_nothing(&live)
                 {
                     left.push(live);
                 }

@@ -263,6 +263,32 @@ fn a_plan_shows_the_lane_before_its_time_and_a_saved_one_goes_through_it() {
 }
 
 #[test]
+fn a_lanes_second_ingress_that_lands_late_is_removed_while_nobody_is_in_it() {
+    let stage = at_rest(BETA);
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    stage.apply_wait().ends(3);
+    let second = stage.world().get("Ingress", "spring-cloud-a-canary").unwrap().clone();
+    stage.apply_wait().ends(3);
+    assert!(lane(&stage.world()).is_some(), "it is the lane's while one is in it");
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a"]));
+    stage.land_late(&second, "0");
+    stage.run(&["plan"]).says("delete Ingress/default/spring-cloud-a-canary");
+    stage.apply_wait().ends(0);
+    assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a"]));
+    let tip = stage.tip();
+    stage.apply().ends(0);
+    assert_eq!(stage.tip(), tip, "once");
+    // What takes requests is not ours to judge, and the lane goes on as ever.
+    stage.land_late(&second, "25");
+    stage.apply().ends(0);
+    assert_eq!(stage.tip(), tip);
+    assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a", "spring-cloud-a-canary"]));
+    stage.record_is_whole();
+}
+
+#[test]
 fn a_lane_that_cannot_be_is_refused_before_anything_is_written() {
     let stage = at_rest(BETA);
     let tip = stage.tip();

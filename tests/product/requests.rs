@@ -164,6 +164,47 @@ fn an_abort_brings_the_ingress_back_field_by_field() {
     assert_eq!(world.of_kind("Service").count(), 1);
 }
 
+/// A run that was superseded creates it again, before or after the way back has
+/// had its last look: the record knows it, or does not.
+#[test]
+fn a_second_ingress_that_lands_late_is_removed_known_or_not() {
+    let stage = stage(INGRESS, "ingress: {name: web}, drainSeconds: 45", "[{weight: 25}]");
+    stage.apply_wait().ends(3);
+    let second = get(&stage, "Ingress", "web-canary");
+    stage.run(&["abort", "web"]).ends(0);
+    let mut rounds = 0;
+    while stage.world().get("Ingress", "web-canary").is_some() {
+        rounds += 1;
+        assert!(rounds < 20, "the way back never comes to it");
+        stage.apply().ends(3);
+    }
+    let uid = |stage: &Stage| {
+        let uid = get(stage, "Ingress", "web-canary")["metadata"]["uid"].clone();
+        uid.as_str().unwrap().to_owned()
+    };
+    let gone = |stage: &Stage| {
+        let world = stage.world();
+        assert_eq!(world.of_kind("Ingress").count(), 1);
+        assert_eq!(world.of_kind("Service").count(), 1);
+        let tip = stage.tip();
+        stage.apply_wait().ends(4);
+        assert_eq!(stage.tip(), tip, "once");
+        stage.record_is_whole();
+    };
+    stage.land_late(&second, "0");
+    let known = uid(&stage);
+    stage.apply_wait().ends(4);
+    let inventory = stage.record_file("inventory/default/web.rollout.yaml");
+    assert!(inventory.contains(&known), "the way back has seen it: {inventory}");
+    gone(&stage);
+    stage.land_late(&second, "0");
+    let inventory = stage.record_file("inventory/default/web.rollout.yaml");
+    assert!(!inventory.contains(&uid(&stage)), "nobody has seen this one: {inventory}");
+    stage.run(&["plan"]).says("remove leftovers").says("delete Ingress/default/web-canary");
+    stage.apply_wait().ends(4);
+    gone(&stage);
+}
+
 #[test]
 fn a_gateway_and_an_ingress_move_together() {
     let traffic = "httpRoute: {name: web}, ingress: {name: web, classType: aliyun-alb}";

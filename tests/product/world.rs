@@ -130,6 +130,25 @@ impl Stage {
         assert!(response.0 < 300, "{path}: {} {}", response.0, response.1);
     }
 
+    /// Creates a second Ingress that was there once again. A run that was
+    /// superseded does so late, with a weight of 0.
+    pub fn land_late(&self, was: &Value, weight: &str) {
+        let metadata = &was["metadata"];
+        let mut annotations = metadata["annotations"].as_object().unwrap().clone();
+        annotations.retain(|name, _| !name.contains("/canary-by-"));
+        let key = "nginx.ingress.kubernetes.io/canary-weight";
+        annotations.insert(key.to_owned(), json!(weight));
+        let name = metadata["name"].as_str().unwrap();
+        assert_eq!(self.world().get("Ingress", name), None, "it is late only once it was deleted");
+        let labels = &metadata["labels"];
+        let body = json!({
+            "apiVersion": was["apiVersion"], "kind": "Ingress", "spec": was["spec"],
+            "metadata": {"name": name, "labels": labels, "annotations": annotations},
+        });
+        let path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses";
+        self.meddle(&format!("{path}/{name}"), &body);
+    }
+
     /// Deletes an object behind the program's back.
     pub fn destroy(&self, path: &str) {
         let response = self.request("DELETE", path, None);

@@ -4,8 +4,8 @@
 use super::content::{DirectContent, Object};
 use super::leaving::{is_leaving, leaving};
 use super::open::not_compiled;
-use super::prune;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
+use super::{orphan, prune};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
 use crate::core::strategy::{
@@ -97,12 +97,12 @@ pub fn decide_gone(
             holder: open.holder.clone(),
             until: open.lease_until,
         }),
-        _ if open.kind == StepKind::Prune => {
+        _ if open.kind.only_deletes() => {
             let entry = match open.phase {
                 Phase::Intent => Entry::Takeover,
                 Phase::Waiting => Entry::Resume,
             };
-            prune::reopened((project, target), &record.entity, record, open, entry)
+            removal_reopened((project, target), &record.entity, record, open, entry)
         }
         // Its late writes are fenced off, and nothing of it is done again.
         Phase::Intent => {
@@ -132,7 +132,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
             return Some(Decision::Idle(Idle::Busy { step, holder, until: open.lease_until }));
         }
         Phase::Intent => Entry::Takeover,
-        Phase::Waiting if open.kind == StepKind::Prune => Entry::Resume,
+        Phase::Waiting if open.kind.only_deletes() => Entry::Resume,
         Phase::Waiting => {
             // Digests tell nothing of the values of Secrets.
             let same = |step: &DirectContent| view.content.has_all_of(step);
@@ -145,9 +145,9 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
             Entry::Resume
         }
     };
-    if open.kind == StepKind::Prune {
+    if open.kind.only_deletes() {
         let of = (view.project, view.target);
-        return Some(prune::reopened(of, view.key, record, open, entry));
+        return Some(removal_reopened(of, view.key, record, open, entry));
     }
     // Where the plan that it began with does not load any more, what the newest
     // one says of its objects may be the same.
@@ -174,6 +174,22 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         step_plan,
         warnings,
     })))
+}
+
+/// An open step that only deletes, and whose run is gone.
+fn removal_reopened(
+    of: (&str, &str),
+    key: &EntityKey,
+    record: &EntityRecord,
+    open: &OpenStep,
+    entry: Entry,
+) -> Decision {
+    match open.kind {
+        StepKind::Orphans => {
+            orphan::reopened(of, key, record, open, entry).unwrap_or_else(Decision::Refuse)
+        }
+        _ => prune::reopened(of, key, record, open, entry),
+    }
 }
 
 fn standing(view: &DirectView<'_>) -> Idle {
@@ -282,7 +298,9 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::decide::{Intended, OrphanView, decide_orphans, intended};
     use crate::core::health::Rules;
+    use crate::core::record::{Inventory, NamedObject};
     use crate::core::strategy::{Effect, EntityKind};
     use serde_json::{Value, json};
 
@@ -342,5 +360,85 @@ mod tests {
         let mut stays = held(&json!(["example.com/hold"]));
         stays["metadata"].as_object_mut().unwrap().remove("deletionTimestamp");
         assert!(matches!(decided(&[stays, free]), Decision::Act(_)), "it differs as any other");
+    }
+
+    /// The removal of a lane's second Ingress that has landed late, the record
+    /// while it is open, and what is decided once its run is gone.
+    fn left_in_lane() -> (Box<Act>, EntityRecord, Decision) {
+        let key = EntityKey {
+            kind: EntityKind::Lane,
+            namespace: "default".to_owned(),
+            name: "gray".to_owned(),
+        };
+        let rules = Rules::default();
+        let content = DirectContent::of_lane("gray", Vec::new(), &rules, Vec::new());
+        let view = DirectView {
+            key: &key,
+            project: "p",
+            target: "t",
+            plan_commit: "c",
+            content: &content,
+            step_content: None,
+            record: None,
+            live: &Live::default(),
+            unchanged: &BTreeSet::new(),
+            now: Timestamp::UNIX_EPOCH,
+            holder_dead: false,
+        };
+        let record = begun(&view, 1);
+        let late = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {
+            "name": "web-canary", "namespace": "default", "uid": "u", "annotations": {
+                "tranche.dev/ingress-class": "nginx", "tranche.dev/epoch": "3",
+                "tranche.dev/entity": "lane/default/gray",
+                "nginx.ingress.kubernetes.io/canary-weight": "0"}}});
+        let object = ObjectRef::of(&late).unwrap();
+        let removal = decide_orphans(&OrphanView {
+            key: &key,
+            project: "p",
+            target: "t",
+            record: &record,
+            inventory: &Inventory::default(),
+            wanted: &BTreeSet::new(),
+            labelled: &[Arc::new(late)],
+            plan_commit: "c",
+        });
+        let Some(Decision::Act(act)) = removal else { panic!("{removal:?}") };
+        let holder = Holder {
+            run: "r".to_owned(),
+            boot: String::new(),
+            pid_namespace: String::new(),
+            pid: 1,
+            started: 0,
+        };
+        let named = NamedObject { object, uid: Some("u".to_owned()), generation: None };
+        let open = intended(
+            &record,
+            &act.step,
+            Intended {
+                cursor: 0,
+                step_plan: "c",
+                epoch: 4,
+                holder: &holder,
+                lease_until: Timestamp::UNIX_EPOCH,
+                objects: vec![named],
+            },
+        );
+        let decision = decide_direct(&DirectView { record: Some(&open), ..view });
+        (act, open, decision)
+    }
+
+    #[test]
+    fn a_lanes_leftover_is_removed_and_a_removal_is_taken_over() {
+        let (act, open, decision) = left_in_lane();
+        let gone: Vec<String> = act.step.effects.iter().map(ToString::to_string).collect();
+        assert_eq!(gone, ["delete Ingress/default/web-canary"]);
+        let taken_over = |decision: &Decision| {
+            let Decision::Act(act) = decision else { panic!("{decision:?}") };
+            assert_eq!((act.entry, act.step.kind), (Entry::Takeover, StepKind::Orphans));
+            assert_eq!(*act.step.id(), open.open.as_ref().unwrap().id);
+            assert!(act.step.effects.is_empty(), "what is left is found anew");
+        };
+        taken_over(&decision);
+        taken_over(&decide_gone(("p", "t"), Some(&open), Timestamp::UNIX_EPOCH, false));
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn decide_open(
     record: &EntityRecord,
     open: &OpenStep,
 ) -> Result<Decision, Refusal> {
+    let of = (view.project, view.target);
     if open.phase == Phase::Intent {
         if !view.holder_dead && view.now < open.lease_until {
             let holder = open.holder.clone();
@@ -29,12 +30,12 @@ pub(super) fn decide_open(
         // boundary under an intent of ours, as its old holder may have left
         // anything.
         if open.kind == StepKind::Orphans {
-            return orphan::reopened(view, record, open, Entry::Takeover);
+            return orphan::reopened(of, view.key, record, open, Entry::Takeover);
         }
         return reopen(view, record, open, Entry::Takeover);
     }
     if open.kind == StepKind::Orphans {
-        return orphan::reopened(view, record, open, Entry::Resume);
+        return orphan::reopened(of, view.key, record, open, Entry::Resume);
     }
     if let StepKind::Batch(_) = open.kind {
         // No batch is open once a rollout is over: the kind was edited, and the

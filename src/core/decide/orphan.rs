@@ -1,23 +1,26 @@
-//! Orphans: workloads and Services of single revisions that say they are ours
-//! and that the record does not know, such as a superseded run leaves when its
-//! create lands late. Owns what counts as one and the step that removes them;
-//! it must never choose one that has pods, or that anything wanted is called.
+//! Orphans: workloads, Services of single revisions and second Ingresses that
+//! say they are ours and that the record does not know, such as a superseded run
+//! leaves when its create lands late. Owns what counts as one and the step that
+//! removes them; it must never choose one that has pods or takes requests, or
+//! that anything wanted is called.
 
 use super::removal::Removal;
-use super::view::RolloutView;
 use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
-use crate::core::strategy::{EntityKey, StepKind, entity_of, epoch_of, is_twin, workload};
+use crate::core::strategy::{
+    EntityKey, EntityKind, StepKind, entity_of, epoch_of, is_twin, workload,
+};
 use crate::core::traffic::takes_nothing;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What is looked at to find orphans of a rollout at which nothing is due.
+/// What is looked at to find orphans of a rollout or a lane at which nothing is
+/// due.
 #[derive(Clone, Debug)]
 pub struct OrphanView<'a> {
-    /// The rollout.
+    /// The rollout, or the lane.
     pub key: &'a EntityKey,
     /// The project's id.
     pub project: &'a str,
@@ -29,14 +32,15 @@ pub struct OrphanView<'a> {
     pub inventory: &'a Inventory,
     /// The names of everything that it wants.
     pub wanted: &'a BTreeSet<ObjectRef>,
-    /// Every live workload that is labelled as ours: a complete list; and every
-    /// Service of a single revision that no route leads to.
+    /// Every live workload that is labelled as ours: a complete list; every
+    /// Service of a single revision that no route leads to; and every second
+    /// Ingress that takes nothing.
     pub labelled: &'a [Arc<Value>],
     /// The plan commit in force.
     pub plan_commit: &'a str,
 }
 
-/// The step that removes a rollout's orphans, a refusal that names one with
+/// The step that removes an entity's orphans, a refusal that names one with
 /// pods, or none.
 #[must_use]
 pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
@@ -75,13 +79,13 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
 
 /// An open removal whose run is gone.
 pub(super) fn reopened(
-    view: &RolloutView<'_>,
+    (project, target): (&str, &str),
+    key: &EntityKey,
     record: &EntityRecord,
     open: &OpenStep,
     entry: Entry,
 ) -> Result<Decision, Refusal> {
-    let removal = removal(view.project, view.target, view.key, record);
-    removal.reopened(open, entry, <[_]>::sort)
+    removal(project, target, key, record).reopened(open, entry, <[_]>::sort)
 }
 
 fn removal<'a>(
@@ -98,13 +102,19 @@ fn is_orphan(view: &OrphanView<'_>, object: &ObjectRef, live: &Value) -> bool {
     let known = view.inventory.objects.iter().any(|owned| Some(owned.uid.as_str()) == uid);
     entity_of(live).as_ref() == Some(view.key)
         && epoch_of(live).is_some()
-        // A Service of a single revision is nobody's at rest, known or not.
-        && (!known || is_twin(live))
+        && (!known || is_nobodys(view.key, live))
         && !view.wanted.contains(object)
         && at(live, "/metadata/deletionTimestamp").is_none()
 }
 
-/// No pods, wanted or left; a Service of a single revision has none of its own.
+/// Whether an object is nobody's at rest, known or not: what a rollout has only
+/// while it shares traffic. What a lane is known to have it keeps or prunes.
+fn is_nobodys(key: &EntityKey, live: &Value) -> bool {
+    key.kind == EntityKind::Rollout && (is_twin(live) || takes_nothing(live))
+}
+
+/// No pods, wanted or left; a Service of a single revision has none of its own,
+/// and a second Ingress that takes nothing leads to none.
 #[must_use]
 pub fn inert(object: &ObjectRef, live: &Value) -> bool {
     let Some(kind) = workload::of(&object.kind_ref()) else {

@@ -60,8 +60,8 @@ pub enum StepKind {
     /// Bring objects to their state outside any batch: a direct apply, or the
     /// mending of what a finished rollout owns.
     Settle,
-    /// Remove workloads that say they are ours and that the record does not
-    /// know.
+    /// Remove what says it is ours and the record does not know: workloads, and
+    /// what is there only while traffic is shared.
     Orphans,
     /// Delete what was applied as it stands, and the plan leaves out.
     Prune,
