@@ -65,14 +65,14 @@ impl Work {
         }
     }
 
-    /// The last write, and its place, between the wait at the cursor and the
-    /// deletion of an object.
+    /// The last write of something else, and its place, between the wait at the
+    /// cursor and the deletion of an object: its own marks went with it.
     fn writes_before_deletion(&self, gone: &ObjectRef) -> Option<(&ObjectRef, usize)> {
         let deletes =
             |effect: &Effect| matches!(effect, Effect::Delete { object, .. } if object == gone);
         let (deletion, _) = self.later().find(|(_, effect)| deletes(effect))?;
         self.later().filter(|(at, _)| *at < deletion).rev().find_map(|(at, effect)| match effect {
-            Effect::Write { object, .. } => Some((object, at)),
+            Effect::Write { object, .. } if object != gone => Some((object, at)),
             _ => None,
         })
     }

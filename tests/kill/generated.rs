@@ -462,17 +462,22 @@ static WEB: Scenario = Scenario {
     end: ("", 0, ""),
 };
 
-/// Does one, and says whether it reached the new revision.
-async fn done(seed: u64) -> bool {
-    let case = Case::of(seed);
-    let words = format!(
-        "seed {seed}, {} of {} pods by {:?}, {:?}",
-        case.row.name, case.pods, case.shares, case.fate
-    );
+/// One whose first revision is there, and whose second is in the plan.
+async fn begun(case: &Case, words: &str) -> World {
     let world = World::new();
     case.commit(&world, 1);
-    world.finish(&WEB, &words).await;
+    world.finish(&WEB, words).await;
     case.commit(&world, 2);
+    world
+}
+
+/// Does one, and says whether it reached the new revision.
+async fn done(case: &Case, from: &str) -> bool {
+    let words = format!(
+        "{from}, {} of {} pods by {:?}, {:?}",
+        case.row.name, case.pods, case.shares, case.fate
+    );
+    let world = begun(case, &words).await;
     let floor = case.pods.saturating_sub((case.row.dip)(case.pods, &case.shares));
     let audit = Rc::new(Audit::new(floor));
     let kill = match case.fate {
@@ -507,7 +512,7 @@ async fn done(seed: u64) -> bool {
         // It may have been over by then.
         Fate::Aborted(_) => {}
     }
-    at_rest(&world, &case, if reached { 2 } else { 1 }, &words).await;
+    at_rest(&world, case, if reached { 2 } else { 1 }, &words).await;
     let idle = world.run(100, None, &audit).await;
     let moved = idle.effects.iter().any(|(sort, _)| *sort != crate::Sort::Fetch);
     assert!(!moved, "{words}: an idle run did {:?}", idle.effects);
@@ -568,7 +573,9 @@ fn all(seeds: std::ops::Range<u64>) -> Tally {
     let (mut tally, mut faults) = (Tally::new(), Vec::new());
     for seed in seeds {
         // One that fails, and says why, keeps none of the others from being done.
-        let Ok(reached) = std::panic::catch_unwind(|| block_on(done(seed))) else {
+        let Ok(reached) =
+            std::panic::catch_unwind(|| block_on(done(&Case::of(seed), &format!("seed {seed}"))))
+        else {
             faults.push(seed);
             continue;
         };
@@ -593,6 +600,24 @@ fn thirty_generated_rollouts_come_to_their_end() {
 #[test]
 fn thirty_more_generated_rollouts_come_to_their_end() {
     all(30..60);
+}
+
+/// The last step looks at the trial first, and deletes it in the end: done once
+/// more, it knows that it has.
+#[test]
+fn a_trial_is_over_where_a_run_died_once_it_was_deleted() {
+    let trials = ROWS.iter().filter(|row| row.name.starts_with("a trial"));
+    for row in trials {
+        let case = |fate| Case { row, pods: 2, shares: vec![50, 100], fate };
+        let at = block_on(async {
+            let world = begun(&case(Fate::Undisturbed), row.name).await;
+            let effects = world.run(2, None, &Rc::new(Audit::new(0))).await.effects;
+            let deletes = |what: &str| what == "delete Deployment/default/web-v2-canary";
+            effects.iter().position(|(_, what)| deletes(what)).unwrap()
+        });
+        let case = case(Fate::Killed(Kill { at, moment: Moment::After }));
+        assert!(block_on(done(&case, "after the deletion")));
+    }
 }
 
 #[test]
