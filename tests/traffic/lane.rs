@@ -1,6 +1,7 @@
 //! A lane under load: those whom it is for and everybody else, side by side,
 //! from the moment that it opens to long after it has closed.
 
+use crate::by_hand::follow;
 use crate::scene::Scene;
 use crate::verdict::{nothing_lost, only_failures_of};
 use serde_json::json;
@@ -115,6 +116,8 @@ fn only_the_lanes_own_requests_reach_what_is_tried() {
     scene.site.commit(&[("web.yaml", &workload("v2"))]);
     loads.stage("opening");
     scene.site.apply_wait().ends(3);
+    // Nobody waits for a lane to be open: the proxy follows a moment after.
+    follow();
     loads.stage("open");
     loads.answered();
     scene.site.run(&["approve", "web"]).ends(0);
