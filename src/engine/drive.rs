@@ -27,7 +27,7 @@ impl<P: Ports> Engine<'_, P> {
         let started = self.ports.clock().now().await?;
         let round_end = later(started, ROUND);
         let until = self.until.get().map_or(round_end, |until| until.min(round_end));
-        for work in works.iter_mut() {
+        for work in works.iter_mut().filter(|work| work.needs_another()) {
             work.kept_by = self.lane_of(reading, &work.key)?;
         }
         let mut paces: Vec<Pace> = works.iter().map(|_| Pace::Going).collect();

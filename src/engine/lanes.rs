@@ -33,10 +33,10 @@ impl<P: Ports> Engine<'_, P> {
         let mut members = Vec::new();
         for rollout in loaded.plan.rollouts.iter().filter(|rollout| rollout.canary.is_some()) {
             let of = self.rollout_key(rollout);
-            let Some(record) = snapshot.entity(&of)?.filter(|_| of.namespace == key.namespace)
-            else {
+            if of.namespace != key.namespace {
                 continue;
-            };
+            }
+            let Some(record) = snapshot.entity(&of)? else { continue };
             let Some(revision) = in_lane(&record) else { continue };
             let Some(commit) = record.step_plan.clone() else { continue };
             let then = self.loaded(&CommitId(commit))?;

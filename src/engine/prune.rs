@@ -54,7 +54,8 @@ impl<P: Ports> Engine<'_, P> {
         let left_out = left_out.collect::<Result<Vec<_>, _>>()?;
         // Of a lane that is only left the pruning is all there is to do.
         let is_lane = key.kind == EntityKind::Lane && next.is_none();
-        let left = content.filter(|_| is_lane).map(|content| content.named(&record));
+        let left =
+            content.filter(|_| is_lane).map(|content| content.named(EntityRecord::clone(&record)));
         Ok(decide_prune(&PruneView {
             key,
             project: &reading.project,

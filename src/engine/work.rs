@@ -230,10 +230,14 @@ impl Work {
         self.act.step.kind.is_patient() || self.awaits_another()
     }
 
+    /// Whether any wait of the step is for another entity's doing.
+    pub(super) fn needs_another(&self) -> bool {
+        self.act.step.effects.iter().any(|effect| effect.claimed().is_none())
+    }
+
     /// Whether what is waited for is another entity's doing.
     pub(super) fn awaits_another(&self) -> bool {
-        let waits = |effect: &Effect| matches!(effect, Effect::Await { .. });
-        self.effect().is_some_and(|effect| waits(effect) && effect.claimed().is_none())
+        self.effect().is_some_and(|effect| effect.claimed().is_none())
     }
 
     /// When the wait at the cursor is over, if an earlier run has begun it.

@@ -100,11 +100,10 @@ impl DirectContent {
         format!("{title} ({})", self.digest().short())
     }
 
-    /// A record that names this as what it is of.
+    /// A record, with this named as what it is of.
     #[must_use]
-    pub fn named(&self, record: &EntityRecord) -> EntityRecord {
+    pub fn named(&self, mut named: EntityRecord) -> EntityRecord {
         let (name, digest) = (self.name(), self.digest().clone());
-        let mut named = record.clone();
         named.status.last_target_app_revision.clone_from(&name);
         digest.short().clone_into(&mut named.status.target_generation);
         named.members = self.members().to_vec();

@@ -7,7 +7,7 @@ use super::open::not_compiled;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
 use super::{orphan, prune};
 use crate::core::object::{Live, ObjectRef};
-use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, RevisionRef, Status};
+use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, Status};
 use crate::core::strategy::{
     BodyTable, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, settled,
 };
@@ -255,15 +255,10 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
 }
 
 fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
-    let (name, digest) = (view.content.name(), view.content.digest());
-    let target = RevisionRef { name: name.clone(), digest: digest.clone() };
-    let mut status = Status::fresh();
-    status.last_target_app_revision = name;
-    digest.short().clone_into(&mut status.target_generation);
-    let mut record = EntityRecord {
+    let mut record = view.content.named(EntityRecord {
         format: FORMAT,
         entity: view.key.clone(),
-        status,
+        status: Status::fresh(),
         attempt,
         settled: 0,
         rebuilt: false,
@@ -272,7 +267,7 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         movement: None,
         component: None,
         source: None,
-        target: Some(target),
+        target: None,
         stable: view.record.and_then(|r| r.stable.clone()),
         goals: Vec::new(),
         boundary: None,
@@ -285,9 +280,9 @@ fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
         step_plan: Some(view.plan_commit.to_owned()),
         owns: view.record.and_then(|r| r.owns.clone()),
         last: view.record.and_then(|r| r.last.clone()),
-        members: view.content.members().to_vec(),
+        members: Vec::new(),
         removed: false,
-    };
+    });
     record.set_state(State {
         rolling: RollingState::RollingInBatches,
         batch: BatchState::BatchInRolling,

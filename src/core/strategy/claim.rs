@@ -99,14 +99,14 @@ fn beside(
     rendered: &BTreeMap<ApplicationKey, &Rendered>,
     key: &ApplicationKey,
     namespace: &str,
-) -> Vec<(ObjectRef, Value)> {
+) -> Vec<(ObjectRef, Arc<Value>)> {
     let documents = documents.iter().map(|document| &document.body);
     let others = rendered.iter().filter(|(other, _)| *other != key);
     let workloads = others.flat_map(|(_, other)| &other.components).map(|part| &part.workload);
     let placed = documents.chain(workloads).filter_map(|body| {
         let mut object = ObjectRef::of(body)?;
         object.namespace.get_or_insert_with(|| namespace.to_owned());
-        Some((object, Value::clone(body)))
+        Some((object, Arc::clone(body)))
     });
     placed.filter(|(object, _)| object.namespace.as_deref() == Some(&key.namespace)).collect()
 }

@@ -115,7 +115,7 @@ pub(super) fn join(
 pub(super) fn shared(
     own: &Rendered,
     component: Option<&str>,
-    others: &[(ObjectRef, Value)],
+    others: &[(ObjectRef, Arc<Value>)],
 ) -> Result<(), String> {
     let rolled = |name: &str| component.is_none_or(|component| component == name);
     let Some(part) = own.components.iter().find(|part| rolled(&part.name)) else { return Ok(()) };
@@ -145,6 +145,7 @@ pub(super) fn shared(
     Ok(())
 }
 
-fn is_service(object: &ObjectRef) -> bool {
+/// Whether an object is a Service.
+pub(super) fn is_service(object: &ObjectRef) -> bool {
     (object.api_version.as_str(), object.kind.as_str()) == ("v1", "Service")
 }

@@ -2,6 +2,7 @@
 //! route, and a Service for the pods of each revision alone.
 
 use super::bodies::LABEL_REVISION;
+use super::joining::is_service;
 use super::trial::LABEL_TEMPLATE;
 use super::workload::{Shape, set};
 use super::written::written;
@@ -284,17 +285,13 @@ impl RevisionBodies {
         if self.trial.is_none() {
             return Ok(());
         }
-        let workload = self.bodies.get(&self.workload);
-        let labels = workload.and_then(|body| at(body, "/spec/template/metadata/labels")).cloned();
+        let labels = self.pods();
         let (key, value) = self.pods_label();
         let number = revision_number(&self.revision);
-        let is = |object: &&ObjectRef| {
-            (object.api_version.as_str(), object.kind.as_str()) == ("v1", "Service")
-        };
         let mut berth = Berth::default();
-        for service in self.rest.iter().filter(is) {
+        for service in self.rest.iter().filter(|object| is_service(object)) {
             let Some(body) = self.bodies.get(service) else { continue };
-            if traffic::selects(body, labels.as_ref()) {
+            if traffic::selects(body, labels) {
                 berth.services.push(service.clone());
             }
         }
