@@ -484,7 +484,7 @@ impl<P: Ports> Engine<'_, P> {
             let seen = format!("{object} was written again since");
             return Ok(Look { met: true, seen, ..Look::default() });
         }
-        if live.is_none() && self.has_deleted(work, object).await? {
+        if live.is_none() && self.has_deleted(&work.act, work.cursor, object).await? {
             let seen = format!("{object} was deleted by this step");
             return Ok(Look { met: true, seen, ..Look::default() });
         }

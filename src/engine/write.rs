@@ -132,7 +132,9 @@ impl<P: Ports> Engine<'_, P> {
                 }
                 None => {
                     let leaves = leaves(act, index, object);
-                    let Some(inert) = inert(verb, driven, body, leaves) else {
+                    let over = leaves && self.has_deleted(act, index, object).await?;
+                    let inert = inert(verb, driven, body, leaves).filter(|_| !over);
+                    let Some(inert) = inert else {
                         if self.is_gone(object, lock).await? {
                             return Ok(Written::Done);
                         }

@@ -47,7 +47,9 @@ impl Audit {
         let mark = annotations.and_then(|all| all.get(ANNOTATION_STEP)).and_then(Value::as_str);
         let mut effect = mark.map_or_else(|| format!("outside any step: {object}"), str::to_owned);
         // Such a creation moves nothing; the same effect goes on to its state.
-        if before.is_none() && after.is_some_and(traffic::takes_nothing) {
+        let moves_nothing =
+            |made: &Value| traffic::takes_nothing(made) || made["spec"]["replicas"] == 0;
+        if before.is_none() && after.is_some_and(moves_nothing) {
             effect.push_str(", created");
         }
         self.count(effect);

@@ -602,22 +602,32 @@ fn thirty_more_generated_rollouts_come_to_their_end() {
     all(30..60);
 }
 
+/// Does one whose run dies right after a deletion.
+fn killed_after(row: &'static Row, deletion: &str) {
+    let case = |fate| Case { row, pods: 2, shares: vec![50, 100], fate };
+    let at = block_on(async {
+        let world = begun(&case(Fate::Undisturbed), row.name).await;
+        let effects = world.run(2, None, &Rc::new(Audit::new(0))).await.effects;
+        effects.iter().position(|(_, what)| what == deletion).unwrap()
+    });
+    let case = case(Fate::Killed(Kill { at, moment: Moment::After }));
+    assert!(block_on(done(&case, "after the deletion")));
+}
+
 /// The last step looks at the trial first, and deletes it in the end: done once
 /// more, it knows that it has.
 #[test]
 fn a_trial_is_over_where_a_run_died_once_it_was_deleted() {
-    let trials = ROWS.iter().filter(|row| row.name.starts_with("a trial"));
-    for row in trials {
-        let case = |fate| Case { row, pods: 2, shares: vec![50, 100], fate };
-        let at = block_on(async {
-            let world = begun(&case(Fate::Undisturbed), row.name).await;
-            let effects = world.run(2, None, &Rc::new(Audit::new(0))).await.effects;
-            let deletes = |what: &str| what == "delete Deployment/default/web-v2-canary";
-            effects.iter().position(|(_, what)| deletes(what)).unwrap()
-        });
-        let case = case(Fate::Killed(Kill { at, moment: Moment::After }));
-        assert!(block_on(done(&case, "after the deletion")));
+    for row in ROWS.iter().filter(|row| row.name.starts_with("a trial")) {
+        killed_after(row, "delete Deployment/default/web-v2-canary");
     }
+}
+
+/// The last step sends it everything first, and deletes it in the end.
+#[test]
+fn a_second_ingress_is_not_made_again_where_a_run_died_once_it_was_deleted() {
+    let row = ROWS.iter().find(|row| row.name == "a canary by an Ingress").unwrap();
+    killed_after(row, "delete Ingress/default/web-canary");
 }
 
 #[test]
