@@ -86,12 +86,12 @@ fn written_before_deletion<'a>(
     let deletes =
         |effect: &Effect| matches!(effect, Effect::Delete { object, .. } if object == gone);
     let (deletion, _) = later(act, cursor).find(|(_, effect)| deletes(effect))?;
-    later(act, cursor).filter(|(at, _)| *at < deletion).rev().find_map(|(at, effect)| {
-        match effect {
+    later(act, cursor).filter(|(at, _)| *at < deletion).rev().find_map(
+        |(at, effect)| match effect {
             Effect::Write { object, .. } if object != gone => Some((object, at)),
             _ => None,
-        }
-    })
+        },
+    )
 }
 
 /// The effect after a cursor whose mark an object carries.
