@@ -3,16 +3,32 @@
 use crate::plans::{DRAIN, PODS, application, canary, route};
 use crate::site::Site;
 use serde_json::{Value, json};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use tranche_lab::traffic::{Load, Requests, TrafficLab};
 
-/// One load at a time: figures of two would be of their quarrel over the cores.
-static TURN: Mutex<()> = Mutex::new(());
+/// So many loads at a time: each is a fifth of a core, and shares and failures
+/// are counted, not timed.
+const AT_ONCE: u32 = 3;
 
-/// The laboratory, for one scenario alone as long as the turn lasts.
-pub fn turn() -> (&'static TrafficLab, MutexGuard<'static, ()>) {
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    (TrafficLab::shared().unwrap(), turn)
+static UNDER_WAY: Mutex<u32> = Mutex::new(0);
+static OVER: Condvar = Condvar::new();
+
+/// A place in the laboratory, until it is dropped.
+pub struct Turn(());
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        OVER.notify_one();
+    }
+}
+
+/// The laboratory, with a place in it as long as the turn lasts.
+pub fn turn() -> (&'static TrafficLab, Turn) {
+    let under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+    let free = OVER.wait_while(under_way, |under_way| *under_way >= AT_ONCE);
+    *free.unwrap_or_else(PoisonError::into_inner) += 1;
+    (TrafficLab::shared().unwrap(), Turn(()))
 }
 
 /// Version v1 of `web`, rolled out by the program and reachable by its hostname.
@@ -20,7 +36,7 @@ pub struct Scene {
     pub lab: &'static TrafficLab,
     pub site: Site<'static>,
     pub host: String,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Scene {
