@@ -1,6 +1,7 @@
 //! What can be typed. Owns commands, options and their help; it must never do
 //! anything with them.
 
+use super::decide::Wanted;
 use crate::core::dialect::seconds;
 use crate::report::Forge;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -94,9 +95,9 @@ pub enum Command {
     Resume(Decision),
     /// Let the batch begin that a gate of the plan holds back
     #[command(
-        after_help = "It opens the gate that the rollout stands at now, and no other.\n\nExample:\n  tranche approve web --reason 'numbers look good'"
+        after_help = "It opens the gate that the rollout stands at now, and no other.\n\nExamples:\n  tranche approve web --reason 'numbers look good'\n  tranche approve web --all-gates --reason 'the fix for tonight'"
     )]
-    Approve(Decision),
+    Approve(Approve),
     /// Bring a rollout back to its stable revision
     #[command(
         after_help = "Example:\n  tranche abort web --reason 'checkout is broken' && tranche apply --wait 10m"
@@ -292,6 +293,25 @@ pub struct Decision {
     /// Why; it is recorded
     #[arg(long)]
     pub reason: Option<String>,
+}
+
+/// Options of `approve`.
+#[derive(Args, Debug)]
+pub struct Approve {
+    /// What is approved, and why.
+    #[command(flatten)]
+    pub decision: Decision,
+    /// Open every gate that is left on the way to this revision, in this attempt;
+    /// each batch still waits for its pods
+    #[arg(long)]
+    pub all_gates: bool,
+}
+
+impl Approve {
+    /// The decision that it is.
+    pub(super) fn wanted(&self) -> Wanted {
+        if self.all_gates { Wanted::ApproveAll } else { Wanted::Approve }
+    }
 }
 
 /// Options of `unlock`.

@@ -62,6 +62,9 @@ fn what_follows(wanted: Wanted) -> &'static str {
         Wanted::Pause => "no further batch begins until `tranche resume`",
         Wanted::Resume => "the next `tranche apply` goes on",
         Wanted::Approve => "the next `tranche apply` begins it, unless something else holds it",
+        Wanted::ApproveAll => {
+            "no gate of this attempt holds it any more; a pause and `batchPartition` still do"
+        }
         Wanted::Abort => "this moves nothing by itself: the next `tranche apply` goes back",
         Wanted::Retry => "the next `tranche apply` begins another attempt",
     }

@@ -71,7 +71,9 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::Demo(options) => demo::run(&options).await,
         Command::Pause(options) => decide::run(&common, decide::Wanted::Pause, &options).await,
         Command::Resume(options) => decide::run(&common, decide::Wanted::Resume, &options).await,
-        Command::Approve(options) => decide::run(&common, decide::Wanted::Approve, &options).await,
+        Command::Approve(options) => {
+            decide::run(&common, options.wanted(), &options.decision).await
+        }
         Command::Abort(options) => decide::run(&common, decide::Wanted::Abort, &options).await,
         Command::Retry(options) => decide::run(&common, decide::Wanted::Retry, &options).await,
         Command::Unlock(options) => unlock::run(&common, &options).await,

@@ -2,7 +2,7 @@
 //! saying why there is none; what an approval does is `decide`'s.
 
 use super::{RunError, load_documents};
-use crate::core::decide::{Closed, Gate, plan_gate, stands_after};
+use crate::core::decide::{Closed, Command, Gate, gates_left, plan_gate, stands_after};
 use crate::core::model::{Plan, Rollout, Target, TargetRevision};
 use crate::core::record::{Decisions, EntityRecord, Trailers};
 use crate::core::strategy::StepKind;
@@ -34,8 +34,8 @@ pub(super) async fn stand<R: Remote>(
     remote: &R,
     target: &Target,
     recorded: &str,
-    entity: &EntityRecord,
-    decisions: &Decisions,
+    about: (&EntityRecord, &Decisions),
+    wanted: Command,
 ) -> Result<Stand, RunError> {
     let objects = remote.objects();
     let newest = remote.fetch(&target.record_branch).await?.plan;
@@ -46,7 +46,7 @@ pub(super) async fn stand<R: Remote>(
             None => return Err(error),
         },
     };
-    Ok(found(&plan, target, entity, decisions))
+    Ok(found(&plan, target, about, wanted))
 }
 
 fn in_force<O: Objects>(objects: &O, recorded: &str) -> Option<Plan> {
@@ -54,7 +54,13 @@ fn in_force<O: Objects>(objects: &O, recorded: &str) -> Option<Plan> {
     load_documents(objects, &CommitId(commit)).ok()
 }
 
-fn found(plan: &Plan, target: &Target, entity: &EntityRecord, decisions: &Decisions) -> Stand {
+fn found(
+    plan: &Plan,
+    target: &Target,
+    (entity, decisions): (&EntityRecord, &Decisions),
+    wanted: Command,
+) -> Stand {
+    let all = wanted == Command::ApproveAll;
     let (key, name) = (&entity.entity, &entity.entity.name);
     if let Some(why) = &entity.undecided {
         return Stand::no(format!("it is frozen: the record was rebuilt, and {why}"));
@@ -65,13 +71,16 @@ fn found(plan: &Plan, target: &Target, entity: &EntityRecord, decisions: &Decisi
     if decisions.aborts(entity.attempt) {
         return Stand::no("it is aborted, and the next `tranche apply` goes back");
     }
-    if let Some(open) = &entity.open
+    if let Some(open) = entity.open.as_ref().filter(|_| !all)
         && let StepKind::Batch(index) = open.kind
     {
         let why = format!("batch {} is under way: a gate is opened once it is reached", index + 1);
         return Stand::no(why);
     }
-    let Some(after) = stands_after(entity) else { return Stand::at(Gate::None, 0) };
+    let stood = stands_after(entity);
+    let Some(after) = stood.or(all.then_some(entity.status.current_batch)) else {
+        return Stand::at(Gate::None, 0);
+    };
     let rollout = plan.rollouts.iter().find(|rollout| {
         rollout.name == key.name
             && *rollout.namespace.as_ref().unwrap_or(&target.namespace) == key.namespace
@@ -83,11 +92,15 @@ fn found(plan: &Plan, target: &Target, entity: &EntityRecord, decisions: &Decisi
         let why = format!("the plan names {other} now: the next `tranche apply` leaves this one");
         return Stand::no(why);
     }
-    if decisions.approval(entity.attempt, after).is_some() {
+    if all {
+        return Stand::at(left(rollout, entity, decisions, after), after);
+    }
+    if decisions.approves_one(entity.attempt, after).is_some() {
         return Stand::at(Gate::Approved, after);
     }
-    if Closed::written(&rollout.pauses, entity, after).is_some() {
-        return Stand::at(Gate::Closed, after);
+    if let Some(closed) = Closed::written(&rollout.pauses, entity, after) {
+        let open = decisions.approval(entity.attempt, after, closed.pause).is_some();
+        return Stand::at(if open { Gate::Approved } else { Gate::Closed }, after);
     }
     if let Some(paused) = &decisions.paused {
         let by = &paused.by;
@@ -97,6 +110,17 @@ fn found(plan: &Plan, target: &Target, entity: &EntityRecord, decisions: &Decisi
     Stand::no(plan_gate(&rollout.hold(), after + 1).unwrap_or_else(|| {
         format!("nothing holds batch {next}: the next `tranche apply` begins it")
     }))
+}
+
+/// The gates that are left, from the one after a batch on.
+fn left(rollout: &Rollout, entity: &EntityRecord, decisions: &Decisions, from: u32) -> Gate {
+    if decisions.approves_all(entity.attempt).is_some() {
+        Gate::Approved
+    } else if gates_left(&rollout.pauses, entity, from) {
+        Gate::Closed
+    } else {
+        Gate::None
+    }
 }
 
 /// The target that the plan names, if it is another one than the attempt's.

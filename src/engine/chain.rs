@@ -184,6 +184,12 @@ fn approved_by(chain: &Chain, entry: &Entry) -> Option<String> {
     let open = record.open.as_ref().filter(|_| entry.phase == CommitPhase::Intent)?;
     let StepKind::Batch(index) = open.kind else { return None };
     let (_, decisions) = chain.rows.get(&record.entity)?;
-    let approval = decisions.approval(record.attempt, index.checked_sub(1)?)?;
-    Some(approval.by.clone())
+    let after = index.checked_sub(1)?;
+    // A batch that no gate was before needed nobody's word.
+    let pause = record.boundary.as_ref().and_then(|boundary| boundary.pause.as_ref());
+    let approval = match pause {
+        Some(pause) => decisions.approval(record.attempt, after, pause),
+        None => decisions.approves_one(record.attempt, after),
+    };
+    Some(approval?.by.clone())
 }

@@ -70,8 +70,8 @@ pub async fn command<R: Remote>(
     };
     let previous = objects.info(tip)?;
     let stand = match order.wanted {
-        Command::Approve => {
-            Some(stand(remote, target, &previous.message, &entity, &decisions).await?)
+        wanted @ (Command::Approve | Command::ApproveAll) => {
+            Some(stand(remote, target, &previous.message, (&entity, &decisions), wanted).await?)
         }
         _ => None,
     };
@@ -87,6 +87,7 @@ pub async fn command<R: Remote>(
     let next = decided(Decisions::clone(&decisions), order.wanted, verdict, after);
     let what = match order.wanted {
         Command::Approve => format!("approve batch {}", after + 2),
+        Command::ApproveAll => "approve all gates".to_owned(),
         wanted => wanted.to_string(),
     };
     let subject = format!("{}: {what}, in {}", key.name, entity.state());
@@ -184,6 +185,7 @@ fn decided(
         Command::Pause => decisions.paused = Some(verdict),
         Command::Resume => decisions.paused = None,
         Command::Approve => decisions.approve = Some(Approval { after_batch, verdict }),
+        Command::ApproveAll => decisions.approve_all = Some(verdict),
         Command::Abort => decisions.abort = Some(verdict),
         Command::Retry => decisions.retry = Some(verdict),
     }

@@ -256,11 +256,12 @@ impl<P: Ports> Engine<'_, P> {
         let refusals = found.iter_mut().filter_map(|found| found.refusal.take());
         let refusals = refusals.chain(not_pruned).collect();
         let objects = found.into_iter().filter_map(|found| found.shown).collect();
+        let pauses = act.closed(&*snapshot.decisions(&key)?);
         let steps: Vec<Step> = std::iter::once(act.step).chain(act.upcoming).collect();
         Ok(PreviewEntity {
             record: Some(act.record),
             steps,
-            pauses: act.pauses,
+            pauses,
             rest: None,
             amends: false,
             floor: act.floor,

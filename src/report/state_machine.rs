@@ -143,6 +143,11 @@ fn stances(command: Command) -> &'static [(&'static str, Stance)] {
             (", at an approved gate", Stance { gate: Gate::Approved, ..PLAIN }),
             (", at no gate", PLAIN),
         ],
+        Command::ApproveAll => &[
+            (", with gates left", Stance { gate: Gate::Closed, ..PLAIN }),
+            (", once more", Stance { gate: Gate::Approved, ..PLAIN }),
+            (", with no gate left", PLAIN),
+        ],
         Command::Abort | Command::Retry => &[("", PLAIN)],
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Until a person lets it go on, after each step.
-const APPROVED: [&str; 2] = ["{}", "{}"];
+pub const APPROVED: [&str; 2] = ["{}", "{}"];
 
 /// Three steps, with these pauses after the first two; an empty one is none.
 fn steps(pauses: [&str; 2]) -> String {
@@ -21,19 +21,19 @@ fn steps(pauses: [&str; 2]) -> String {
 }
 
 /// The rollout to a revision with these pauses; `more` are lines of its spec.
-fn canary(revision: &str, pauses: [&str; 2], more: &[&str]) -> String {
+pub fn canary(revision: &str, pauses: [&str; 2], more: &[&str]) -> String {
     with_steps(revision, &steps(pauses), more)
 }
 
 /// `web-v2` is the target, with these pauses on its way.
-fn upgrading(pauses: [&str; 2]) -> Stage {
+pub fn upgrading(pauses: [&str; 2]) -> Stage {
     let stage = serving();
     stage
         .commit(&[(APPLICATION, &web("6.7.1", 4, &[])), (ROLLOUT, &canary("web-v2", pauses, &[]))]);
     stage
 }
 
-fn edit(stage: &Stage, pauses: [&str; 2]) {
+pub fn edit(stage: &Stage, pauses: [&str; 2]) {
     stage.commit(&[(ROLLOUT, &canary("web-v2", pauses, &[]))]);
 }
 
@@ -51,7 +51,7 @@ fn run_until(stage: &Stage, text: &str) -> Ran {
 
 /// Nothing moves: the next run says this, and neither writes nor records.
 #[track_caller]
-fn stands(stage: &Stage, text: &str) -> Ran {
+pub fn stands(stage: &Stage, text: &str) -> Ran {
     let before = (stage.tip(), stage.history().len());
     let ran = stage.apply().ends(3).says(text);
     assert_eq!((stage.tip(), stage.history().len()), before, "{ran}");
@@ -63,7 +63,7 @@ fn moved(stage: &Stage) -> usize {
     stage.world().ready_pods().get("6.7.1").copied().unwrap_or(0)
 }
 
-fn done(stage: &Stage) {
+pub fn done(stage: &Stage) {
     stage.apply_wait().ends(0);
     assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]));
     stage.record_is_whole();
@@ -93,7 +93,7 @@ fn commits(stage: &Stage) -> Vec<(Timestamp, String)> {
 
 /// The newest commit whose subject has this.
 #[track_caller]
-fn commit(stage: &Stage, subject: &str) -> (Timestamp, String) {
+pub fn commit(stage: &Stage, subject: &str) -> (Timestamp, String) {
     let mut all = commits(stage).into_iter().rev();
     let found = all.find(|(_, text)| text.lines().next().unwrap().contains(subject));
     found.unwrap_or_else(|| panic!("no commit {subject:?}"))

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and starts processes on files of its own"
 )]
 
+mod all_gates;
 mod beside;
 mod canary;
 mod care;

@@ -18,7 +18,7 @@ spec:
 ";
 
 /// A rollout whose `blueGreen` has these lines; `more` are lines of its spec.
-fn with_lines(revision: &str, lines: &[&str], more: &[&str]) -> String {
+pub fn with_lines(revision: &str, lines: &[&str], more: &[&str]) -> String {
     let mut text = format!(
         "\
 apiVersion: tranche.dev/v1alpha1
@@ -42,11 +42,11 @@ spec:
     text
 }
 
-const LINES: [&str; 2] = ["previewService: web-preview", "autoPromotionEnabled: false"];
+pub const LINES: [&str; 2] = ["previewService: web-preview", "autoPromotionEnabled: false"];
 const SMALL: [&str; 3] = [LINES[0], LINES[1], "previewReplicaCount: 1"];
 
 /// `web-v1` serves with four pods.
-fn serving(lines: &[&str]) -> Stage {
+pub fn serving(lines: &[&str]) -> Stage {
     let stage = Stage::with(&[
         (APPLICATION, &web("6.7.0", 4, &[])),
         (ROLLOUT, &with_lines("web-v1", lines, &[])),
@@ -56,19 +56,19 @@ fn serving(lines: &[&str]) -> Stage {
     stage
 }
 
-fn upgrade(stage: &Stage, lines: &[&str]) {
+pub fn upgrade(stage: &Stage, lines: &[&str]) {
     stage.commit(&[
         (APPLICATION, &web("6.7.1", 4, &[])),
         (ROLLOUT, &with_lines("web-v2", lines, &[])),
     ]);
 }
 
-fn sizes(stage: &Stage) -> Value {
+pub fn sizes(stage: &Stage) -> Value {
     json!(stage.world().sizes("Deployment"))
 }
 
 /// The images of the ready endpoints of a Service.
-fn reached(world: &World, service: &str) -> BTreeMap<String, usize> {
+pub fn reached(world: &World, service: &str) -> BTreeMap<String, usize> {
     let mut reached = BTreeMap::new();
     for (_, slice) in world.of_kind("EndpointSlice") {
         if slice["metadata"]["labels"]["kubernetes.io/service-name"] != service {

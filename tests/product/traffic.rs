@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const ROUTE: &str = "route.yaml";
-const LIVE: &str = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/web";
+pub const ROUTE: &str = "route.yaml";
+pub const LIVE: &str = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/web";
 /// Weights as they are written on the way, without the first deploy.
 const WAY: [&str; 5] = ["web 1", "v1 100, v2 0", "v1 75, v2 25", "v1 25, v2 75", "v1 0, v2 100"];
 
@@ -81,7 +81,7 @@ pub fn upgrade(stage: &Stage, more: &[&str]) {
     stage.commit(&[(APPLICATION, &web("6.7.1", 4, &[])), (ROLLOUT, &canary("web-v2", more))]);
 }
 
-fn hold_after(stage: &Stage, partition: &str) {
+pub fn hold_after(stage: &Stage, partition: &str) {
     upgrade(stage, &[&format!("rolloutPlan: {{batchPartition: {partition}}}")]);
     stage.apply_wait().ends(3).says("batchPartition");
 }
@@ -96,7 +96,7 @@ fn backends(route: &Value) -> Vec<(String, u64)> {
     .collect()
 }
 
-fn told(route: &Value) -> String {
+pub fn told(route: &Value) -> String {
     let short = |name: &str| {
         name.strip_prefix("web-")
             .and_then(|n| n.strip_suffix("-traffic"))
@@ -108,7 +108,7 @@ fn told(route: &Value) -> String {
 }
 
 /// What the route said, one after another.
-fn way(stage: &Stage) -> Vec<String> {
+pub fn way(stage: &Stage) -> Vec<String> {
     let mut seen: Vec<String> =
         stage.history().iter().filter_map(|w| w.get("HTTPRoute", "web").map(told)).collect();
     seen.dedup();
@@ -142,7 +142,7 @@ fn accepted(route: &Value) -> bool {
 /// the weight needs: by the route that is written, and by the one that was
 /// accepted last.
 #[track_caller]
-fn traffic_is_served(stage: &Stage, from: usize) {
+pub fn traffic_is_served(stage: &Stage, from: usize) {
     let mut followed: Option<Value> = None;
     let mut looked = 0;
     for (i, world) in stage.history().iter().enumerate() {
@@ -171,7 +171,7 @@ fn traffic_is_served(stage: &Stage, from: usize) {
 /// No Service of a single revision is left, and the route says what it said
 /// before, field by field.
 #[track_caller]
-fn at_rest(stage: &Stage, before: &Value) {
+pub fn at_rest(stage: &Stage, before: &Value) {
     let world = stage.world();
     let services: Vec<&str> = world.of_kind("Service").map(|(name, _)| name).collect();
     assert_eq!(services, ["web"]);
@@ -181,7 +181,7 @@ fn at_rest(stage: &Stage, before: &Value) {
     stage.record_is_whole();
 }
 
-fn live(stage: &Stage) -> Value {
+pub fn live(stage: &Stage) -> Value {
     stage.world().get("HTTPRoute", "web").unwrap().clone()
 }
 

@@ -16,6 +16,8 @@ enum Event {
     Pass(i64),
     /// The gate after a batch, in this attempt or in an earlier one.
     Approve(u32, bool),
+    /// All gates of this attempt, or of an earlier one.
+    ApproveAll(bool),
     Edit(usize, Option<Pause>),
     Pause(bool),
     Run,
@@ -26,7 +28,8 @@ fn pauses() -> impl Strategy<Value = Option<Pause>> {
         |name: Option<&'static str>| Pause::UntilApproved { approved_for: name.map(str::to_owned) };
     prop_oneof![
         Just(None),
-        (0_u32..200).prop_map(|seconds| Some(Pause::For { seconds })),
+        (0_u32..200, any::<bool>())
+            .prop_map(|(seconds, delay)| Some(Pause::For { seconds, delay })),
         prop::sample::select(vec![None, Some("web-v1"), Some("web-v2")])
             .prop_map(move |name| Some(until(name))),
     ]
@@ -36,6 +39,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         (1_i64..120).prop_map(Event::Pass),
         (0_u32..2, any::<bool>()).prop_map(|(after, now)| Event::Approve(after, now)),
+        any::<bool>().prop_map(Event::ApproveAll),
         (0_usize..2, pauses()).prop_map(|(after, pause)| Event::Edit(after, pause)),
         any::<bool>().prop_map(Event::Pause),
         Just(Event::Run),
@@ -48,7 +52,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 fn open(pause: Option<&Pause>, done: Timestamp, now: Timestamp, approved: bool) -> bool {
     let by_plan = match pause {
         None => true,
-        Some(Pause::For { seconds }) => now.duration_since(done).as_secs() >= i64::from(*seconds),
+        Some(Pause::For { seconds, .. }) => {
+            now.duration_since(done).as_secs() >= i64::from(*seconds)
+        }
         Some(Pause::UntilApproved { approved_for }) => approved_for.as_deref() == Some("web-v2"),
     };
     by_plan || approved
@@ -70,7 +76,7 @@ proptest! {
         // Nothing is before the first batch.
         prop_assert_eq!(case.step(), StepKind::Batch(0));
         let mut done = vec![case.now];
-        let mut approved = BTreeSet::new();
+        let (mut approved, mut all) = (BTreeSet::new(), false);
         for event in events {
             match event {
                 Event::Pass(seconds) => case.now += SignedDuration::from_secs(seconds),
@@ -79,12 +85,19 @@ proptest! {
                     case.decisions.approve = Some(Approval { after_batch, verdict });
                     approved = if now { [after_batch].into() } else { BTreeSet::new() };
                 }
+                Event::ApproveAll(now) => {
+                    let verdict = verdict(attempt(&case) - u32::from(!now));
+                    case.decisions.approve_all = Some(verdict);
+                    all = now;
+                }
                 Event::Edit(after, pause) => case.plan().pauses[after] = pause,
                 Event::Pause(on) => case.decisions.paused = on.then(|| verdict(attempt(&case))),
                 Event::Run => {
                     let after = done.len() - 1;
                     let gate = case.plan().pauses[after].clone();
-                    let approved = approved.contains(&u32::try_from(after).unwrap());
+                    let delay = matches!(gate, Some(Pause::For { delay: true, .. }));
+                    let approved =
+                        approved.contains(&u32::try_from(after).unwrap()) || (all && !delay);
                     let open = open(gate.as_ref(), done[after], case.now, approved);
                     let open = open && case.decisions.paused.is_none();
                     let before = case.record.clone();
@@ -164,7 +177,7 @@ fn what_has_left_the_plan_and_is_promoted_waits_for_nobody() {
 #[test]
 fn a_hold_counts_from_the_result_though_the_record_says_something_later_since() {
     let mut case = Case::upgrading();
-    case.plan().pauses = vec![Some(Pause::For { seconds: 60 })];
+    case.plan().pauses = vec![Some(Pause::held(60))];
     case.step();
     let done = case.now;
     let record = case.record.as_mut().unwrap();

@@ -12,6 +12,8 @@ pub enum Command {
     Resume,
     /// Let the batch after the gate begin that the rollout stands at.
     Approve,
+    /// Let every batch of the attempt begin that a gate is before.
+    ApproveAll,
     /// Go back to the stable revision.
     Abort,
     /// Try a failed rollout again.
@@ -23,7 +25,7 @@ pub enum Command {
 pub struct Stance {
     /// A person holds it.
     pub paused: bool,
-    /// The gate that it stands at.
+    /// The gate that it stands at; for an approval of all, those that are left.
     pub gate: Gate,
 }
 
@@ -52,7 +54,8 @@ pub enum Answer {
 
 impl Command {
     /// All commands.
-    pub const ALL: [Self; 5] = [Self::Pause, Self::Resume, Self::Approve, Self::Abort, Self::Retry];
+    pub const ALL: [Self; 6] =
+        [Self::Pause, Self::Resume, Self::Approve, Self::ApproveAll, Self::Abort, Self::Retry];
 
     /// The answer in a state.
     #[must_use]
@@ -69,13 +72,13 @@ impl Command {
             Self::Pause if paused => Answer::Already("it is paused already"),
             Self::Resume if !paused => Answer::Already("it is not paused"),
             Self::Pause | Self::Resume => Answer::Accepted,
-            Self::Approve if rolling.terminal() => {
+            Self::Approve | Self::ApproveAll if rolling.terminal() => {
                 Answer::Refused("the rollout is over: no batch waits for approval")
             }
-            Self::Approve if rolling.going_back() => {
+            Self::Approve | Self::ApproveAll if rolling.going_back() => {
                 Answer::Refused("the rollout is going back to stable, which waits for no approval")
             }
-            Self::Approve if rolling != RollingState::RollingInBatches => {
+            Self::Approve | Self::ApproveAll if rolling != RollingState::RollingInBatches => {
                 Answer::Refused("no attempt is under way: no batch waits for approval")
             }
             Self::Approve => match gate {
@@ -83,6 +86,11 @@ impl Command {
                 Gate::Closed => Answer::Accepted,
                 Gate::Approved => Answer::Already("it is approved already"),
                 Gate::None => Answer::Refused("no batch waits for approval"),
+            },
+            Self::ApproveAll => match gate {
+                Gate::Closed => Answer::Accepted,
+                Gate::Approved => Answer::Already("every gate of this attempt is approved already"),
+                Gate::None => Answer::Refused("the plan has no gate left to approve"),
             },
             Self::Abort if rolling == RollingState::RolloutSucceed => Answer::Refused(
                 "the rollout has succeeded: to go back, name the earlier revision as the target",
@@ -119,6 +127,7 @@ impl fmt::Display for Command {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Approve => "approve",
+            Self::ApproveAll => "approve --all-gates",
             Self::Abort => "abort",
             Self::Retry => "retry",
         })

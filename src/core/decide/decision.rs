@@ -1,7 +1,7 @@
 //! The answers of the state machine.
 
 use crate::core::model::Pause;
-use crate::core::record::{EntityRecord, Holder};
+use crate::core::record::{Decisions, EntityRecord, Holder};
 use crate::core::strategy::{BodyTable, Step, StepId, StepKind};
 use jiff::Timestamp;
 
@@ -96,6 +96,15 @@ impl Act {
     pub fn pause_after(&self) -> Option<&Pause> {
         let StepKind::Batch(index) = self.step.kind else { return None };
         Pause::after(&self.pauses, index)
+    }
+
+    /// What is waited for between the batches, but for what people have opened.
+    #[must_use]
+    pub fn closed(&self, decisions: &Decisions) -> Vec<Option<Pause>> {
+        let attempt = self.record.attempt;
+        let opened = |after, pause: &Pause| decisions.approval(attempt, after, pause).is_some();
+        let pauses = (0_u32..).zip(&self.pauses);
+        pauses.map(|(after, pause)| pause.clone().filter(|p| !opened(after, p))).collect()
     }
 
     /// A step that renders nothing and that nothing follows.

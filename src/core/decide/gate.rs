@@ -15,7 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 /// A gate that nobody has opened; time may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Closed<'a> {
-    pause: &'a Pause,
+    /// What the plan says of it.
+    pub pause: &'a Pause,
     record: &'a EntityRecord,
     after: u32,
     /// Since when.
@@ -33,8 +34,8 @@ impl<'a> Closed<'a> {
         decisions: &Decisions,
         after: u32,
     ) -> Option<Self> {
-        let approved = decisions.approval(record.attempt, after).is_some();
-        Self::written(pauses, record, after).filter(|_| !approved)
+        Self::written(pauses, record, after)
+            .filter(|closed| decisions.approval(record.attempt, after, closed.pause).is_none())
     }
 
     /// The same, whatever people have decided.
@@ -59,7 +60,7 @@ impl<'a> Closed<'a> {
         }
         let since = since(record);
         let until = match pause {
-            Pause::For { seconds } => {
+            Pause::For { seconds, .. } => {
                 let until = since?.checked_add(SignedDuration::from_secs(i64::from(*seconds)));
                 Some(until.unwrap_or(Timestamp::MAX))
             }
@@ -118,6 +119,15 @@ pub fn stands_after(record: &EntityRecord) -> Option<u32> {
 pub(super) fn ahead(view: &RolloutView<'_>, record: &EntityRecord) -> Vec<Option<Pause>> {
     let follows = record.movement == Some(Movement::Upgrade);
     view.rollout.filter(|_| follows).map_or_else(Vec::new, |rollout| rollout.pauses.clone())
+}
+
+/// Whether a plan has a gate that people can open, from the one after a batch on;
+/// a delay is not theirs to skip with the others.
+#[must_use]
+pub fn gates_left(pauses: &[Option<Pause>], record: &EntityRecord, from: u32) -> bool {
+    let follows = record.movement == Some(Movement::Upgrade);
+    let mut left = pauses.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)).flatten();
+    follows && left.any(|pause| !pause.is_delay() && !pause.lets_through(target(record)))
 }
 
 /// Why the pause before a batch holds it back now, if it does.

@@ -38,7 +38,7 @@ pub use content::{DirectContent, Object};
 pub use course::{Passed, Progress, Wellbeing, course, wellbeing};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectView, decide_direct, decide_gone};
-pub use gate::{Closed, stands_after};
+pub use gate::{Closed, gates_left, stands_after};
 pub use leaf::{Leaf, Stands};
 pub use leaving::is_leaving;
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};

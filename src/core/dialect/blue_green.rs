@@ -148,7 +148,8 @@ pub(super) fn translate(spec: &Node) -> Option<BlueGreen> {
 /// What is waited for before the switch, and after it.
 pub(super) fn gates(spec: &Node, blue_green: &BlueGreen) -> Vec<Option<Pause>> {
     let field = |name: &str| of(spec).and_then(|node| node.get(name));
-    let held = |seconds: u32| (seconds > 0).then_some(Pause::For { seconds });
+    let held = |seconds: u32| (seconds > 0).then(|| Pause::held(seconds));
+    let delay = |seconds: u32| (seconds > 0).then_some(Pause::For { seconds, delay: true });
     let before = match field("autoPromotionEnabled").and_then(Node::flag) {
         Some(false) => {
             let approved_for = field("approvedFor").and_then(Node::text).map(str::to_owned);
@@ -156,7 +157,7 @@ pub(super) fn gates(spec: &Node, blue_green: &BlueGreen) -> Vec<Option<Pause>> {
         }
         _ => field("autoPromotionSeconds").and_then(duration::of).and_then(held),
     };
-    let mut gates = vec![before, held(blue_green.scale_down_delay)];
+    let mut gates = vec![before, delay(blue_green.scale_down_delay)];
     while gates.last().is_some_and(Option::is_none) {
         gates.pop();
     }

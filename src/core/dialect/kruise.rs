@@ -305,7 +305,7 @@ fn steps(canary: &Node, source: &Source, beta: bool, joined: bool) -> Result<Ste
         });
         let pause = node.get("pause");
         pauses.push(Some(match pause.and_then(|pause| number(pause.get("duration"))) {
-            Some(seconds) => Pause::For { seconds },
+            Some(seconds) => Pause::held(seconds),
             None => Pause::UntilApproved { approved_for: None },
         }));
     }

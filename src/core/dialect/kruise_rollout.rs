@@ -161,8 +161,8 @@ pub(super) fn translate(one: &Node, source: &Source, component: &str) -> Result<
             )
         });
         pauses.push(Some(match number(node.get("duration")) {
-            Some(seconds) => Pause::For { seconds },
-            None if auto => Pause::For { seconds: 0 },
+            Some(seconds) => Pause::held(seconds),
+            None if auto => Pause::held(0),
             None => Pause::UntilApproved { approved_for: None },
         }));
     }

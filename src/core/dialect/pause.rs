@@ -82,7 +82,7 @@ fn one(pause: &Node) -> Option<Pause> {
     match pause.get("duration") {
         Some(duration) => {
             let seconds = duration::of(duration)?;
-            (seconds > 0).then_some(Pause::For { seconds })
+            (seconds > 0).then_some(Pause::held(seconds))
         }
         None => {
             let approved_for = pause.get("approvedFor").and_then(Node::text).map(str::to_owned);

@@ -12,6 +12,10 @@ pub enum Pause {
     For {
         /// How much of it.
         seconds: u32,
+        /// It is for what still serves, not for people to look: an approval of
+        /// all gates leaves it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        delay: bool,
     },
     /// Somebody's word.
     UntilApproved {
@@ -23,6 +27,18 @@ pub enum Pause {
 }
 
 impl Pause {
+    /// Time, for people to look.
+    #[must_use]
+    pub fn held(seconds: u32) -> Self {
+        Self::For { seconds, delay: false }
+    }
+
+    /// Whether it is for what still serves.
+    #[must_use]
+    pub fn is_delay(&self) -> bool {
+        matches!(self, Self::For { delay: true, .. })
+    }
+
     /// What is waited for after a batch, by a list of that.
     #[must_use]
     pub fn after(pauses: &[Option<Self>], batch: u32) -> Option<&Self> {
@@ -34,7 +50,7 @@ impl Pause {
     #[must_use]
     pub fn lets_through(&self, revision: &str) -> bool {
         match self {
-            Self::For { seconds } => *seconds == 0,
+            Self::For { seconds, .. } => *seconds == 0,
             Self::UntilApproved { approved_for } => approved_for.as_deref() == Some(revision),
         }
     }
@@ -57,7 +73,7 @@ impl Pause {
 impl fmt::Display for Pause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::For { seconds } => write!(f, "hold for {}", Span(*seconds)),
+            Self::For { seconds, .. } => write!(f, "hold for {}", Span(*seconds)),
             Self::UntilApproved { .. } => f.write_str("wait for approval"),
         }
     }
@@ -86,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_pause_says_what_is_waited_for() {
-        let told = |seconds| Pause::For { seconds }.told("web-v2");
+        let told = |seconds| Pause::held(seconds).told("web-v2");
         assert_eq!(told(0), "hold for 0s");
         assert_eq!(told(45), "hold for 45s");
         assert_eq!(told(300), "hold for 5m");
@@ -106,7 +122,7 @@ mod tests {
         assert!(named.lets_through("web-v2"));
         assert!(!named.lets_through("web-v3"));
         assert!(!Pause::UntilApproved { approved_for: None }.lets_through("web-v2"));
-        assert!(Pause::For { seconds: 0 }.lets_through("web-v2"));
-        assert!(!Pause::For { seconds: 1 }.lets_through("web-v2"));
+        assert!(Pause::held(0).lets_through("web-v2"));
+        assert!(!Pause::held(1).lets_through("web-v2"));
     }
 }

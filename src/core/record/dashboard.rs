@@ -96,7 +96,7 @@ fn rollout_line((record, decisions): &Row<'_>) -> String {
 fn gate(record: &EntityRecord, decisions: &Decisions) -> Option<String> {
     let pause = record.boundary.as_ref()?.pause.as_ref()?;
     let after = stands_after(record)?;
-    let approved = decisions.approval(record.attempt, after).is_some();
+    let approved = decisions.approval(record.attempt, after, pause).is_some();
     Closed::at(pause, record, after).filter(|_| !approved).map(|closed| closed.reason(None))
 }
 

@@ -2,6 +2,7 @@
 
 use super::EntityRecord;
 use super::file::FORMAT;
+use crate::core::model::Pause;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,10 @@ pub struct Decisions {
     /// Let the batch after one gate begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approve: Option<Approval>,
+    /// Let every batch of one attempt begin that a gate is before. A version that
+    /// does not know it waits for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve_all: Option<Verdict>,
     /// Abort one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort: Option<Verdict>,
@@ -54,11 +59,25 @@ pub struct Approval {
 }
 
 impl Decisions {
-    /// The approval of the gate after a batch of an attempt, if there is one.
+    /// The approval of the gate after a batch of an attempt, if there is one: its
+    /// own, or one of all gates, which is not for a delay.
     #[must_use]
-    pub fn approval(&self, attempt: u32, after_batch: u32) -> Option<&Verdict> {
+    pub fn approval(&self, attempt: u32, after_batch: u32, pause: &Pause) -> Option<&Verdict> {
+        let all = || self.approves_all(attempt).filter(|_| !pause.is_delay());
+        self.approves_one(attempt, after_batch).or_else(all)
+    }
+
+    /// The approval of that gate alone.
+    #[must_use]
+    pub fn approves_one(&self, attempt: u32, after_batch: u32) -> Option<&Verdict> {
         let approval = self.approve.as_ref().filter(|a| a.after_batch == after_batch)?;
         Some(&approval.verdict).filter(|verdict| verdict.attempt == attempt)
+    }
+
+    /// The approval of all gates of an attempt, if there is one.
+    #[must_use]
+    pub fn approves_all(&self, attempt: u32) -> Option<&Verdict> {
+        self.approve_all.as_ref().filter(|verdict| verdict.attempt == attempt)
     }
 
     /// Whether this attempt is to be aborted.

@@ -23,7 +23,11 @@ spec:
 }
 
 fn held(seconds: u32) -> Option<Pause> {
-    Some(Pause::For { seconds })
+    Some(Pause::held(seconds))
+}
+
+fn delay(seconds: u32) -> Option<Pause> {
+    Some(Pause::For { seconds, delay: true })
 }
 
 fn approved(by_plan: Option<&str>) -> Option<Pause> {
@@ -40,7 +44,7 @@ fn what_is_left_out_is_as_in_argo_rollouts() {
         scale_down_delay: 30,
     };
     assert_eq!(rollout.blue_green, Some(bare));
-    assert_eq!(rollout.pauses, [None, held(30)]);
+    assert_eq!(rollout.pauses, [None, delay(30)]);
     assert_eq!(rollout.plan.batches, Batches::Even(1), "what is no upgrade is done at once");
     assert!(rollout.canary.is_none() && rollout.moves_requests());
 }
@@ -62,7 +66,7 @@ fn every_field_is_read() {
         scale_down_delay: 60,
     };
     assert_eq!(rollout.blue_green, Some(full));
-    assert_eq!(rollout.pauses, [held(300), held(60)]);
+    assert_eq!(rollout.pauses, [held(300), delay(60)]);
     let driven: Vec<String> =
         rollout.drives("shop").iter().map(|driven| driven.object.to_string()).collect();
     assert_eq!(driven, ["Service/shop/web", "Service/shop/web-preview"]);
@@ -76,7 +80,7 @@ fn gates_are_an_approval_a_while_or_none() {
     assert_eq!(gates(&[none, "autoPromotionSeconds: 0"]), []);
     assert_eq!(gates(&[none, "autoPromotionSeconds: 10"]), [held(10)]);
     let by_hand = "autoPromotionEnabled: false";
-    assert_eq!(gates(&[by_hand]), [approved(None), held(30)]);
+    assert_eq!(gates(&[by_hand]), [approved(None), delay(30)]);
     assert_eq!(gates(&[by_hand, "approvedFor: web-v2"])[0], approved(Some("web-v2")));
 }
 

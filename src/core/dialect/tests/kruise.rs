@@ -81,8 +81,8 @@ fn a_step_without_a_pause_waits_for_approval_and_pods_follow_the_share() {
         rollout.pauses,
         [
             Some(Pause::UntilApproved { approved_for: None }),
-            Some(Pause::For { seconds: 0 }),
-            Some(Pause::For { seconds: 60 })
+            Some(Pause::held(0)),
+            Some(Pause::held(60))
         ]
     );
     let alpha = beta("      steps:\n      - {weight: 30}\n")

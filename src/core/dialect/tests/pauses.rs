@@ -37,7 +37,7 @@ fn approved_for(name: Option<&str>) -> Pause {
 
 #[test]
 fn a_pause_is_an_approval_or_a_while() {
-    let held = |seconds| vec![Some(Pause::For { seconds })];
+    let held = |seconds| vec![Some(Pause::held(seconds))];
     assert_eq!(pauses(&with("{}")), [Some(approved_for(None))]);
     assert_eq!(pauses(&with("{approvedFor: web-v2}")), [Some(approved_for(Some("web-v2")))]);
     // An earlier approval stays in the file, and means nothing any more.
@@ -64,7 +64,7 @@ fn pauses_stand_at_the_steps_that_they_follow() {
         "{weight: 50}",
         "{weight: 100}",
     ];
-    let held = Some(Pause::For { seconds: 60 });
+    let held = Some(Pause::held(60));
     assert_eq!(pauses(&canary(&steps)), [None, held, None, Some(approved_for(None))]);
     assert_eq!(pauses(&canary(&["{weight: 100}"])), []);
 }
