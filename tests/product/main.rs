@@ -51,5 +51,6 @@ mod styles;
 mod switch;
 mod traffic;
 mod traits;
+mod traps;
 mod tree;
 mod world;

@@ -23,3 +23,4 @@ mod spread;
 mod steps;
 mod switch;
 mod traffic;
+mod traps;

@@ -19,9 +19,9 @@ use tranche::core::traffic::Weight;
 
 #[derive(Clone, Debug)]
 pub struct Plan {
-    sizes: Sizes,
-    leeway: Leeway,
-    steps: Vec<(u32, Option<Amount>)>,
+    pub sizes: Sizes,
+    pub leeway: Leeway,
+    pub steps: Vec<(u32, Option<Amount>)>,
 }
 
 impl Plan {
@@ -57,7 +57,7 @@ impl Plan {
         })
     }
 
-    fn compiled(&self) -> Option<Compiled> {
+    pub fn compiled(&self) -> Option<Compiled> {
         self.with(|input| compile(input).ok())
     }
 
@@ -109,7 +109,7 @@ struct Pods {
 
 /// Both workloads, of which some pods of the new revision never get ready.
 #[derive(Clone, Debug)]
-struct Cluster {
+pub struct Cluster {
     workloads: BTreeMap<ObjectRef, Pods>,
     target: ObjectRef,
     source: ObjectRef,
@@ -117,7 +117,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn new(plan: &Plan, good: u32) -> Self {
+    pub fn new(plan: &Plan, good: u32) -> Self {
         let bodies = plan.bodies();
         let (source, target) =
             (bodies.source.unwrap().workload.clone(), bodies.target.workload.clone());
@@ -132,7 +132,7 @@ impl Cluster {
         cluster
     }
 
-    fn sides(&self) -> Sides {
+    pub fn sides(&self) -> Sides {
         let wanted = |object| self.workloads.get(object).map_or(0, |pods: &Pods| pods.wanted);
         Sides { old: wanted(&self.source), new: wanted(&self.target) }
     }
@@ -147,7 +147,7 @@ impl Cluster {
 
     /// Whether the effect could be done: a wait for pods that never get ready
     /// cannot.
-    fn act(&mut self, effect: &Effect) -> bool {
+    pub fn act(&mut self, effect: &Effect) -> bool {
         let object = effect.object();
         if workload::of(&object.kind_ref()).is_none() {
             return true;

@@ -164,7 +164,7 @@ impl Plan {
         documents.map(|route| (ObjectRef::of(&route).unwrap(), route)).collect()
     }
 
-    fn compiled(&self) -> Option<(Compiled, Bodies)> {
+    pub fn compiled(&self) -> Option<(Compiled, Bodies)> {
         let rollout = self.rollout();
         let bodies = Bodies {
             source: Some(revision(Shape::Pair, 1, self.sizes.original)),
