@@ -253,6 +253,26 @@ fn an_autoscaler_that_shrank_the_stable_side_holds_the_next_weight() {
     assert_eq!(stage.tip(), tip, "a refusal begins no step");
 }
 
+/// The same on the way back: nobody's size is written over, not even then. Nothing
+/// moves until it is given back, by the size that is wanted.
+#[test]
+fn an_abort_is_held_while_somebody_else_has_the_size_of_the_stable_side() {
+    let stage = serving();
+    let before = live(&stage);
+    hold_after(&stage, "0");
+    shrunk(&stage, 1);
+    stage.run(&["abort", "web"]).ends(0);
+    for _ in 0..2 {
+        stage.apply_wait().ends(77).says("web-v1").says(".spec.replicas by \"kubectl\"");
+        assert_eq!(told(&live(&stage)), "v1 75, v2 25");
+        assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 1), ("6.7.1", 1)]));
+    }
+    shrunk(&stage, 4);
+    stage.apply_wait().ends(4);
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 4)]));
+    at_rest(&stage, &before);
+}
+
 /// argo-rollouts#3372 and #3020: an abort gives all traffic to a stable side that
 /// has too few pods by then.
 #[test]
