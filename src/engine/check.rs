@@ -245,7 +245,7 @@ pub(super) fn first_write<'a>(
         Stamp { step: act.step.id(), effect: place, epoch: u64::MAX, entity: key, revision };
     let state = desired(object, body, driven, &stamp);
     let Some(live) = live else { return Some((object, state, WriteMode::CreateOnly)) };
-    let beside = beside_others(object, live, state, driven);
+    let beside = beside_others(object, live, state, driven, act.step.kind);
     Some((object, beside.state, exactly_or_taking(live, beside.takes)))
 }
 

@@ -64,8 +64,8 @@ pub struct PreviewEntity {
     pub patches: Vec<SavedObject>,
 }
 
-/// Where the rendered fields of a write come from, and what is driven.
-type Write = (Side, Driven);
+/// Where the rendered fields of a write come from, what is driven, and what for.
+type Write = (Side, Driven, StepKind);
 
 /// One write of an object.
 struct Turn {
@@ -285,9 +285,11 @@ impl<P: Ports> Engine<'_, P> {
         for (i, step) in std::iter::once(&act.step).chain(&act.upcoming).enumerate() {
             for effect in &step.effects {
                 let turn = match effect {
-                    Effect::Write { verb, side, driven, .. } => {
-                        Some(Turn { step: i, verb: *verb, write: (*side, driven.clone()) })
-                    }
+                    Effect::Write { verb, side, driven, .. } => Some(Turn {
+                        step: i,
+                        verb: *verb,
+                        write: (*side, driven.clone(), step.kind),
+                    }),
                     Effect::Delete { .. } => None,
                     Effect::Await { .. } => continue,
                 };
@@ -326,13 +328,13 @@ impl<P: Ports> Engine<'_, P> {
                 let shown = diff(object, live.as_deref(), None);
                 found = live.is_some().then_some((shown, None));
             }
-            Some(Turn { write: (side, driven), .. }) => {
-                let Some((rendered, _)) = table.get(side, object) else { return Ok(None) };
+            Some(Turn { write, .. }) => {
+                let Some((rendered, _)) = table.get(write.0, object) else { return Ok(None) };
                 let trial = match swept.and_then(|sweep| sweep.tried.get(object).cloned()) {
                     Some(trial) => trial,
                     None => {
                         let live = live.as_deref();
-                        let tried = self.previewed(of, table, object, live, (side, driven));
+                        let tried = self.previewed(of, table, object, live, write);
                         let Some(trial) = tried.await? else { return Ok(None) };
                         trial
                     }
@@ -399,13 +401,13 @@ impl<P: Ports> Engine<'_, P> {
         table: &BodyTable,
         object: &ObjectRef,
         live: Option<&Value>,
-        (side, driven): Write,
+        (side, driven, kind): Write,
     ) -> Result<Option<Trial>, RunError> {
         let Some((body, revision)) = table.get(side, object) else { return Ok(None) };
         let step = StepId("plan".to_owned());
         let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
         let state = desired(object, body, &driven, &stamp);
-        let mut trial = self.trial_of(object, live, state, &driven).await?;
+        let mut trial = self.trial_of(object, live, state, (&driven, kind)).await?;
         self.remember(reading, [key], object, &mut trial).await;
         Ok(Some(trial))
     }

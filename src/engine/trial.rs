@@ -6,7 +6,9 @@ use super::{Class, Engine, Reading, RunError};
 use crate::core::diff::{Note, Outcome, cleaned};
 use crate::core::object::{Applier, ObjectRef, apply, encoding, refilled};
 use crate::core::ownership::{Contested, Write, Yielded, applied_before, clash};
-use crate::core::strategy::{Driven, EntityKey, FIELD_MANAGER, beside_others, epoch_of, unmarked};
+use crate::core::strategy::{
+    Driven, EntityKey, FIELD_MANAGER, StepKind, beside_others, epoch_of, unmarked,
+};
 use crate::port::{
     Access, Cluster, ClusterError, ClusterProblem, CommitId, FieldConflict, Ports, WriteMode,
 };
@@ -52,7 +54,8 @@ impl<P: Ports> Engine<'_, P> {
         body: &Value,
         driven: &Driven,
     ) -> Result<Trial, RunError> {
-        self.trial_of(object, Some(live), unmarked(live, object, body, driven), driven).await
+        let (state, kind) = (unmarked(live, object, body, driven), StepKind::Settle);
+        self.trial_of(object, Some(live), state, (driven, kind)).await
     }
 
     /// Tries out a write.
@@ -64,10 +67,10 @@ impl<P: Ports> Engine<'_, P> {
         object: &ObjectRef,
         live: Option<&Value>,
         state: Value,
-        driven: &Driven,
+        (driven, kind): (&Driven, StepKind),
     ) -> Result<Trial, RunError> {
         let beside = match live {
-            Some(live) => beside_others(object, live, state, driven),
+            Some(live) => beside_others(object, live, state, driven, kind),
             None => Yielded { state, takes: false, contested: Vec::new() },
         };
         let mode = live.map_or(WriteMode::CreateOnly, |live| exactly_or_taking(live, beside.takes));

@@ -127,7 +127,7 @@ impl<P: Ports> Engine<'_, P> {
                         return Ok(Written::Unnamed(uid));
                     }
                     let state = desired(object, body, driven, &stamp);
-                    let beside = beside_others(object, live, state, driven);
+                    let beside = beside_others(object, live, state, driven, act.step.kind);
                     (beside.state, exactly_or_taking(live, beside.takes))
                 }
                 None => {

@@ -110,13 +110,14 @@ impl Yielded {
 
 /// What of `state` is applied over `live` by `manager`. `driven` are paths of
 /// fields that a rollout drives: they are never left out of its own writes.
+/// `restored` are those of them that it takes over whoever owns them.
 #[must_use]
 pub fn yielded(
     object: &ObjectRef,
     live: &Value,
     state: Value,
     manager: &str,
-    driven: &[&[&str]],
+    (driven, restored): (&[&[&str]], &[&[&str]]),
 ) -> Yielded {
     let kind = object.kind_ref();
     if !is_shared(&kind, live, &state, manager) {
@@ -131,7 +132,7 @@ pub fn yielded(
     let mut kept = FieldSet::new();
     let mut contested = Vec::new();
     for conflict in conflicts {
-        let found = judge(&kind, &conflict, policy, driven);
+        let found = judge(&kind, &conflict, policy, (driven, restored));
         if found.outcome == Outcome::Kept {
             kept.insert(&conflict.path);
         }
@@ -159,11 +160,18 @@ fn is_shared(kind: &KindRef, live: &Value, state: &Value, manager: &str) -> bool
     others.iter().any(|entry| entry.fields.meets(&wanted))
 }
 
-fn judge(kind: &KindRef, conflict: &Conflict, policy: Policy, driven: &[&[&str]]) -> Contested {
-    let ours = driven.iter().any(|path| touches(&conflict.path, path));
+fn judge(
+    kind: &KindRef,
+    conflict: &Conflict,
+    policy: Policy,
+    (driven, restored): (&[&[&str]], &[&[&str]]),
+) -> Contested {
+    let among = |paths: &[&[&str]]| paths.iter().any(|path| touches(&conflict.path, path));
+    let ours = among(driven);
     let left_to = owner_of(kind, conflict).filter(|_| !ours);
     let outcome = match (&left_to, policy) {
         (_, Policy::Take) => Outcome::Taken,
+        _ if among(restored) => Outcome::Taken,
         (None, Policy::Keep) if ours => Outcome::Refused,
         (Some(_), _) | (None, Policy::Keep) => Outcome::Kept,
         (None, Policy::Refuse) => Outcome::Refused,

@@ -52,7 +52,8 @@ fn edited() -> Value {
 
 fn yields(live: &Value, annotation: Option<&str>, sized: bool) -> Yielded {
     let size: &[&[&str]] = &[&["spec", "replicas"]];
-    yielded(&web(), live, desired(annotation), "tranche", if sized { size } else { &[] })
+    let driven = if sized { size } else { &[] };
+    yielded(&web(), live, desired(annotation), "tranche", (driven, &[]))
 }
 
 #[test]

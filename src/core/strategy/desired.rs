@@ -3,7 +3,7 @@
 //! difference.
 
 use super::workload::{self, set};
-use super::{Driven, EntityKey, EntityKind, StepId};
+use super::{Driven, EntityKey, EntityKind, StepId, StepKind};
 use crate::core::diff::Outcome;
 use crate::core::digest::Digest;
 use crate::core::object::{ObjectRef, at, extract, owned_by, proven, unchanged};
@@ -23,6 +23,9 @@ pub const ANNOTATION_EPOCH: &str = "tranche.dev/epoch";
 pub const ANNOTATION_REVISION: &str = "tranche.dev/revision";
 /// The entity that owns the object.
 pub const ANNOTATION_ENTITY: &str = "tranche.dev/entity";
+/// Where a workload's size is.
+const REPLICAS: &[&str] = &["spec", "replicas"];
+
 /// Every mark that a write leaves.
 const MARKS: [&str; 4] =
     [ANNOTATION_STEP, ANNOTATION_EPOCH, ANNOTATION_REVISION, ANNOTATION_ENTITY];
@@ -72,7 +75,7 @@ pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &
         }
         let state = unmarked(live, object, body, driven);
         unchanged(live, &state, FIELD_MANAGER) || {
-            let beside = beside_others(object, live, state, driven);
+            let beside = beside_others(object, live, state, driven, StepKind::Settle);
             let kept = |field: &Contested| field.outcome == Outcome::Kept;
             !beside.contested.is_empty()
                 && beside.contested.iter().all(kept)
@@ -105,14 +108,19 @@ fn encoded(body: &Value) -> Value {
     state
 }
 
-/// What of a desired state is applied over a live object: see [`yielded`].
+/// What of a desired state is applied over a live object: see [`yielded`]. The
+/// way back takes the size of what it brings back over: whoever has made it
+/// smaller meant another rollout than the one that is given up.
 #[must_use]
-pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Driven) -> Yielded {
+pub fn beside_others(
+    object: &ObjectRef,
+    live: &Value,
+    state: Value,
+    driven: &Driven,
+    kind: StepKind,
+) -> Yielded {
     let partition = workload::of(&object.kind_ref()).and_then(|kind| kind.partition);
-    let pods = [
-        driven.replicas.and(Some(["spec", "replicas"].as_slice())),
-        driven.partition.and(partition),
-    ];
+    let pods = [driven.replicas.and(Some(REPLICAS)), driven.partition.and(partition)];
     let mut fields: Vec<&[&str]> = pods.into_iter().flatten().collect();
     if driven.split.is_some() {
         fields.extend(traffic::driven_fields(object));
@@ -120,7 +128,13 @@ pub fn beside_others(object: &ObjectRef, live: &Value, state: Value, driven: &Dr
     if driven.pin.is_some() {
         fields.extend(traffic::PINNED_FIELDS);
     }
-    yielded(object, live, state, FIELD_MANAGER, &fields)
+    let replicas = at(live, "/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+    let grows = driven.replicas.is_some_and(|wanted| u64::from(wanted) > replicas);
+    let restored: &[&[&str]] = match kind {
+        StepKind::Abort if grows => &[REPLICAS],
+        _ => &[],
+    };
+    yielded(object, live, state, FIELD_MANAGER, (&fields, restored))
 }
 
 /// The short way, for what nothing drives: most of what is looked at is as it
