@@ -6,7 +6,7 @@ use crate::world::{World, pods};
 use serde_json::Value;
 
 /// A Deployment with a Service and an Ingress.
-fn workload(image: &str, replicas: u32) -> String {
+pub fn workload(image: &str, replicas: u32) -> String {
     format!(
         "apiVersion: apps/v1
 kind: Deployment
@@ -43,7 +43,7 @@ spec:
 }
 
 /// A Rollout of v1beta1 with these steps, and more of its spec or metadata.
-fn rollout(steps: &[&str], more: &str, annotation: &str) -> String {
+pub fn rollout(steps: &[&str], more: &str, annotation: &str) -> String {
     let steps: String = steps.iter().map(|step| format!("      - {step}\n")).collect();
     format!(
         "apiVersion: rollouts.kruise.io/v1beta1
@@ -64,13 +64,13 @@ spec:
     )
 }
 
-const STEPS: &[&str] = &[
+pub const STEPS: &[&str] = &[
     "{traffic: 20%, replicas: 20%}",
     "{traffic: 40%, replicas: 40%}",
     "{traffic: 60%, replicas: 60%}",
 ];
 
-fn at_rest(replicas: u32) -> Stage {
+pub fn at_rest(replicas: u32) -> Stage {
     let stage = Stage::with(&[
         ("rollout.yaml", &rollout(STEPS, "", "")),
         ("echo.yaml", &workload("v1", replicas)),
@@ -80,22 +80,22 @@ fn at_rest(replicas: u32) -> Stage {
     stage
 }
 
-fn weight(world: &World) -> Option<&str> {
+pub fn weight(world: &World) -> Option<&str> {
     let second = world.get("Ingress", "echo-canary")?;
     second["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"].as_str()
 }
 
-fn canary(world: &World, revision: u32) -> u64 {
+pub fn canary(world: &World, revision: u32) -> u64 {
     *world.sizes("Deployment").get(&format!("echo-v{revision}-canary")).unwrap_or(&0)
 }
 
 /// Approves, and goes on to the next gate or the end.
-fn go_on(stage: &Stage, code: i32) {
+pub fn go_on(stage: &Stage, code: i32) {
     stage.run(&["approve", "echo"]).ends(0);
     stage.apply_wait().ends(code);
 }
 
-fn is_at_rest(stage: &Stage, image: &str, replicas: usize) {
+pub fn is_at_rest(stage: &Stage, image: &str, replicas: usize) {
     let world = stage.world();
     assert_eq!(world.all_pods(), pods(&[(image, replicas)]));
     assert_eq!(world.sizes("Deployment"), [("echo".to_owned(), replicas as u64)].into());
@@ -156,8 +156,12 @@ fn a_third_revision_begins_with_its_first_step_from_the_same_stable_one() {
     is_at_rest(&stage, "v3", 5);
 }
 
+/// OpenKruise scales the canary along with the workload. Here a step keeps the
+/// pods that were reviewed for it, for another size is no other revision; the
+/// workload gets its new size at the end, with the last step. Whoever needs it
+/// sooner raises the `replicas` of a step to come.
 #[test]
-fn scaling_in_mid_step_goes_on_and_follows_at_the_end() {
+fn scaling_in_mid_step_differs_by_following_at_the_end() {
     for to in [10, 2] {
         let stage = at_rest(5);
         stage.commit(&[("echo.yaml", &workload("v2", 5))]);
@@ -187,6 +191,25 @@ fn a_bad_revision_waits_for_the_next_one_and_takes_nothing() {
     stage.apply_wait().ends(3);
     assert_eq!(weight(&stage.world()), Some("20"));
     assert_eq!(stage.world().ready_pods(), pods(&[("v1", 5), ("v3", 1)]));
+    go_on(&stage, 3);
+    go_on(&stage, 3);
+    go_on(&stage, 0);
+    is_at_rest(&stage, "v3", 5);
+}
+
+#[test]
+fn fewer_pods_in_mid_step_take_none_from_what_is_tried() {
+    let stage = at_rest(10);
+    stage.commit(&[("echo.yaml", &workload("v2", 10))]);
+    stage.apply_wait().ends(3);
+    go_on(&stage, 3);
+    go_on(&stage, 3);
+    stage.commit(&[("echo.yaml", &workload("v2", 5))]);
+    stage.apply_wait().ends(3);
+    let world = stage.world();
+    assert_eq!((canary(&world, 2), weight(&world)), (6, Some("60")));
+    go_on(&stage, 0);
+    is_at_rest(&stage, "v2", 5);
 }
 
 #[test]
@@ -202,6 +225,9 @@ fn suspended_it_stays_where_it_is_and_goes_on() {
     stage.commit(&[("rollout.yaml", &rollout(STEPS, "", ""))]);
     stage.apply_wait().ends(3);
     assert_eq!(weight(&stage.world()), Some("40"));
+    go_on(&stage, 3);
+    go_on(&stage, 0);
+    is_at_rest(&stage, "v2", 5);
 }
 
 #[test]

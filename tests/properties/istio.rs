@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tranche::core::model::{
-    Canary, CanaryStep, Leeway, Place, PodPatch, Rollout, RolloutStrategy, RouteProvider, Traffic,
-    TrafficRoute,
+    Amount, Canary, CanaryStep, Leeway, Place, PodPatch, Rollout, RolloutStrategy, RouteProvider,
+    Traffic, TrafficRoute,
 };
 use tranche::core::object::{ObjectRef, at};
 use tranche::core::strategy::workload::{Shape, drive};
@@ -113,6 +113,7 @@ impl Plan {
         let canary = Canary {
             traffic: Traffic { routes: self.routes(), drain_seconds: self.drain },
             leeway: Leeway::default(),
+            failures: Amount::default(),
             stable_stays: self.stays,
             steps: self.steps.iter().map(step).collect(),
             patch: PodPatch::default(),

@@ -63,6 +63,7 @@ impl Plan {
         let canary = Canary {
             traffic: Traffic::default(),
             leeway: Leeway::default(),
+            failures: Amount::default(),
             stable_stays: true,
             steps: tried.chain(rest).collect(),
             patch: PodPatch::default(),

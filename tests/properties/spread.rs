@@ -32,8 +32,15 @@ impl Plan {
         };
         let steps = self.steps.iter().map(step).collect();
         let (traffic, patch) = (Traffic::default(), PodPatch::default());
-        let canary =
-            Canary { traffic, leeway: self.leeway, stable_stays: false, steps, patch, lane: None };
+        let canary = Canary {
+            traffic,
+            leeway: self.leeway,
+            failures: Amount::default(),
+            stable_stays: false,
+            steps,
+            patch,
+            lane: None,
+        };
         let plain = rollout(RolloutStrategy::IncreaseFirst, counts(&[]));
         Rollout { canary: Some(canary), ..plain }
     }

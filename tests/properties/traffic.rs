@@ -141,6 +141,7 @@ impl Plan {
                 drain_seconds: self.drain,
             },
             leeway: Leeway::default(),
+            failures: Amount::default(),
             stable_stays: self.stays,
             steps: self.steps.iter().map(step).collect(),
             patch: PodPatch::default(),

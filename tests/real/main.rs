@@ -20,6 +20,7 @@ mod gateway;
 mod health;
 mod istio;
 mod kills;
+mod kruise_green;
 mod lanes;
 mod late;
 mod race;

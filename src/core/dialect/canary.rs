@@ -329,7 +329,9 @@ pub(super) fn translate(
     };
     let (traffic, patch) = (traffic(canary.get("traffic")), PodPatch::default());
     let dynamic = canary.get("dynamicStableScale").and_then(Node::flag).unwrap_or(true);
-    let translated = Canary { traffic, leeway, stable_stays: !dynamic, steps, patch, lane: None };
+    let failures = Amount::default();
+    let stable_stays = !dynamic;
+    let translated = Canary { traffic, leeway, failures, stable_stays, steps, patch, lane: None };
     if !translated.is_routed() {
         // Whether its steps fit is told once its size is known: there is more
         // to it than the weights.

@@ -1,10 +1,12 @@
 //! OpenKruise's Rollout, v1alpha1 and v1beta1. Owns what its fields and its
-//! defaults mean; which workload it claims is `claimed`'s.
+//! defaults mean; which workload it claims is `claimed`'s, and which of its
+//! strategies it has is `kruise_strategy`'s.
 
 use super::approllout::{DEADLINE, ON_DELETE, annotations};
 use super::check::{Check, misspelt};
 use super::kruise_fields::{BETA, ROLLOUT_ALPHA, ROLLOUT_BETA, STEP_ALPHA, STEP_BETA};
 use super::kruise_route;
+use super::kruise_strategy::{self, Strategy};
 use super::metadata::{self, annotation};
 use super::requests;
 use super::rollout_plan::{self, amount, number};
@@ -13,6 +15,8 @@ use crate::core::model::{
     Canary, CanaryStep, InputError, Joined, Leeway, Naming, Notice, Pause, Place, PodPatch,
     Rollout, TargetRevision, Traffic,
 };
+use crate::core::object::KindRef;
+use crate::core::strategy::workload;
 use crate::core::traffic::Weight;
 use crate::core::yaml::{Node, Source};
 use std::sync::Arc;
@@ -52,14 +56,18 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
     let reference = if beta { spec } else { spec.and_then(|spec| spec.get("objectRef")) };
     let reference = reference.and_then(|of| of.get("workloadRef"));
     let strategy = spec.and_then(|spec| spec.get("strategy"));
-    let canary = strategy.and_then(|strategy| strategy.get("canary"));
-    let lane = lane(&mut check, root, canary);
-    let style = style(&mut check, root, (reference, canary), lane, beta);
-    check_steps(&mut check, canary, lane.is_some(), beta);
+    let chosen = kruise_strategy::of(&mut check, strategy, beta);
+    let lane = lane(&mut check, root, chosen);
+    let style = style(&mut check, root, (reference, chosen), lane, beta);
+    if let Some(chosen) = chosen {
+        check_steps(&mut check, chosen, lane.is_some(), beta);
+        chosen.check_failures(&mut check, lane.is_some());
+    }
     let (on_delete, deadline_seconds) = annotations(&mut check, root);
-    let (Some(canary), Some(reference), true) = (canary, reference, check.errors.is_empty()) else {
+    let (Some(chosen), Some(reference), true) = (chosen, reference, check.errors.is_empty()) else {
         return Err(check.errors);
     };
+    let canary = chosen.node;
     let text = |name: &str| metadata::text(Some(reference), name).unwrap_or_default();
     let meta = root.get("metadata");
     let namespace = metadata::text(meta, "namespace");
@@ -75,6 +83,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
     let canary = Canary {
         traffic,
         leeway: Leeway::default(),
+        failures: chosen.failures(source).map_err(|error| vec![error])?,
         stable_stays: true,
         steps,
         patch: patch(canary.get("patchPodTemplateMetadata")),
@@ -119,7 +128,12 @@ fn check_annotations(check: &mut Check<'_>, root: &Node) {
 }
 
 /// The lane that it names, by field or by annotation.
-fn lane<'n>(check: &mut Check<'_>, root: &'n Node, canary: Option<&'n Node>) -> Option<&'n str> {
+fn lane<'n>(
+    check: &mut Check<'_>,
+    root: &'n Node,
+    chosen: Option<Strategy<'n>>,
+) -> Option<&'n str> {
+    let canary = chosen.map(|chosen| chosen.node);
     let field = canary.and_then(|canary| canary.get("trafficRoutingRef"));
     let annotation = annotation(root, LANE);
     let (first, second) = (field.and_then(Node::text), annotation.and_then(Node::text));
@@ -144,14 +158,15 @@ fn lane<'n>(check: &mut Check<'_>, root: &'n Node, canary: Option<&'n Node>) -> 
 fn style(
     check: &mut Check<'_>,
     root: &Node,
-    (reference, canary): (Option<&Node>, Option<&Node>),
+    (reference, chosen): (Option<&Node>, Option<Strategy<'_>>),
     lane: Option<&str>,
     beta: bool,
 ) -> Style {
-    let field = |name: &str| canary.and_then(|canary| canary.get(name));
+    let field = |name: &str| chosen.and_then(|chosen| chosen.node.get(name));
+    let blue_green = chosen.is_some_and(|chosen| chosen.blue_green);
     let of = |name: &str| reference.and_then(|r| r.get(name)).and_then(Node::text);
     let deployment = (of("apiVersion"), of("kind")) == (Some("apps/v1"), Some("Deployment"));
-    let implied = lane.is_some() || field("patchPodTemplateMetadata").is_some();
+    let implied = blue_green || lane.is_some() || field("patchPodTemplateMetadata").is_some();
     let extra = field("enableExtraWorkloadForCanary").and_then(Node::flag).unwrap_or(false);
     let said = annotation(root, STYLE);
     let word = said.and_then(Node::text).map(str::to_ascii_lowercase);
@@ -185,11 +200,29 @@ fn style(
     let Some(node) = reference else { return Style::Canary };
     match (canary, deployment) {
         (true, true) => Style::Canary,
-        (false, false) => Style::Partition,
+        (false, false) => {
+            let (api_version, name) = (of("apiVersion"), of("kind"));
+            let known = api_version.zip(name).map(|(version, kind)| KindRef::new(version, kind));
+            if let Some(kind) = known.filter(|kind| workload::of(kind).is_none()) {
+                let message = format!(
+                    "{} {} is of a kind that is not updated step by step",
+                    kind.api_version, kind.kind
+                );
+                let hint = "without a Rollout its document is applied as it stands; steps have an \
+                            apps/v1 Deployment or StatefulSet, and a CloneSet";
+                check.errors.push(node.error(check.source, message).hint(hint));
+            }
+            Style::Partition
+        }
         (true, false) => {
             let message = "a second workload is made of an apps/v1 Deployment only";
-            let hint = "other kinds are updated in place: take out what only pods of a second one \
-                        would have";
+            let hint = match blue_green {
+                true => "other kinds are updated in place: write a `canary`",
+                false => {
+                    "other kinds are updated in place: take out what only pods of a second one \
+                     would have"
+                }
+            };
             check.errors.push(node.error(check.source, message).hint(hint));
             Style::Canary
         }
@@ -209,7 +242,7 @@ impl Style {
         let canary = root.get("spec").and_then(|s| s.get("strategy")?.get("canary"));
         let said = canary.and_then(|c| c.get("enableExtraWorkloadForCanary"));
         let message = match self {
-            Self::Canary if beta && said.is_none() => {
+            Self::Canary if beta && canary.is_some() && said.is_none() => {
                 "without `enableExtraWorkloadForCanary: true` the original would update the \
                  Deployment in place; its pod labels or its TrafficRouting mean a second workload, \
                  so there is one"
@@ -220,9 +253,9 @@ impl Style {
     }
 }
 
-fn check_steps(check: &mut Check<'_>, canary: Option<&Node>, joined: bool, beta: bool) {
-    let steps = canary.and_then(|canary| canary.get("steps")).map(Node::items).unwrap_or_default();
-    let routings = canary.and_then(|canary| canary.get("trafficRoutings")).map(Node::items);
+fn check_steps(check: &mut Check<'_>, chosen: Strategy<'_>, joined: bool, beta: bool) {
+    let steps = chosen.node.get("steps").map(Node::items).unwrap_or_default();
+    let routings = chosen.node.get("trafficRoutings").map(Node::items);
     let routed = routings.is_some_and(|routings| !routings.is_empty());
     if let Some(second) = routings.and_then(|routings| routings.get(1)) {
         let message = "more than one entry in `trafficRoutings`";
@@ -231,13 +264,13 @@ fn check_steps(check: &mut Check<'_>, canary: Option<&Node>, joined: bool, beta:
     kruise_route::check_routings(
         check,
         routings.unwrap_or_default(),
-        "Rollout.spec.strategy.canary.trafficRoutings",
+        &format!("{}.trafficRoutings", chosen.path()),
     );
     let (shape, weight_field) =
         if beta { (&STEP_BETA, "traffic") } else { (&STEP_ALPHA, "weight") };
     let mut before = 0;
     for (i, step) in steps.iter().enumerate() {
-        let path = format!("Rollout.spec.strategy.canary.steps[{i}]");
+        let path = format!("{}.steps[{i}]", chosen.path());
         let missing = |name: &str| step.get(name).is_none() && !misspelt(step, shape, name);
         if missing("replicas") && (beta || missing(weight_field)) {
             let expected = if beta { "`replicas`" } else { "`weight` or `replicas`" };
@@ -257,10 +290,11 @@ fn check_steps(check: &mut Check<'_>, canary: Option<&Node>, joined: bool, beta:
             }
         }
         let Some(node) = step.get(weight_field) else { continue };
-        let Some(share) = share(node) else {
+        let least = chosen.least_share();
+        let Some(share) = share(node).filter(|share| *share >= least) else {
             if beta {
                 let message = format!("{path}.traffic is {}", node.describe());
-                check.wrong(node, message, "a percentage from `1%` to `100%`");
+                check.wrong(node, message, &format!("a percentage from `{least}%` to `100%`"));
             }
             continue;
         };
@@ -276,7 +310,7 @@ fn check_steps(check: &mut Check<'_>, canary: Option<&Node>, joined: bool, beta:
 /// A share in per cent, as either version writes it.
 fn share(node: &Node) -> Option<u32> {
     match node.text() {
-        Some(text) => text.strip_suffix('%')?.parse().ok().filter(|n| (1..=100).contains(n)),
+        Some(text) => text.strip_suffix('%')?.parse().ok().filter(|n| *n <= 100),
         None => number(Some(node)).filter(|n| *n <= 100),
     }
 }

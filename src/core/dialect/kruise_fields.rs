@@ -49,12 +49,20 @@ macro_rules! canary {
                     "What only the pods of the second workload have.",
                 ),
                 $($more,)*
-                Field::unsupported("failureThreshold"),
+                FAILURES,
                 Field::unsupported("disableGenerateCanaryService"),
             ],
         }
     };
 }
+
+/// How many pods may fail.
+const FAILURES: Field = Field::optional(
+    "failureThreshold",
+    Kind::Amount,
+    "How many of the pods that a step has updated may be not ready for it to be done, a number or a \
+     percentage of them; 0. Only where no requests are moved.",
+);
 
 /// A step, whose share the versions write in their own ways.
 macro_rules! step {
@@ -135,12 +143,16 @@ static STRATEGY_ALPHA: Shape = Shape {
     ],
 };
 
-static STRATEGY_BETA: Shape = Shape {
+pub(super) static STRATEGY_BETA: Shape = Shape {
     doc: "How it is rolled out.",
     fields: &[
-        Field::required("canary", Kind::Object(&CANARY_BETA), "The canary."),
+        Field::optional("canary", Kind::Object(&CANARY_BETA), "A canary."),
+        Field::optional(
+            "blueGreen",
+            Kind::Object(&BLUE_GREEN),
+            "All pods of a revision beside those that serve; in the place of a canary.",
+        ),
         Field::optional("paused", Kind::Flag, "Hold before the next step; false."),
-        Field::unsupported("blueGreen"),
     ],
 };
 
@@ -160,6 +172,25 @@ static CANARY_BETA: Shape = canary!(
     )
 );
 
+static BLUE_GREEN: Shape = Shape {
+    doc: "A revision that comes up beside the one that serves, in a second Deployment.",
+    fields: &[
+        Field::required("steps", Kind::SomeOf(&Kind::Object(&STEP_BETA)), "The steps, in order."),
+        Field::optional(
+            "trafficRoutings",
+            Kind::List(&Kind::Object(&ROUTING)),
+            "What traffic is moved by.",
+        ),
+        Field::optional(
+            "trafficRoutingRef",
+            Kind::Name,
+            "The TrafficRouting that it joins while it tries a revision.",
+        ),
+        FAILURES,
+        Field::unsupported("disableGenerateCanaryService"),
+    ],
+};
+
 static PATCHED: Shape = Shape {
     doc: "What only the pods of the second workload have.",
     fields: &[
@@ -176,7 +207,8 @@ pub(super) static STEP_ALPHA: Shape = step!(Field::optional(
 pub(super) static STEP_BETA: Shape = step!(Field::optional(
     "traffic",
     Kind::Amount,
-    "The canary's share of the traffic, as a percentage such as `20%`.",
+    "The new revision's share of the traffic, as a percentage such as `20%`; `0%` in \
+     `blueGreen` only.",
 ));
 
 static PAUSE: Shape = Shape {

@@ -7,7 +7,8 @@ use super::requests;
 use super::rollout_plan::{self, amount, number};
 use super::shape::{Field, INT32, Kind, Shape};
 use crate::core::model::{
-    Canary, CanaryStep, InputError, Leeway, Pause, PodPatch, RouteProvider, Traffic, TrafficRoute,
+    Amount, Canary, CanaryStep, InputError, Leeway, Pause, PodPatch, RouteProvider, Traffic,
+    TrafficRoute,
 };
 use crate::core::traffic::{Class, Weight};
 use crate::core::yaml::{Node, Source};
@@ -177,6 +178,7 @@ pub(super) fn translate(one: &Node, source: &Source, component: &str) -> Result<
     let canary = Canary {
         traffic,
         leeway: Leeway::default(),
+        failures: Amount::default(),
         stable_stays: true,
         steps,
         patch: PodPatch::default(),

@@ -19,6 +19,7 @@ mod kruise;
 mod kruise_fields;
 mod kruise_rollout;
 mod kruise_route;
+mod kruise_strategy;
 mod load;
 mod metadata;
 mod nearest;

@@ -13,6 +13,12 @@ pub enum Amount {
     Percent(u32),
 }
 
+impl Default for Amount {
+    fn default() -> Self {
+        Self::Count(0)
+    }
+}
+
 impl Amount {
     /// The amount as pods of `total`; percentages round up, as the original
     /// does for batches and for `maxUnavailable` alike.

@@ -22,6 +22,9 @@ pub struct Canary {
     /// How far the pods may be from their number on the way; counts only where
     /// nothing else moves traffic.
     pub leeway: Leeway,
+    /// Of the pods that a step has updated, how many may be not ready for it to
+    /// be done; counts only where no requests are moved.
+    pub failures: Amount,
     /// Whether the old revision keeps all its pods until the last step, instead
     /// of as many as the traffic left to it needs.
     pub stable_stays: bool,
@@ -273,6 +276,17 @@ impl Canary {
         !self.traffic.routes.is_empty()
     }
 
+    /// Pods of `updated` ones that a step has to see ready, and one at least. A
+    /// share of requests is never more than ready pods can take, so where
+    /// requests are moved it is all of them.
+    #[must_use]
+    pub fn certain(&self, updated: u32) -> u32 {
+        if self.is_routed() || self.lane.is_some() {
+            return updated;
+        }
+        updated.saturating_sub(self.failures.of(updated)).max(updated.min(1))
+    }
+
     /// Pods of the new revision after each step, of `total` in all, where they
     /// are as many as the weight needs.
     ///
@@ -319,6 +333,7 @@ mod tests {
         Canary {
             traffic: Traffic::default(),
             leeway: Leeway::default(),
+            failures: Amount::default(),
             stable_stays: false,
             steps: steps.iter().map(step).collect(),
             patch: PodPatch::default(),
@@ -351,6 +366,22 @@ mod tests {
             says(&[(10, count(4)), (20, count(3)), (100, None)], 5),
             "rollout.yaml:9: step 2 has 3 pods, fewer than the 4 of the step before"
         );
+    }
+
+    #[test]
+    fn some_of_the_updated_pods_may_fail_but_never_all_and_none_that_a_share_needs() {
+        let plan = |failures| Canary { failures, ..canary(&[(0, None)]) };
+        let certain = |failures| [0, 1, 3, 6, 10].map(|pods| plan(failures).certain(pods));
+        assert_eq!(certain(Amount::default()), [0, 1, 3, 6, 10]);
+        assert_eq!(certain(Amount::Percent(20)), [0, 1, 2, 4, 8], "rounded up");
+        assert_eq!(certain(Amount::Count(2)), [0, 1, 1, 4, 8]);
+        assert_eq!(certain(Amount::Percent(100)), [0, 1, 1, 1, 1]);
+        let joined = Joined { lane: "gray".to_owned(), ..Joined::default() };
+        let in_lane = Canary { lane: Some(joined), ..plan(Amount::Percent(20)) };
+        assert_eq!(in_lane.certain(6), 6);
+        let route = TrafficRoute::named(RouteProvider::HttpRoute, "web".to_owned());
+        let traffic = Traffic { routes: vec![route], drain_seconds: 0 };
+        assert_eq!(Canary { traffic, ..plan(Amount::Percent(20)) }.certain(6), 6);
     }
 
     #[test]

@@ -233,7 +233,8 @@ impl<'a> Trial<'a> {
             effects.push(self.scaled(now));
         }
         if now > 0 {
-            effects.push(self.input.wait(self.trial, Condition::Ready { at_least: now }));
+            let at_least = self.canary.certain(now);
+            effects.push(self.input.wait(self.trial, Condition::Ready { at_least }));
         }
         if let Some(member) = &self.member {
             effects.extend(member.serving(now));
@@ -256,7 +257,8 @@ impl<'a> Trial<'a> {
         let total = self.input.sizes.target;
         let mut effects = Vec::new();
         if pods > 0 {
-            effects.push(self.input.wait(self.trial, Condition::Ready { at_least: pods }));
+            let at_least = self.canary.certain(pods);
+            effects.push(self.input.wait(self.trial, Condition::Ready { at_least }));
         }
         if let Some(shift) = &self.shift {
             let all = pods >= total && pods > 0;

@@ -124,6 +124,15 @@ impl RolloutInput<'_> {
         }
     }
 
+    /// Pods that a batch has to see ready, of `goal` that are to be on the target
+    /// revision.
+    pub(super) fn certain(&self, batch: usize, goal: u32) -> u32 {
+        match self.canary() {
+            Some(canary) => canary.certain(goal),
+            None => goal.saturating_sub(self.tolerance(batch)),
+        }
+    }
+
     /// The revision that is left, whose workload is another one than the
     /// target's.
     pub(super) fn apart(&self) -> Result<&RevisionBodies, CompileError> {

@@ -30,11 +30,10 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
         }
         if *goal != before {
             let partition = total.saturating_sub(*goal);
-            let tolerance = input.tolerance(i);
             if before > 0 {
                 // Whatever the gate before this batch let pass: no more pods
                 // are taken down before the moved ones are seen ready.
-                let at_least = before.saturating_sub(tolerance);
+                let at_least = input.certain(i, before);
                 effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
             }
             floor = floor.min(total.saturating_sub(*goal - sure));
@@ -44,7 +43,7 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
                 Side::Target,
                 driven(partition),
             ));
-            let at_least = goal.saturating_sub(tolerance);
+            let at_least = input.certain(i, *goal);
             effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
             sure = sure.max(at_least);
         }

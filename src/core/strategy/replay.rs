@@ -70,7 +70,10 @@ fn after(input: &RolloutInput<'_>, done: u32) -> Result<Vec<Effect>, CompileErro
                 pair(input, Sides { old, new }, reached.map(|(_, tolerance)| tolerance))
             }
         },
-        (Movement::Upgrade, Shape::InPlace) => in_place(input, reached),
+        (Movement::Upgrade, Shape::InPlace) => {
+            let goal = reached.map(|(goal, _)| goal);
+            in_place(input, batch.zip(goal).map(|(i, goal)| (goal, input.certain(i, goal))))
+        }
         (Movement::Deploy, _) if reached.is_none() => Ok(Vec::new()),
         (Movement::Deploy | Movement::Scale, _) => Ok(alone(input, reached)),
     }
@@ -137,7 +140,7 @@ fn in_place(
     let all = Driven { replicas: Some(original), partition: Some(0), ..Driven::default() };
     effects.push(RolloutInput::write(Verb::Apply, object, Side::Source, all));
     effects.push(input.wait(object, Condition::UpdatedReady { at_least: original }));
-    if let Some((goal, tolerance)) = reached {
+    if let Some((goal, at_least)) = reached {
         let held = |partition| Driven {
             replicas: Some(total),
             partition: Some(partition),
@@ -146,7 +149,6 @@ fn in_place(
         effects.push(RolloutInput::write(Verb::Apply, object, Side::Target, held(total)));
         let partition = held(total.saturating_sub(goal));
         effects.push(RolloutInput::write(Verb::Partition, object, Side::Target, partition));
-        let at_least = goal.saturating_sub(tolerance);
         effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
     }
     Ok(effects)

@@ -103,7 +103,15 @@ fn what_the_original_would_accept_and_not_do_is_refused() {
     says(&beta(one), "a Deployment cannot be updated in place step by step");
     let extra = format!("      enableExtraWorkloadForCanary: true\n{one}");
     for (canary, words) in [
-        ("      failureThreshold: 1\n", "`failureThreshold` in"),
+        ("      disableGenerateCanaryService: true\n", "`disableGenerateCanaryService` in"),
+        (
+            "      failureThreshold: 1\n      trafficRoutings: [{service: a, ingress: {name: a}}]\n",
+            "canary.failureThreshold stands beside what moves requests",
+        ),
+        (
+            "      failureThreshold: 5%\n      trafficRoutingRef: gray\n",
+            "canary.failureThreshold stands beside what moves requests",
+        ),
         ("      trafficRoutings: [{service: echo}]\n", "trafficRoutings[0] names nothing to move"),
         (
             "      trafficRoutings: [{service: a, ingress: {name: a}}, {service: b, ingress: {name: b}}]\n",
@@ -130,7 +138,9 @@ fn what_the_original_would_accept_and_not_do_is_refused() {
         .replace("apps/v1, kind: Deployment", "apps.kruise.io/v1alpha1, kind: CloneSet");
     says(&clone, "a second workload is made of an apps/v1 Deployment only");
     let green = beta(&extra).replace("    canary:\n", "    blueGreen: {}\n    canary:\n");
-    says(&green, "`blueGreen` in");
+    says(&green, "Rollout.spec.strategy.blueGreen stands beside a canary");
+    let daemon = beta(one).replace("kind: Deployment", "kind: DaemonSet");
+    says(&daemon, "apps/v1 DaemonSet is of a kind that is not updated step by step");
     let routing = ROUTING.replace("    matches:", "    match:");
     says(&routing, "did you mean `matches`?");
 }
@@ -143,4 +153,88 @@ fn steps_of_a_kind_that_is_updated_in_place_are_batches_behind_a_partition() {
     let rollout = &plan(&clone).rollouts[0];
     let pods = rollout.canary.as_ref().unwrap().pods(5).unwrap();
     assert_eq!(pods, [1, 3, 5]);
+}
+
+/// A Rollout of v1beta1 in blue-green; its fields are indented by six.
+fn green(fields: &str) -> String {
+    beta(fields).replace("    canary:\n", "    blueGreen:\n")
+}
+
+#[test]
+fn blue_green_is_a_trial_of_all_pods_whose_share_may_be_none() {
+    let text = green(
+        "      trafficRoutings: [{service: echo, ingress: {name: echo}}]
+      steps:
+      - {replicas: 50%, traffic: 0%}
+      - {replicas: 100%, traffic: 0%, pause: {duration: 60}}
+      - {replicas: 100%, traffic: 50%}
+      - {replicas: 100%, traffic: 100%}
+",
+    );
+    let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: echo}\nspec: \
+                   {}\n---\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: echo}\nspec: {selector: {app: \
+                   echo}}\n---\n";
+    let plan = plan(&format!("{service}{ingress}{text}"));
+    let rollout = &plan.rollouts[0];
+    let canary = rollout.canary.as_ref().unwrap();
+    assert_eq!(rollout.naming, Naming::Kept);
+    assert_eq!(canary.pods(5).unwrap(), [3, 5, 5, 5, 5], "the last one updates the workload");
+    let weights: Vec<Weight> = canary.steps.iter().map(|step| step.weight).collect();
+    assert_eq!(weights, [0, 0, 50, 100, 100].map(|share| Weight::new(share).unwrap()));
+    let by_hand = Some(Pause::UntilApproved { approved_for: None });
+    let held = Some(Pause::For { seconds: 60 });
+    assert_eq!(rollout.pauses, [by_hand.clone(), held, by_hand.clone(), by_hand]);
+    assert!(plan.hints.is_empty(), "{:?}", plan.hints);
+}
+
+#[test]
+fn what_blue_green_cannot_do_is_refused_by_name() {
+    let says = |text: &str, words: &str| {
+        let found = errors(text);
+        assert!(found.contains(words), "{words}\n{found}");
+    };
+    let routed = |steps: &str| {
+        let routing = "      trafficRoutings: [{service: echo, ingress: {name: echo}}]\n";
+        green(&format!("{routing}      steps: [{steps}]\n"))
+    };
+    says(
+        &routed("{replicas: 100%, traffic: 50%}, {replicas: 100%, traffic: 0%}"),
+        "blueGreen.steps[1].traffic is 0, less than the 50 before it",
+    );
+    says(&routed("{replicas: 100%, traffic: 101%}"), "a percentage from `0%` to `100%`");
+    says(&routed("{traffic: 50%}"), "blueGreen.steps[0] says of no pods");
+    let none = routed("{replicas: 1, traffic: 0%}").replace("blueGreen:", "canary:");
+    says(&none, "a percentage from `1%` to `100%`");
+    let one = green("      steps: [{replicas: 1}]\n");
+    let clone = one.replace("apps/v1, kind: Deployment", "apps.kruise.io/v1alpha1, kind: CloneSet");
+    says(&clone, "a second workload is made of an apps/v1 Deployment only");
+    says(&clone, "write a `canary`");
+    let partition = one.replace(
+        "metadata: {name: echo}\nspec:\n  workloadRef",
+        "metadata: {name: echo, annotations: {rollouts.kruise.io/rolling-style: partition}}\nspec:\n  workloadRef",
+    );
+    says(&partition, "beside what only pods of a second workload have");
+    let patched =
+        "      patchPodTemplateMetadata: {labels: {a: b}}\n      steps: [{replicas: 1}]\n";
+    says(&green(patched), "unknown field `patchPodTemplateMetadata`");
+    says(&one.replace("v1beta1", "v1alpha1"), "unknown field `blueGreen`");
+    let neither =
+        one.replace("    blueGreen:\n      steps: [{replicas: 1}]\n", "    paused: true\n");
+    says(&neither, "Rollout.spec.strategy names no strategy");
+}
+
+#[test]
+fn pods_that_may_fail_are_an_amount_where_nothing_is_routed() {
+    let steps = "      failureThreshold: 20%\n      steps: [{replicas: 10%}, {replicas: 60%}]\n";
+    let extra = "      enableExtraWorkloadForCanary: true\n";
+    for text in [beta(&format!("{extra}{steps}")), green(steps)] {
+        let plan = plan(&text);
+        let canary = plan.rollouts[0].canary.as_ref().unwrap();
+        assert_eq!(canary.failures, Amount::Percent(20));
+    }
+    // None is what is meant without it, and stands beside a route too.
+    let none =
+        "      failureThreshold: 0\n      trafficRoutingRef: gray\n      steps: [{replicas: 1}]\n";
+    assert_eq!(plan(&beta(none)).rollouts[0].canary.as_ref().unwrap().failures, Amount::default());
 }
