@@ -51,11 +51,12 @@ impl<P: Ports> Engine<'_, P> {
         self.tally.begin();
         let mut reading = self.published_reading().await?;
         self.tell_notices(&reading)?;
-        let driven = self.driven_routes(&self.snapshot(&reading))?;
+        let driven = self.driven_objects(reading.loaded()?, &self.snapshot(&reading))?;
         self.every_wave(&mut reading, courses).await?;
         self.keep_waiting(&mut reading, courses).await?;
         // What a rollout has given up in this run is the plan's again.
-        if !self.driven_routes(&self.snapshot(&reading))?.is_superset(&driven) {
+        let still = self.driven_objects(reading.loaded()?, &self.snapshot(&reading))?;
+        if !still.is_superset(&driven) {
             let plain = courses.iter_mut().filter(|c| c.key.kind == EntityKind::Objects);
             plain.for_each(|course| *course = Course::new(course.key.clone()));
             self.rounds(&mut reading, courses).await?;

@@ -3,11 +3,11 @@
 //! what happens to one.
 
 use super::observe::Record;
-use super::planned::Loaded;
+use super::planned::{Loaded, RenderedApplication};
 use super::reading::known;
 use super::{Engine, Reading, RunError, Snapshot};
 use crate::core::decide::DirectContent;
-use crate::core::model::{Member, Rollout, TargetRevision};
+use crate::core::model::{Member, Naming, Rollout, TargetRevision};
 use crate::core::object::{KindRef, ObjectRef, defines, is_namespaced};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::workload::set;
@@ -126,14 +126,17 @@ impl<P: Ports> Engine<'_, P> {
         loaded.plan.rollouts.iter().find(|rollout| self.rollout_key(rollout) == *key)
     }
 
-    /// The routes that rollouts under way drive. One that its rollout still
-    /// names in the plan is no plain object anyway; this is for rollouts that
-    /// have vanished, or name another one now.
-    pub(super) fn driven_routes(
+    /// What rollouts under way drive: their routes, and the workload that one has
+    /// claimed, with its Services. What its rollout still names in the plan is no
+    /// plain object anyway; this is for rollouts that have vanished, or name
+    /// something else now. A new image on all pods at once is what they are there
+    /// to prevent.
+    pub(super) fn driven_objects(
         &self,
+        plan: &Loaded,
         snapshot: &Record<'_, P>,
     ) -> Result<BTreeSet<ObjectRef>, RunError> {
-        let mut routes = BTreeSet::new();
+        let mut objects = BTreeSet::new();
         for key in snapshot.entities()?.into_iter().filter(|k| k.kind == EntityKind::Rollout) {
             let Some(record) = snapshot.entity(&key)? else { continue };
             let Some(commit) = record
@@ -145,11 +148,18 @@ impl<P: Ports> Engine<'_, P> {
             };
             let loaded = self.loaded(&CommitId(commit))?;
             let Ok(loaded) = loaded.as_ref() else { continue };
-            let rollout = self.rollout_in(loaded, &key).into_iter();
-            let driven = rollout.flat_map(|rollout| rollout.drives(&key.namespace));
-            routes.extend(driven.map(|driven| driven.object));
+            let Some(rollout) = self.rollout_in(loaded, &key) else { continue };
+            objects.extend(rollout.drives(&key.namespace).into_iter().map(|driven| driven.object));
+            let application = ApplicationKey {
+                namespace: key.namespace.clone(),
+                name: rollout.application().to_owned(),
+            };
+            if rollout.naming == Naming::Kept && !plan.applications.contains_key(&application) {
+                let claimed = loaded.applications.get(&application);
+                objects.extend(claimed.into_iter().flat_map(RenderedApplication::objects));
+            }
         }
-        Ok(routes)
+        Ok(objects)
     }
 
     /// What the plan in force says of an entity that is applied directly. What
@@ -163,7 +173,7 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Option<Rc<DirectContent>>, RunError> {
         let loaded = reading.loaded()?;
         if key.kind == EntityKind::Objects {
-            let driven = self.driven_routes(snapshot)?;
+            let driven = self.driven_objects(loaded, snapshot)?;
             return self.content(loaded, key, &[], &|object| !driven.contains(object)).await;
         }
         if key.kind == EntityKind::Lane {
@@ -201,12 +211,7 @@ impl<P: Ports> Engine<'_, P> {
         let application =
             ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
         let Some(found) = loaded.applications.get(&application) else { return Ok(None) };
-        let bodies = found
-            .rendered
-            .components
-            .iter()
-            .flat_map(|c| std::iter::once(&c.workload).chain(&c.extras));
-        let objects = bodies.filter_map(|b| Some((ObjectRef::of(b)?, Arc::clone(b))));
+        let objects = found.bodies().filter_map(|b| Some((ObjectRef::of(b)?, Arc::clone(b))));
         let objects = objects.filter(|(object, _)| wanted(object)).collect();
         let content = DirectContent::rendered(
             &key.name,

@@ -99,6 +99,17 @@ pub(super) struct Rendering {
 type RevisionKey = (Option<String>, Naming, String, u64);
 
 impl RenderedApplication {
+    /// All that it renders.
+    pub(super) fn bodies(&self) -> impl Iterator<Item = &Arc<Value>> {
+        let components = self.rendered.components.iter();
+        components.flat_map(|c| std::iter::once(&c.workload).chain(&c.extras))
+    }
+
+    /// The names of all that it renders.
+    pub(super) fn objects(&self) -> impl Iterator<Item = ObjectRef> {
+        self.bodies().filter_map(|body| ObjectRef::of(body))
+    }
+
     /// Its objects as those of a revision, prepared once.
     ///
     /// # Errors

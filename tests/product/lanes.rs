@@ -6,21 +6,23 @@ use crate::world::{World, pods};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const ALPHA: &str = include_str!("../../testdata/seeds/kruise-end-to-end/rollouts-v1alpha1.yaml");
-const BETA: &str = include_str!("../../testdata/seeds/kruise-end-to-end/rollouts-v1beta1.yaml");
-const ROUTING: &str = include_str!("../../testdata/seeds/kruise-end-to-end/trafficrouting.yaml");
-const WORKLOADS: &str = include_str!("../../testdata/seeds/kruise-end-to-end/workloads.yaml");
+pub const ALPHA: &str =
+    include_str!("../../testdata/seeds/kruise-end-to-end/rollouts-v1alpha1.yaml");
+pub const BETA: &str = include_str!("../../testdata/seeds/kruise-end-to-end/rollouts-v1beta1.yaml");
+pub const ROUTING: &str =
+    include_str!("../../testdata/seeds/kruise-end-to-end/trafficrouting.yaml");
+pub const WORKLOADS: &str = include_str!("../../testdata/seeds/kruise-end-to-end/workloads.yaml");
 
 const NGINX: &str = "nginx.ingress.kubernetes.io";
 
 /// The workloads with other images.
-fn images(a: &str, b: &str) -> String {
+pub fn images(a: &str, b: &str) -> String {
     let a = WORKLOADS.replace("spring-cloud-a:base", &format!("spring-cloud-a:{a}"));
     a.replace("spring-cloud-b:base", &format!("spring-cloud-b:{b}"))
 }
 
 /// Everything of the seed, applied.
-fn at_rest(rollouts: &str) -> Stage {
+pub fn at_rest(rollouts: &str) -> Stage {
     let stage = Stage::with(&[
         ("rollouts.yaml", rollouts),
         ("trafficrouting.yaml", ROUTING),
@@ -32,16 +34,16 @@ fn at_rest(rollouts: &str) -> Stage {
     stage
 }
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+pub fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn names(world: &World, kind: &str) -> BTreeSet<String> {
+pub fn names(world: &World, kind: &str) -> BTreeSet<String> {
     world.of_kind(kind).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Where the lane's requests go, if there is one.
-fn lane(world: &World) -> Option<String> {
+pub fn lane(world: &World) -> Option<String> {
     let second = world.get("Ingress", "spring-cloud-a-canary")?;
     let annotations = &second["metadata"]["annotations"];
     if annotations.get(format!("{NGINX}/canary-by-header")).is_none() {
@@ -58,7 +60,7 @@ fn lane(world: &World) -> Option<String> {
 }
 
 /// The tags of the pods that a Service selects.
-fn selected(world: &World, service: &str) -> BTreeSet<String> {
+pub fn selected(world: &World, service: &str) -> BTreeSet<String> {
     let service = world.get("Service", service).unwrap_or_else(|| panic!("no {service}"));
     let selector = service["spec"]["selector"].as_object().unwrap();
     let fits = |pod: &Value| selector.iter().all(|(k, v)| pod["metadata"]["labels"][k] == *v);
@@ -69,7 +71,7 @@ fn selected(world: &World, service: &str) -> BTreeSet<String> {
     world.of_kind("Pod").filter(|(_, pod)| fits(pod)).map(|(_, pod)| tag(pod)).collect()
 }
 
-fn gray(world: &World) -> usize {
+pub fn gray(world: &World) -> usize {
     let labels = |pod: &Value| {
         let labels = &pod["metadata"]["labels"];
         labels["alicloud.service.tag"] == "gray" && labels["opensergo.io/canary-gray"] == "gray"
@@ -77,7 +79,7 @@ fn gray(world: &World) -> usize {
     world.of_kind("Pod").filter(|(_, pod)| labels(pod)).count()
 }
 
-fn user_ingress(world: &World) -> Value {
+pub fn user_ingress(world: &World) -> Value {
     world.get("Ingress", "spring-cloud-a").unwrap()["spec"].clone()
 }
 
@@ -362,8 +364,11 @@ fn a_lane_whose_rollouts_leave_the_plan_lets_go_of_them() {
     stage.remove("rollouts.yaml");
     stage.apply().ends(77).says("tranche.dev/on-delete");
     assert_eq!(lane(&stage.world()), None);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 6), ("gray", 1)]));
+    // Once it is over the workload is a document like any other.
+    stage.commit(&[("workloads.yaml", WORKLOADS)]);
     stage.run(&["abort", "rollout-a"]).ends(0);
     stage.apply_wait();
-    assert_eq!(stage.world().ready_pods()["base"], 6);
+    assert_eq!(stage.world().all_pods(), pods(&[("base", 6)]));
     assert_eq!(gray(&stage.world()), 0);
 }
