@@ -362,3 +362,61 @@ fn every_dependency_is_used_and_has_its_reason() {
         assert!(manifest.contains(&line), "docs/dependencies.md explains {name}, which is gone");
     }
 }
+
+/// The tests that a text names, as `tests/…rs::name` or `src/…rs::name`.
+fn cited(text: &str) -> Vec<(String, String)> {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices(".rs::") {
+        let (before, after) = (&text[..at], &text[at + ".rs::".len()..]);
+        let begins = before.rfind(|c: char| !word(c) && c != '/').map_or(0, |at| at + 1);
+        let name: String = after.chars().take_while(|c| word(*c)).collect();
+        let file = format!("{}.rs", &before[begins..]);
+        if file.starts_with("tests/") || file.starts_with("src/") {
+            found.push((file, name));
+        }
+    }
+    found
+}
+
+/// Whether a source has a test of that name.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let opens = format!("fn {name}(");
+    lines.iter().enumerate().any(|(at, line)| {
+        let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with('#'));
+        line.starts_with(&opens) && attributes.into_iter().any(|line| *line == "#[test]")
+    })
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let (mut named, mut missing) = (0, Vec::new());
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        for (file, name) in cited(&std::fs::read_to_string(&path).unwrap()) {
+            named += 1;
+            let source = std::fs::read_to_string(root().join(&file)).unwrap_or_default();
+            if !has_test(&source, &name) {
+                missing.push(format!("{}: {file}::{name}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such tests:\n{}", missing.join("\n"));
+    assert!(named > 40, "only {named} tests are named: are the tables still there?");
+}
+
+#[test]
+fn a_test_that_is_not_there_is_found_missing() {
+    let row =
+        "| a | the same | `tests/product/a.rs::goes`, `src/core/b.rs::comes` and [x](a.rs::y) |";
+    let named = |file: &str, name: &str| (file.to_owned(), name.to_owned());
+    assert_eq!(cited(row), [named("tests/product/a.rs", "goes"), named("src/core/b.rs", "comes")]);
+    assert!(has_test("#[test]\nfn goes() {}\n", "goes"));
+    assert!(has_test("    #[test]\n    #[ignore]\n    fn goes(x in 0..3) {}\n", "goes"));
+    assert!(!has_test("fn goes() {}\n", "goes"), "it is run by nobody");
+    assert!(!has_test("#[test]\nfn goes_on() {}\n", "goes"));
+}
