@@ -72,6 +72,10 @@ fn a_deleted_rollout_that_is_to_be_promoted_goes_step_by_step_to_its_end() {
     let tried = |world: &World| world.get("Deployment", "echo-v2-canary").is_some();
     let over = history.iter().rposition(tried).unwrap();
     assert_eq!(history[from..=over].iter().map(World::ready).min(), Some(5));
+    let shared = |world: &&World| matches!(weight(world), Some("20" | "40"));
+    for world in history[from..=over].iter().filter(shared) {
+        assert_eq!(world.ready_pods().get("v1"), Some(&5), "what the rest of the share goes to");
+    }
     let tip = stage.tip();
     stage.apply_wait().ends(0);
     assert_eq!(stage.tip(), tip);

@@ -125,6 +125,41 @@ fn an_abort_at_any_step_leaves_what_served_as_it_was() {
     }
 }
 
+/// An autoscaler of the workload, which nothing else says a size of.
+fn scaled(stage: &Stage, pods: u32) {
+    let scale = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "echo"},
+        "spec": {"replicas": pods},
+    });
+    stage.meddle("/apis/apps/v1/namespaces/default/deployments/echo", &scale);
+    stage.pass(30);
+}
+
+#[test]
+fn what_an_autoscaler_takes_away_in_the_middle_is_not_waited_for() {
+    let echo = |image: &str| workload(image, 5).replace("  replicas: 5\n", "");
+    for (abort, to) in [(true, 2), (false, 2), (false, 8)] {
+        let stage = Stage::with(&[("rollout.yaml", &green("", "")), ("echo.yaml", &echo("v1"))]);
+        stage.apply_wait().ends(0);
+        scaled(&stage, 5);
+        stage.commit(&[("echo.yaml", &echo("v2"))]);
+        stage.apply_wait().ends(3);
+        (0..2).for_each(|_| go_on(&stage, 3));
+        assert_eq!((canary(&stage.world(), 2), weight(&stage.world())), (5, Some("50")));
+        scaled(&stage, to);
+        let left = usize::try_from(to).unwrap();
+        if abort {
+            stage.run(&["abort", "echo"]).ends(0);
+            stage.apply_wait().ends(4);
+            is_at_rest(&stage, "v1", left);
+        } else {
+            go_on(&stage, 3);
+            go_on(&stage, 0);
+            is_at_rest(&stage, "v2", left);
+        }
+    }
+}
+
 #[test]
 fn disabled_or_deleted_nothing_is_left_to_restore() {
     let promote = "tranche.dev/on-delete: promote";

@@ -6,7 +6,7 @@ use crate::lanes::{
 };
 use crate::stage::Stage;
 use crate::world::pods;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The seed with a third application behind the gateway, its image that.
 fn three(b: &str, c: &str) -> (String, String) {
@@ -91,6 +91,35 @@ fn nothing_is_let_into_a_lane_before_a_pod_of_it_is_ready() {
     stage.commit(&[("workloads.yaml", WORKLOADS)]);
     stage.apply_wait().ends(0);
     assert_eq!(stage.world().all_pods(), pods(&[("base", 6)]));
+}
+
+#[test]
+fn a_member_that_an_autoscaler_takes_pods_from_still_goes_back() {
+    let plan = |tag: &str| images(tag, "base").replacen("  replicas: 3\n", "", 1);
+    let stage = Stage::with(&[
+        ("rollouts.yaml", BETA),
+        ("trafficrouting.yaml", ROUTING),
+        ("workloads.yaml", &plan("base")),
+    ]);
+    stage.apply_wait().ends(0);
+    let scaled = |pods: u32| {
+        let name = "spring-cloud-a";
+        let scale = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {"replicas": pods},
+        });
+        stage.meddle(&format!("/apis/apps/v1/namespaces/default/deployments/{name}"), &scale);
+        stage.pass(30);
+    };
+    scaled(5);
+    stage.commit(&[("workloads.yaml", &plan("gray"))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v2-traffic");
+    scaled(2);
+    stage.run(&["abort", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!(stage.world().all_pods(), pods(&[("base", 2 + 3)]));
+    assert_eq!(lane(&stage.world()), None);
 }
 
 const MESH: &str = "apiVersion: networking.istio.io/v1

@@ -100,12 +100,29 @@ fn amount(value: &Value) -> Option<Amount> {
 /// The workload's state on a side: its size is the manifest's where that says
 /// one, and else nobody's of ours.
 fn sized(input: &RolloutInput<'_>, side: Side) -> Driven {
-    let named = input.bodies.side(side).is_some_and(|revision| revision.sized);
-    let size = match side {
+    let replicas = is_sized(input, side).then_some(size(input, side));
+    Driven { replicas, ..Driven::default() }
+}
+
+/// Whether the manifest says how many pods there are.
+fn is_sized(input: &RolloutInput<'_>, side: Side) -> bool {
+    input.bodies.side(side).is_some_and(|revision| revision.sized)
+}
+
+/// Pods of the workload that a Service has to reach before requests go to it.
+/// Of one that an autoscaler sizes the number at the start is nothing to wait
+/// for, least of all on the way back: it may have been taken down since. That
+/// all are ready which it wants is seen before.
+pub(super) fn served(input: &RolloutInput<'_>, side: Side) -> u32 {
+    let pods = size(input, side);
+    if is_sized(input, side) { pods } else { pods.min(1) }
+}
+
+fn size(input: &RolloutInput<'_>, side: Side) -> u32 {
+    match side {
         Side::Source => input.sizes.original,
         Side::Target => input.sizes.target,
-    };
-    Driven { replicas: named.then_some(size), ..Driven::default() }
+    }
 }
 
 /// The workload as one side has it, updated natively.
@@ -197,7 +214,11 @@ impl<'a> Trial<'a> {
             vec![RolloutInput::write(Verb::Apply, self.trial, Side::Target, replicas(0))];
         effects.extend(self.rest(Side::Target));
         if let Some(shift) = &self.shift {
-            effects.extend(shift.divided()?);
+            if !is_sized(self.input, Side::Source) {
+                let workload = &self.input.bodies.target.workload;
+                effects.push(self.input.wait(workload, Condition::Healthy));
+            }
+            effects.extend(shift.divided(served(self.input, Side::Source))?);
         }
         if let Some(member) = &self.member {
             // Its pods have the label by which they are told apart; they may be
@@ -279,7 +300,7 @@ impl<'a> Trial<'a> {
         }
         effects.extend(natively(self.input, Side::Target));
         if let Some(shift) = &self.shift {
-            effects.extend(shift.whole(Side::Target, total)?);
+            effects.extend(shift.whole(Side::Target, served(self.input, Side::Target))?);
             // The user's Service counts the trial's pods too: what is left without
             // them is looked at by whoever takes them away.
             effects.push(self.input.wait(&self.input.bodies.target.workload, Condition::Healthy));
@@ -301,7 +322,7 @@ impl<'a> Trial<'a> {
     /// Back to the stable revision: while its workload is brought back, traffic
     /// stays where it is.
     fn back(&self) -> Result<Vec<Effect>, CompileError> {
-        let original = self.input.sizes.original;
+        let served = served(self.input, Side::Source);
         let mut effects = natively(self.input, Side::Source).to_vec();
         if let Some(member) = &self.member {
             // Before the lane is waited for: what is tried may be no good.
@@ -310,9 +331,9 @@ impl<'a> Trial<'a> {
         effects.extend(self.rest(Side::Source));
         if let Some(shift) = &self.shift {
             effects.extend(shift.twins());
-            effects.extend(shift.serving(&shift.left.twin, original));
+            effects.extend(shift.serving(&shift.left.twin, served));
             let nothing = shift.weighing(Weight::NONE);
-            effects.extend(shift.routed(Side::Source, Some(&nothing), original)?);
+            effects.extend(shift.routed(Side::Source, Some(&nothing), served)?);
         }
         if let Some(member) = &self.member {
             effects.extend(member.left());
@@ -324,7 +345,7 @@ impl<'a> Trial<'a> {
             effects.extend(member.gone());
         }
         if let Some(shift) = &self.shift {
-            effects.extend(shift.whole(Side::Source, original)?);
+            effects.extend(shift.whole(Side::Source, served)?);
         }
         effects.push(gone);
         effects.extend(self.input.leftovers(Side::Target));

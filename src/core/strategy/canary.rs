@@ -174,7 +174,7 @@ impl<'a> Shift<'a> {
             replicas(0),
         )];
         effects.extend(self.input.rest(Side::Target));
-        effects.extend(self.divided()?);
+        effects.extend(self.divided(self.input.sizes.original)?);
         Ok(effects)
     }
 
@@ -190,13 +190,12 @@ impl<'a> Shift<'a> {
     }
 
     /// The routes on the Services of single revisions, everything to the old
-    /// one.
-    pub(super) fn divided(&self) -> Result<Vec<Effect>, CompileError> {
-        let original = self.input.sizes.original;
+    /// one, which has to serve so many.
+    pub(super) fn divided(&self, at_least: u32) -> Result<Vec<Effect>, CompileError> {
         let mut effects = self.twins().to_vec();
-        effects.extend(self.serving(&self.left.twin, original));
+        effects.extend(self.serving(&self.left.twin, at_least));
         let nothing = self.weighing(Weight::NONE);
-        effects.extend(self.routed(Side::Target, Some(&nothing), original)?);
+        effects.extend(self.routed(Side::Target, Some(&nothing), at_least)?);
         Ok(effects)
     }
 

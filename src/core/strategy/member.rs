@@ -3,6 +3,7 @@
 //! pods of the workload alone, so that nobody but the lane reaches the others.
 //! The lane's routes are the lane's; here they are only looked at.
 
+use super::beside::served;
 use super::{Condition, Driven, Effect, Pin, RevisionBodies, RolloutInput, Side, Verb};
 use crate::core::model::Joined;
 use crate::core::object::ObjectRef;
@@ -48,7 +49,7 @@ impl Membership<'_> {
         let pin = Pin::Template { template: self.source.pods_label().1 };
         let driven = Driven { pin: Some(pin.clone()), ..Driven::default() };
         let mut effects = self.pointed(side, &driven);
-        let at_least = self.input.sizes.original;
+        let at_least = served(self.input, Side::Source);
         let reaches = Condition::Reaches { of: pin, at_least, seconds: 0 };
         effects.extend(self.services(side).map(|s| self.input.wait(s, reaches.clone())));
         effects
