@@ -45,16 +45,16 @@ spec:
           - {path: /, pathType: Prefix, backend: {service: {name: demo, port: {number: 9898}}}}
 ";
 
-const ROUTED: &str = "{steps: [{weight: 20}, {weight: 90}], trafficRoutings: [{type: nginx}]}";
+pub const ROUTED: &str = "{steps: [{weight: 20}, {weight: 90}], trafficRoutings: [{type: nginx}]}";
 
-fn serving(canary: &str) -> Stage {
+pub fn serving(canary: &str) -> Stage {
     let stage = Stage::with(&[(APPLICATION, &application("6.7.0", 5, canary)), (INGRESS, ROUTE)]);
     stage.apply_wait().ends(0);
     assert_eq!(sizes(&stage), json!({"demo": 5}));
     stage
 }
 
-fn upgrade(stage: &Stage, canary: &str) {
+pub fn upgrade(stage: &Stage, canary: &str) {
     stage.commit(&[(APPLICATION, &application("6.7.1", 5, canary))]);
 }
 

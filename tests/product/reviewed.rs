@@ -402,6 +402,47 @@ fn a_gate_that_opens_is_no_other_plan() {
 }
 
 #[test]
+fn a_trial_that_stands_at_its_gate_is_no_other_plan() {
+    use crate::beside::{ROUTED, serving, upgrade};
+    for canary in [ROUTED, "{steps: [{replicas: 1}, {replicas: 3}]}"] {
+        let stage = serving(canary);
+        upgrade(&stage, canary);
+        save(&stage);
+        use_saved(&stage).ends(3);
+        // A controller marks what it works on, and so does a person.
+        let trial = stage.world().get("Deployment", "demo-v2-canary").unwrap().clone();
+        let revision = &trial["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
+        assert_eq!(revision, "1");
+        let note = json!({"name": "demo-v2-canary", "annotations": {"note": "looked at"}});
+        let path = WEB.replace("web-v1", "demo-v2-canary");
+        edit(&stage, &path, "Deployment", "demo-v2-canary", ("metadata", note));
+        stage.run(&["approve", "demo"]).ends(0);
+        use_saved(&stage).ends(3);
+        stage.run(&["approve", "demo"]).ends(0);
+        use_saved(&stage).ends(0);
+        assert_eq!(stage.world().ready_pods(), pods(&[("6.7.1", 5)]));
+        assert_eq!(stage.world().sizes("Deployment"), [("demo".to_owned(), 5)].into());
+    }
+}
+
+#[test]
+fn an_edit_of_what_was_reviewed_of_a_trial_is_stale() {
+    use crate::beside::{ROUTED, serving, upgrade};
+    let stage = serving(ROUTED);
+    upgrade(&stage, ROUTED);
+    save(&stage);
+    use_saved(&stage).ends(3);
+    let containers = json!([{"name": "demo", "image": "stefanprodan/podinfo:hacked"}]);
+    let spec = json!({"template": {"spec": {"containers": containers}}});
+    let path = WEB.replace("web-v1", "demo-v2-canary");
+    edit(&stage, &path, "Deployment", "demo-v2-canary", ("spec", spec));
+    stage.run(&["approve", "demo"]).ends(0);
+    let before = tip(&stage);
+    use_saved(&stage).ends(6).says("is stale").says("podinfo:hacked");
+    assert_eq!(tip(&stage), before);
+}
+
+#[test]
 fn the_way_back_is_never_barred() {
     let stage = serving();
     stage.commit(&[(APPLICATION, &broken_web("6.7.1")), (ROLLOUT, &rollout("web-v2", &[]))]);

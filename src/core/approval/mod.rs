@@ -19,6 +19,9 @@
 //!   reviewed values, and to come from the reviewed old value, or from one that
 //!   a reviewed write brings about on the way (`through`, by the server's own
 //!   dry-runs at the time of the review). Anything else was set by somebody else.
+//!   Of an object that the reviewed steps make and delete again only what they
+//!   write counts: what others, such as its controller, have added since goes
+//!   with it.
 //! - **Nothing is left to do**, or it waits: there is nothing to permit.
 //! - **The way back** after a failure or a person's abort is always open: it
 //!   leads to what was there before.

@@ -140,6 +140,23 @@ fn what_is_begun_goes_on_from_where_reviewed_writes_led() {
 }
 
 #[test]
+fn what_others_add_to_what_the_steps_make_and_delete_is_theirs() {
+    let made = [deployment(0, "web:2"), deployment(2, "web:2")];
+    let all = ["a", "b", "c"];
+    let reviewed = plan(vec![entity(&all, vec![patch(None, None, &made)])]);
+    let left = |steps: &[&str], live: &Value| {
+        stale(&reviewed, &plan(vec![entity(steps, vec![patch(Some(live), None, &[])])]))
+    };
+    let mut added = deployment(2, "web:2");
+    added["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "1"});
+    assert!(left(&["b", "c"], &added).is_empty());
+    assert!(!left(&all, &added).is_empty(), "nothing is begun: it is somebody else's");
+    let lines = left(&["b", "c"], &deployment(2, "web:3"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("now \"web:3\" to nothing"), "{lines:?}");
+}
+
+#[test]
 fn the_steps_that_are_left_are_the_last_of_the_reviewed_ones() {
     let live = deployment(3, "web:2");
     for steps in [&["a", "c"][..], &["a", "b"], &["c", "d"], &["x"], &["c", "b"]] {
