@@ -2,7 +2,7 @@
 //! alone; the original has no such field.
 
 use super::blue_green::{self, BLUE_GREEN};
-use super::check::{Check, misspelt};
+use super::check::{Check, Shares, misspelt};
 use super::networks;
 use super::pause::PAUSE;
 use super::requests;
@@ -250,7 +250,7 @@ fn steps_of_pods(check: &mut Check<'_>, canary: Option<&Node>, steps: &[Node]) {
 }
 
 fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
-    let mut before = 0;
+    let mut shares = Shares::new("the new share");
     for (i, step) in steps.iter().enumerate() {
         let path = format!("AppRollout.spec.strategy.canary.steps[{i}]");
         let missing = |name: &str| step.get(name).is_none() && !misspelt(step, &STEP, name);
@@ -265,11 +265,7 @@ fn steps_in_order(check: &mut Check<'_>, steps: &[Node]) {
         let Some((node, weight)) = step.get("weight").and_then(|n| Some((n, n.count()?))) else {
             continue;
         };
-        if weight < before {
-            let message = format!("{path}.weight is {weight}, less than the {before} before it");
-            check.wrong(node, message, &format!("{before} or more: the new share never falls"));
-        }
-        before = before.max(weight);
+        shares.next(check, node, &format!("{path}.weight"), weight);
     }
 }
 

@@ -164,6 +164,29 @@ impl<'a> Check<'a> {
     }
 }
 
+/// The shares of steps that follow each other, in per cent.
+pub(super) struct Shares<'w> {
+    /// Whose they are, in messages.
+    whose: &'w str,
+    before: u64,
+}
+
+impl<'w> Shares<'w> {
+    pub(super) fn new(whose: &'w str) -> Self {
+        Self { whose, before: 0 }
+    }
+
+    /// The next one, which `path` is the name of.
+    pub(super) fn next(&mut self, check: &mut Check<'_>, node: &Node, path: &str, share: u64) {
+        let Self { whose, before } = *self;
+        if share < before {
+            let message = format!("{path} is {share}, less than the {before} before it");
+            check.wrong(node, message, &format!("{before} or more: {whose} never falls"));
+        }
+        self.before = before.max(share);
+    }
+}
+
 /// Whether a mapping has an unknown field that is probably meant to be `name`:
 /// that it is missing is then no error of its own.
 pub(super) fn misspelt(node: &Node, shape: &Shape, name: &str) -> bool {

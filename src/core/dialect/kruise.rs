@@ -3,7 +3,7 @@
 //! strategies it has is `kruise_strategy`'s.
 
 use super::approllout::{DEADLINE, ON_DELETE, annotations};
-use super::check::{Check, misspelt};
+use super::check::{Check, Shares, misspelt};
 use super::kruise_fields::{BETA, ROLLOUT_ALPHA, ROLLOUT_BETA, STEP_ALPHA, STEP_BETA};
 use super::kruise_route;
 use super::kruise_strategy::{self, Strategy};
@@ -268,7 +268,7 @@ fn check_steps(check: &mut Check<'_>, chosen: Strategy<'_>, joined: bool, beta: 
     );
     let (shape, weight_field) =
         if beta { (&STEP_BETA, "traffic") } else { (&STEP_ALPHA, "weight") };
-    let mut before = 0;
+    let mut shares = Shares::new("the share");
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{}.steps[{i}]", chosen.path());
         let missing = |name: &str| step.get(name).is_none() && !misspelt(step, shape, name);
@@ -298,12 +298,7 @@ fn check_steps(check: &mut Check<'_>, chosen: Strategy<'_>, joined: bool, beta: 
             }
             continue;
         };
-        if share < before {
-            let message =
-                format!("{path}.{weight_field} is {share}, less than the {before} before it");
-            check.wrong(node, message, &format!("{before} or more: the share never falls"));
-        }
-        before = before.max(share);
+        shares.next(check, node, &format!("{path}.{weight_field}"), u64::from(share));
     }
 }
 

@@ -2,7 +2,7 @@
 //! Application, beside its workload, whose name is kept. Owns the trait's
 //! parameters, and what of OpenKruise's words cannot be done.
 
-use super::check::{Check, misspelt};
+use super::check::{Check, Shares, misspelt};
 use super::requests;
 use super::rollout_plan::{self, amount, number};
 use super::shape::{Field, INT32, Kind, Shape};
@@ -117,7 +117,7 @@ pub(super) fn check(check: &mut Check<'_>, one: &Node, component: &str) {
     let steps = canary.and_then(|canary| canary.get("steps")).map(Node::items).unwrap_or_default();
     let routings = canary.and_then(|canary| canary.get("trafficRoutings")).map(Node::items);
     let routed = routings.is_some_and(|routings| !routings.is_empty());
-    let mut before = 0;
+    let mut shares = Shares::new("the share");
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}: canary.steps[{i}]");
         let missing = |name: &&str| step.get(name).is_none() && !misspelt(step, &STEP, name);
@@ -132,11 +132,7 @@ pub(super) fn check(check: &mut Check<'_>, one: &Node, component: &str) {
         let Some((node, weight)) = step.get("weight").and_then(|n| Some((n, n.count()?))) else {
             continue;
         };
-        if weight < before {
-            let message = format!("{path}.weight is {weight}, less than the {before} before it");
-            check.wrong(node, message, &format!("{before} or more: the share never falls"));
-        }
-        before = before.max(weight);
+        shares.next(check, node, &format!("{path}.weight"), weight);
     }
 }
 
