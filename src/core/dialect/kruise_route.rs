@@ -12,6 +12,7 @@ use crate::core::traffic::istio::{Rules, VERSIONS};
 use crate::core::traffic::{Class, Weight};
 use crate::core::yaml::{Node, Source};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// How long a confirmed shift is given, as the original has it.
 const GRACE_SECONDS: u32 = 3;
@@ -144,6 +145,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Lane, 
 
 /// Whether each entry names what it moves traffic by.
 pub(super) fn check_routings(check: &mut Check<'_>, routings: &[Node], path: &str) {
+    named_once(check, routings, path);
     for (i, routing) in routings.iter().enumerate() {
         let customs = routing.get("customNetworkRefs").map(Node::items).unwrap_or_default();
         let named = ["ingress", "gateway"].iter().any(|field| routing.get(field).is_some());
@@ -159,6 +161,32 @@ pub(super) fn check_routings(check: &mut Check<'_>, routings: &[Node], path: &st
                             sends: leave it out";
                 check.errors.push(custom.error(check.source, message).hint(hint));
             }
+        }
+    }
+}
+
+fn text<'n>(node: &'n Node, name: &str) -> &'n str {
+    node.get(name).and_then(Node::text).unwrap_or_default()
+}
+
+/// Whether no two entries are of one route: it has one state.
+fn named_once(check: &mut Check<'_>, routings: &[Node], path: &str) {
+    let mut first: BTreeMap<(&str, &str, &str), u32> = BTreeMap::new();
+    for (i, routing) in routings.iter().enumerate() {
+        let ingress = routing.get("ingress").map(|node| ("", "Ingress", "name", node));
+        let gateway = routing.get("gateway").map(|node| ("", "HTTPRoute", "httpRouteName", node));
+        let customs = routing.get("customNetworkRefs").map(Node::items).unwrap_or_default();
+        let customs = customs.iter().map(|node| {
+            let group = text(node, "apiVersion").split_once('/').map_or("", |(group, _)| group);
+            (group, text(node, "kind"), "name", node)
+        });
+        for (group, kind, field, node) in ingress.into_iter().chain(gateway).chain(customs) {
+            let Some(name) = node.get(field) else { continue };
+            let route = text(node, field);
+            let Some(known) = first.insert((group, kind, route), name.line) else { continue };
+            let known = check.source.place(known);
+            let message = format!("{path}[{i}] names {kind} `{route}`, which {known} names too");
+            check.wrong(name, message, "each route once");
         }
     }
 }

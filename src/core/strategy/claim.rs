@@ -56,7 +56,10 @@ pub fn claim(
             }
             let object = driven.object;
             if let Some(first) = claimed.insert(object.clone(), place.clone()) {
-                wrong = Some(format!("{object} is driven already by the rollout at {first}"));
+                wrong = Some(match first == place {
+                    true => format!("it names {object} twice: once is enough"),
+                    false => format!("{object} is driven already by the rollout at {first}"),
+                });
                 break;
             }
             let at = plan.objects.iter().position(|plain| is(&plain.body, &object, namespace));
