@@ -72,6 +72,20 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_that_nothing_here_knows_may_have_a_map_by_service() {
+        let split = json!({
+            "apiVersion": "split.example/v1", "kind": "Split",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"weights": {"web.shop.svc": 100}},
+        });
+        let (web, api) = (service("web", "web"), service("api", "api"));
+        let labels = json!({"app": "web"});
+        assert_eq!(fitting_service(&split, &[&web, &api], Some(&labels)), Ok(&web));
+        let none = fitting_service(&split, &[&api], Some(&json!({"app": "api"})));
+        assert!(none.is_err(), "{none:?}");
+    }
+
+    #[test]
     fn the_service_is_found_or_the_reason_told() {
         let (web, more, api) =
             (service("web", "web"), service("more", "web"), service("api", "api"));

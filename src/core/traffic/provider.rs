@@ -113,17 +113,25 @@ pub fn backends(route: &Value) -> Vec<&str> {
     names.into_iter().collect()
 }
 
-/// Every text, and the first label of those that are a host.
+/// Every text and every name of a field, since some kinds have a map by Service;
+/// and the first label of those that are a host.
 fn texts<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {
-        Value::String(text) => {
-            found.insert(text);
-            found.extend(text.split('.').next());
-        }
+        Value::String(text) => named(text, found),
         Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
-        Value::Object(map) => map.values().for_each(|item| texts(item, found)),
+        Value::Object(map) => {
+            for (key, item) in map {
+                named(key, found);
+                texts(item, found);
+            }
+        }
         _ => {}
     }
+}
+
+fn named<'a>(text: &'a str, found: &mut BTreeSet<&'a str>) {
+    found.insert(text);
+    found.extend(text.split('.').next());
 }
 
 /// What keeps a route from ever being shared, in words.
