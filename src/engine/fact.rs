@@ -143,10 +143,6 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(Vec<NamedObject>, String), RunError> {
         let mut live = self.live_of(&work.act).await?;
         let mut all = named(&work.act, &live, &work.record);
-        // What it removes is all that this step is: it stays as it began.
-        if work.act.step.kind == StepKind::Orphans {
-            return Ok((all, String::new()));
-        }
         // What was created under the intent has a uid by now, what is gone has
         // none any more.
         self.look_at(all.iter().map(|named| &named.object), &mut live).await?;
@@ -207,9 +203,18 @@ impl Telling<'_> {
             phase,
             subject,
             body: effects_body(step),
-            // To be known is what an orphan is not.
-            seen: (step.kind != StepKind::Orphans).then(|| self.seen.clone()),
+            seen: self.known(),
         }
+    }
+
+    /// What the inventory is told. To be known is what an orphan is not, so of a
+    /// removal that is only what is gone.
+    fn known(&self) -> Option<Vec<NamedObject>> {
+        if self.work.act.step.kind != StepKind::Orphans {
+            return Some(self.seen.clone());
+        }
+        let gone = self.seen.iter().filter(|named| named.uid.is_none()).cloned();
+        Some(gone.collect()).filter(|gone: &Vec<_>| !gone.is_empty())
     }
 
     fn waiting(&self, record: &EntityRecord, now: Timestamp, reason: &str) -> Told {

@@ -268,3 +268,33 @@ fn content_that_changes_under_an_old_version_moves_nothing_and_lint_says_so() {
     stage.apply_wait().ends(3);
     assert_eq!(images(&stage), json!({"6.7.0": 5, "6.7.1": 1}));
 }
+
+#[test]
+fn a_second_ingress_that_is_removed_is_known_no_more() {
+    let stage = serving(ROUTED);
+    upgrade(&stage, ROUTED);
+    stage.apply_wait().ends(3);
+    let second = stage.world().get("Ingress", "demo-canary").unwrap().clone();
+    for _ in 0..2 {
+        stage.run(&["approve", "demo"]).ends(0);
+        stage.apply_wait();
+    }
+    stage.land_late(&second, "0");
+    let uid = stage.world().get("Ingress", "demo-canary").unwrap()["metadata"]["uid"].clone();
+    let uid = uid.as_str().unwrap();
+    // The end of the step has seen it, as it may have landed just then.
+    let known = format!(
+        "- object:\n    apiVersion: networking.k8s.io/v1\n    kind: Ingress\n    namespace: \
+         default\n    name: demo-canary\n  uid: {uid}\n"
+    );
+    let message = stage.next_message("demo: a fine subject");
+    let path = "inventory/default/demo.rollout.yaml";
+    stage.forge(path, &message, |text| format!("{}\n{known}", text.trim_end()));
+    stage.apply_wait().ends(0).says("demo");
+    assert_eq!(stage.world().of_kind("Ingress").count(), 1);
+    let inventory = stage.record_file(path);
+    assert!(inventory.contains("name: demo\n") && !inventory.contains(uid), "{inventory}");
+    let tip = stage.tip();
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.tip(), tip);
+}
