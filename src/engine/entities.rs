@@ -108,6 +108,25 @@ impl<P: Ports> Engine<'_, P> {
         Ok(driven)
     }
 
+    /// The rollouts that are over and that the plan has no more: what they have
+    /// left is its owner's by the newest plan, whatever marks it carries.
+    pub(super) fn rollouts_over(
+        &self,
+        reading: &Reading,
+        snapshot: &Record<'_, P>,
+    ) -> Result<BTreeSet<EntityKey>, RunError> {
+        let loaded = reading.loaded()?;
+        let mut gone = BTreeSet::new();
+        for key in snapshot.entities()?.into_iter().filter(|k| k.kind == EntityKind::Rollout) {
+            let Some(record) = snapshot.entity(&key)? else { continue };
+            let over = record.removed || record.status.rolling_state.terminal();
+            if over && record.open.is_none() && self.rollout_in(loaded, &key).is_none() {
+                gone.insert(key);
+            }
+        }
+        Ok(gone)
+    }
+
     /// The entity of a rollout document.
     pub(super) fn rollout_key(&self, rollout: &Rollout) -> EntityKey {
         EntityKey {

@@ -169,6 +169,7 @@ impl<P: Ports> Engine<'_, P> {
             record: record.as_deref(),
             live,
             unchanged,
+            gone: &self.rollouts_over(reading, snapshot)?,
             now: self.ports.clock().now().await?,
             holder_dead: self.holder_dead(record.as_deref()),
         }))
@@ -195,6 +196,7 @@ impl<P: Ports> Engine<'_, P> {
             record: record.as_deref(),
             live: &live,
             unchanged: &BTreeSet::new(),
+            gone: &BTreeSet::new(),
             now: self.ports.clock().now().await?,
             holder_dead: false,
         }))

@@ -6,7 +6,7 @@ use super::concurrently::concurrently;
 use super::look::FEW;
 use super::trial::Trial;
 use super::{Engine, Reading, RunError};
-use crate::core::decide::{Act, DirectContent, is_leaving};
+use crate::core::decide::{Act, DirectContent, is_leaving, is_of_any};
 use crate::core::object::{KindRef, Live, ObjectRef};
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, settled,
@@ -92,8 +92,9 @@ impl<P: Ports> Engine<'_, P> {
                 sweep.entities.insert(key.clone());
             }
         }
+        let gone = &self.rollouts_over(reading, &snapshot)?;
         let looks = groups.iter().map(|((kind, namespace), group)| async move {
-            (group, self.look_over(kind, namespace.as_deref(), group).await)
+            (group, self.look_over(kind, namespace.as_deref(), group, gone).await)
         });
         for (group, seen) in concurrently(looks).await {
             let Ok(seen) = seen else {
@@ -109,7 +110,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
         }
-        self.try_out(reading, &groups, &mut sweep).await;
+        self.try_out(reading, &groups, gone, &mut sweep).await;
         Ok(sweep)
     }
 
@@ -118,15 +119,16 @@ impl<P: Ports> Engine<'_, P> {
         kind: &KindRef,
         namespace: Option<&str>,
         group: &Group,
+        gone: &BTreeSet<EntityKey>,
     ) -> Result<Vec<Seen>, ClusterError> {
         let mut seen = Vec::new();
         if group.bodies.len() > FEW {
             // First what carries our label, which is nearly always all of it: the
             // namespace may be full of what is none of our business.
             let ours = [(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned())];
-            match self.scan_for(kind, namespace, group, &ours).await {
+            match self.scan_for((kind, namespace), group, &ours, gone).await {
                 Ok(found) if group.bodies.len().saturating_sub(found.len()) > FEW => {
-                    return self.scan_for(kind, namespace, group, &[]).await;
+                    return self.scan_for((kind, namespace), group, &[], gone).await;
                 }
                 Ok(found) => seen = found,
                 // A right to read by name is no right to list.
@@ -140,7 +142,7 @@ impl<P: Ports> Engine<'_, P> {
         let rest = rest.map(|(name, body)| async move {
             let object = ObjectRef::new(kind, namespace, name);
             let live = self.read_by_name(&object).await?;
-            Ok::<_, ClusterError>(live.map(|live| judged(object, live, body)))
+            Ok::<_, ClusterError>(live.map(|live| judged(object, live, body, gone)))
         });
         for found in concurrently(rest).await {
             seen.extend(found?);
@@ -150,22 +152,28 @@ impl<P: Ports> Engine<'_, P> {
 
     async fn scan_for(
         &self,
-        kind: &KindRef,
-        namespace: Option<&str>,
+        (kind, namespace): (&KindRef, Option<&str>),
         group: &Group,
         labels: &[(String, String)],
+        gone: &BTreeSet<EntityKey>,
     ) -> Result<Vec<Seen>, ClusterError> {
         let mut look = |live: Arc<Value>| {
             let name = live.get("metadata")?.get("name")?.as_str()?;
             let body = group.bodies.get(name)?;
-            Some(judged(ObjectRef::new(kind, namespace, name), live, body))
+            Some(judged(ObjectRef::new(kind, namespace, name), live, body, gone))
         };
         self.ports.cluster().scan(kind, namespace, labels, &mut look).await
     }
 
     /// Asks the server about everything that may differ: only what it would
     /// change does. Of what is being deleted there is nothing to ask.
-    async fn try_out(&self, reading: &Reading, groups: &Groups, sweep: &mut Sweep) {
+    async fn try_out(
+        &self,
+        reading: &Reading,
+        groups: &Groups,
+        gone: &BTreeSet<EntityKey>,
+        sweep: &mut Sweep,
+    ) {
         let asked = sweep.live.iter().filter(|(_, live)| !is_leaving(live));
         let known = asked.filter_map(|(object, live)| {
             let group = groups.get(&(object.kind_ref(), object.namespace.clone()))?;
@@ -180,7 +188,7 @@ impl<P: Ports> Engine<'_, P> {
         });
         for (object, live, group, stored) in concurrently(asked).await {
             match stored {
-                Ok(trial) if !trial.changes(&object, &live) => {
+                Ok(trial) if !trial.changes(&object, &live) && !is_of_any(&live, gone) => {
                     sweep.live.remove(&object);
                     sweep.unchanged.insert(object);
                 }
@@ -227,8 +235,10 @@ fn sort_into(groups: &mut Groups, key: &EntityKey, content: &DirectContent) {
     }
 }
 
-fn judged(object: ObjectRef, live: Arc<Value>, body: &Value) -> Seen {
-    if !is_leaving(&live) && settled(Some(&live), &object, body, &Driven::default()) {
+/// Marks are no difference, unless they are those of an entity that is gone.
+fn judged(object: ObjectRef, live: Arc<Value>, body: &Value, gone: &BTreeSet<EntityKey>) -> Seen {
+    let is_known = !is_leaving(&live) && !is_of_any(&live, gone);
+    if is_known && settled(Some(&live), &object, body, &Driven::default()) {
         Seen::Unchanged(object)
     } else {
         Seen::Differs(object, live)

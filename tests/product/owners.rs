@@ -4,6 +4,7 @@
 use crate::plans::{APPLICATION, ROLLOUT, rollout, web};
 use crate::stage::Stage;
 use crate::world::pods;
+use serde_json::Value;
 
 const SERVICE: &str = "\
 apiVersion: v1
@@ -161,5 +162,31 @@ fn what_a_rollout_is_given_is_not_applied_at_once_any_more() {
         live["spec"]["template"]["spec"]["containers"].to_string()
     };
     assert!(containers(&stage).contains("podinfo:6.7.0"), "{}", containers(&stage));
+    stage.record_is_whole();
+}
+
+#[test]
+fn what_a_rollout_that_is_gone_has_left_is_the_plans_and_is_pruned_with_it() {
+    let stage = crate::traffic::serving();
+    let entity = |stage: &Stage| {
+        let world = stage.world();
+        let route = world.get("HTTPRoute", "web")?;
+        Some(route["metadata"]["annotations"]["tranche.dev/entity"].as_str()?.to_owned())
+    };
+    let spec = |stage: &Stage| stage.world().get("HTTPRoute", "web").unwrap()["spec"].clone();
+    let before: Value = spec(&stage);
+    assert_eq!(entity(&stage).unwrap(), "rollout/default/web");
+    stage.remove(ROLLOUT);
+    stage.apply_wait().ends(0);
+    assert_eq!(entity(&stage).unwrap(), "objects/default/_objects");
+    assert_eq!(spec(&stage), before);
+    let tip = stage.tip();
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.tip(), tip, "once");
+    let route = crate::traffic::route(&[]);
+    let (gateway, _) = route.split_once("---").unwrap();
+    stage.commit(&[("route.yaml", gateway)]);
+    stage.apply_wait().ends(0);
+    assert_eq!(entity(&stage), None, "it is known, and goes");
     stage.record_is_whole();
 }

@@ -9,9 +9,10 @@ use super::{orphan, prune};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, Status};
 use crate::core::strategy::{
-    BodyTable, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, settled,
+    BodyTable, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, entity_of, settled,
 };
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ pub struct DirectView<'a> {
     /// Objects of which a dry-run has shown that a settling write would
     /// change nothing.
     pub unchanged: &'a BTreeSet<ObjectRef>,
+    /// Rollouts that are over and that the plan has no more: what carries the mark
+    /// of one is written again, so that it carries this entity's.
+    pub gone: &'a BTreeSet<EntityKey>,
     /// The target's time.
     pub now: Timestamp,
     /// The holder of the open step is provably dead.
@@ -221,8 +225,9 @@ fn due(view: &DirectView<'_>, open: Option<&OpenStep>) -> (Vec<Object>, Vec<Stri
     let named: BTreeSet<&ObjectRef> =
         open.iter().flat_map(|open| &open.objects).map(|named| &named.object).collect();
     let differs = |(object, body): &Object| {
-        !view.unchanged.contains(object)
-            && !settled(view.live.get(object), object, body, &Driven::default())
+        let live = view.live.get(object);
+        live.is_some_and(|live| is_of_any(live, view.gone))
+            || !view.unchanged.contains(object) && !settled(live, object, body, &Driven::default())
     };
     let due: Vec<Object> = staying
         .iter()
@@ -237,6 +242,12 @@ fn due(view: &DirectView<'_>, open: Option<&OpenStep>) -> (Vec<Object>, Vec<Stri
         (true, true) => objects.clone(),
     };
     (due, told)
+}
+
+/// Whether a live object carries the mark of one of these entities.
+#[must_use]
+pub fn is_of_any(live: &Value, entities: &BTreeSet<EntityKey>) -> bool {
+    !entities.is_empty() && entity_of(live).is_some_and(|of| entities.contains(&of))
 }
 
 fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (Step, BodyTable) {
@@ -297,7 +308,7 @@ mod tests {
     use crate::core::health::Rules;
     use crate::core::record::{Inventory, NamedObject};
     use crate::core::strategy::{Effect, EntityKind};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn decided(live: &[Value]) -> Decision {
         let key = EntityKey {
@@ -323,6 +334,7 @@ mod tests {
             record: None,
             live: &live,
             unchanged: &live.iter().map(|(o, _)| o.clone()).filter(|o| o.name == "free").collect(),
+            gone: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             holder_dead: false,
         })
@@ -377,6 +389,7 @@ mod tests {
             record: None,
             live: &Live::default(),
             unchanged: &BTreeSet::new(),
+            gone: &BTreeSet::new(),
             now: Timestamp::UNIX_EPOCH,
             holder_dead: false,
         };

@@ -37,7 +37,7 @@ pub use command::{Answer, Command, Gate, Stance};
 pub use content::{DirectContent, Object};
 pub use course::{Passed, Progress, Wellbeing, course, wellbeing};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
-pub use direct::{DirectView, decide_direct, decide_gone};
+pub use direct::{DirectView, decide_direct, decide_gone, is_of_any};
 pub use gate::{Closed, gates_left, stands_after};
 pub use leaf::{Leaf, Stands};
 pub use leaving::is_leaving;
