@@ -7,6 +7,7 @@ use super::{Engine, MAX_LOSSES, Reading, Round, RunError};
 use crate::core::strategy::{EntityKey, EntityKind};
 use crate::port::{Clock, Ports, Progress};
 use jiff::SignedDuration;
+use std::collections::BTreeSet;
 
 /// How a run ended.
 #[derive(Clone, Debug, Default)]
@@ -94,8 +95,12 @@ impl<P: Ports> Engine<'_, P> {
     /// Round after round until every entity rests.
     async fn rounds(&self, reading: &mut Reading, courses: &mut [Course]) -> Result<(), RunError> {
         while courses.iter().any(|course| course.rest.is_none()) {
-            let lanes = courses.iter().any(|c| is_lane(c) && c.rest.is_none());
             let tip = reading.tip.clone();
+            let at_work = courses.iter().filter(|c| is_lane(c) && c.rest.is_none());
+            let mut wait = BTreeSet::new();
+            for lane in at_work {
+                wait.extend(self.waiting_for(reading, &lane.key)?);
+            }
             let stale = self.round(reading, courses).await?;
             if self.ports.process().stopping() {
                 break;
@@ -103,7 +108,7 @@ impl<P: Ports> Engine<'_, P> {
             if reading.tip != tip {
                 // A lane goes by what its rollouts record, and they wait for it.
                 for course in &mut *courses {
-                    if is_lane(course) || lanes && course.key.kind == EntityKind::Rollout {
+                    if is_lane(course) || wait.contains(&course.key) {
                         course.reconsider();
                     }
                 }

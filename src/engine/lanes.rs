@@ -5,7 +5,7 @@ use super::observe::Record;
 use super::planned::Loaded;
 use super::preview::PreviewEntity;
 use super::{Engine, Reading, RunError};
-use crate::core::decide::{DirectContent, in_lane};
+use crate::core::decide::{DirectContent, in_lane, is_unproven};
 use crate::core::model::{Joined, Lane, Member};
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{EntityKey, EntityKind, Movement, lane_objects};
@@ -23,7 +23,8 @@ impl<P: Ports> Engine<'_, P> {
     }
 
     /// The rollouts that are in a lane now, by name: the record of each says so,
-    /// and where the lane reaches it the plan that its steps are of.
+    /// and where the lane reaches it the plan that its steps are of. Of one that
+    /// was rebuilt and is not proven yet the lane's own record says it.
     pub(super) fn members(
         &self,
         loaded: &Loaded,
@@ -37,6 +38,12 @@ impl<P: Ports> Engine<'_, P> {
                 continue;
             }
             let Some(record) = snapshot.entity(&of)? else { continue };
+            if is_unproven(&record) {
+                let lane = snapshot.entity(key)?;
+                let known = lane.iter().flat_map(|lane| &lane.members);
+                members.extend(known.filter(|member| member.rollout == of.name).cloned());
+                continue;
+            }
             let Some(revision) = in_lane(&record) else { continue };
             let Some(commit) = record.step_plan.clone() else { continue };
             let then = self.loaded(&CommitId(commit))?;
@@ -81,8 +88,30 @@ impl<P: Ports> Engine<'_, P> {
         Ok(None)
     }
 
+    /// The rollouts that may wait for a lane: those that join it by the newest
+    /// plan, and those that its record names.
+    pub(super) fn waiting_for(
+        &self,
+        reading: &Reading,
+        lane: &EntityKey,
+    ) -> Result<Vec<EntityKey>, RunError> {
+        let joining = self.joining(reading.loaded()?, lane);
+        let mut all: Vec<EntityKey> = joining.into_iter().map(|(rollout, _)| rollout).collect();
+        let record = self.snapshot(reading).entity(lane)?;
+        all.extend(record.iter().flat_map(|record| &record.members).map(|member| EntityKey {
+            kind: EntityKind::Rollout,
+            namespace: lane.namespace.clone(),
+            name: member.rollout.clone(),
+        }));
+        Ok(all)
+    }
+
     /// The rollouts of a plan that join a lane.
-    fn joining<'l>(&self, loaded: &'l Loaded, key: &EntityKey) -> Vec<(EntityKey, &'l Joined)> {
+    pub(super) fn joining<'l>(
+        &self,
+        loaded: &'l Loaded,
+        key: &EntityKey,
+    ) -> Vec<(EntityKey, &'l Joined)> {
         let joins = |rollout: &'l crate::core::model::Rollout| {
             let joined = rollout.canary.as_ref()?.lane.as_ref()?;
             let of = self.rollout_key(rollout);

@@ -9,11 +9,14 @@ use super::course::crowded;
 use super::outcome::Class;
 use super::reading::known;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
-use crate::core::decide::{Recognised, Traces, recognise};
-use crate::core::model::Rollout;
+use crate::core::decide::{LaneTraces, Recognised, Traces, recognise, recognise_lane};
+use crate::core::model::{Lane, Member, Rollout};
 use crate::core::object::{KindRef, Live, ObjectRef, at};
 use crate::core::record::{self, EntityRecord, Inventory, inventory_path, revision_path};
-use crate::core::strategy::{EntityKey, LABEL_MANAGED_BY, MANAGED_BY, RevisionBodies, epoch_of};
+use crate::core::strategy::{
+    EntityKey, LABEL_MANAGED_BY, MANAGED_BY, Movement, RevisionBodies, entity_of, epoch_of,
+    lane_objects,
+};
 use crate::port::{Change, Clock, Cluster, ClusterProblem, Objects, Ports, Remote};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -143,7 +146,78 @@ impl<P: Ports> Engine<'_, P> {
             }
             self.piece(reading, &key, &live, &mut pieces, knew.max(stands)).await?;
         }
+        if !only_undecided {
+            for lane in &reading.loaded()?.plan.lanes {
+                self.piece_of_lane(reading, lane, &mut pieces, knew.max(stands)).await?;
+            }
+        }
         Ok(pieces)
+    }
+
+    /// A lane as it stands: without its record what it has while rollouts are in
+    /// it would stay when they leave, and they would wait for that.
+    async fn piece_of_lane(
+        &self,
+        reading: &Reading,
+        lane: &Lane,
+        pieces: &mut Pieces,
+        seq: u64,
+    ) -> Result<(), RunError> {
+        let key = self.lane_key(lane);
+        let may = self.may_be_in(reading, &key, &pieces.records)?;
+        // Whoever is in it: all the objects that it ever has.
+        let somebody = [Member { rollout: String::new(), revision: String::new(), hops: vec![] }];
+        let all = lane_objects(lane, &key.namespace, &somebody);
+        let mut live = Live::default();
+        self.look_at(all.iter().map(|(object, _)| object), &mut live).await?;
+        let is_own = |body: &Value| entity_of(body).as_ref() == Some(&key);
+        let owned = live.iter().filter(|(_, body)| is_own(body)).filter_map(|(object, body)| {
+            let uid = at(body, "/metadata/uid").and_then(Value::as_str)?;
+            Some((object.clone(), Some(uid.to_owned())))
+        });
+        let owned = Inventory::default().seen(&owned.collect::<Vec<_>>());
+        if owned.objects.is_empty() {
+            return Ok(());
+        }
+        let path = inventory_path(&key);
+        pieces.changes.push(Change { bytes: Some(record::write(&path, &owned)?), path });
+        let record = recognise_lane(&LaneTraces {
+            key: &key,
+            lane,
+            may: &may,
+            live: &live,
+            owned: &owned,
+            seq,
+            plan_commit: &reading.plan_commit.0,
+        });
+        let words = record.status.last_target_app_revision.clone();
+        pieces.told.rollouts.push((key, words));
+        pieces.records.push(record);
+        Ok(())
+    }
+
+    /// The rollouts that may be in a lane, by their records as they were found:
+    /// those that try a revision and have not come to their end.
+    fn may_be_in(
+        &self,
+        reading: &Reading,
+        lane: &EntityKey,
+        records: &[EntityRecord],
+    ) -> Result<Vec<Member>, RunError> {
+        let mut may = Vec::new();
+        for (rollout, joined) in self.joining(reading.loaded()?, lane) {
+            let tries = |record: &&EntityRecord| {
+                record.entity == rollout && record.movement == Some(Movement::Upgrade)
+            };
+            let Some(record) = records.iter().find(tries).filter(|r| r.open.is_some()) else {
+                continue;
+            };
+            let Some(target) = &record.target else { continue };
+            let (revision, hops) = (target.name.clone(), joined.hops.clone());
+            may.push(Member { rollout: rollout.name, revision, hops });
+        }
+        may.sort();
+        Ok(may)
     }
 
     async fn piece(
@@ -298,13 +372,15 @@ fn owned(
         let entity = annotations.and_then(|a| a.get(crate::core::strategy::ANNOTATION_ENTITY));
         entity.and_then(Value::as_str) == Some(&owner)
     };
-    let names: BTreeSet<&ObjectRef> = revisions.iter().flat_map(|r| r.bodies.keys()).collect();
+    let tried = revisions.iter().filter_map(|revision| revision.tried_in());
+    let rendered = revisions.iter().flat_map(|revision| revision.bodies.keys().cloned());
+    let names: BTreeSet<ObjectRef> = rendered.chain(tried).collect();
     names
         .into_iter()
         .filter_map(|object| {
-            let body = live.get(object).filter(mine)?;
+            let body = live.get(&object).filter(mine)?;
             let uid = at(body, "/metadata/uid").and_then(Value::as_str)?;
-            Some((object.clone(), Some(uid.to_owned())))
+            Some((object, Some(uid.to_owned())))
         })
         .collect()
 }

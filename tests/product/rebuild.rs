@@ -36,6 +36,25 @@ impl Stage {
         assert!(done.status.success(), "{script}\n{}", Ran::of(&done));
     }
 
+    /// What every Ingress was that there ever was, our marks aside.
+    fn ingresses(&self) -> Vec<serde_json::Value> {
+        let mut seen: Vec<serde_json::Value> = Vec::new();
+        for world in self.history() {
+            let all = world.of_kind("Ingress").map(|(name, ingress)| {
+                let mut metadata = ingress["metadata"]["annotations"].clone();
+                if let Some(annotations) = metadata.as_object_mut() {
+                    annotations.retain(|key, _| !key.starts_with("tranche.dev/"));
+                }
+                json!([name, ingress["spec"], metadata])
+            });
+            let all: serde_json::Value = all.collect();
+            if seen.last() != Some(&all) {
+                seen.push(all);
+            }
+        }
+        seen
+    }
+
     fn delete_record(&self) {
         self.repository().find_reference(RECORD).unwrap().delete().unwrap();
     }
@@ -269,4 +288,73 @@ fn a_file_that_cannot_be_true_is_named_with_its_author() {
     assert_eq!(stage.world().sizes("Deployment"), world);
     stage.apply_wait().ends(0);
     stage.record_is_whole();
+}
+
+#[test]
+fn a_trial_at_its_gate_is_recognised() {
+    use crate::beside::{ROUTED, serving, upgrade};
+    for approved in 0..2 {
+        let stage = serving(ROUTED);
+        upgrade(&stage, ROUTED);
+        stage.apply_wait().ends(3);
+        for _ in 0..approved {
+            stage.run(&["approve", "demo"]).ends(0);
+            stage.apply_wait().ends(3);
+        }
+        let (sizes, ingress) = (stage.deployment_sizes(), stage.ingresses());
+        stage.delete_record();
+        let batch = format!("in batch {}/3 to demo-v2", approved + 1);
+        stage.run(&["record", "rebuild", "--write"]).ends(0).says(&batch);
+        stage.apply_wait().ends(3).says("approve demo");
+        stage.unchanged_since(&sizes);
+        assert_eq!(stage.ingresses(), ingress, "no request goes elsewhere");
+        stage.run(&["abort", "demo"]).ends(0);
+        stage.apply_wait().ends(4);
+        assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 5)]));
+        assert_eq!(stage.world().of_kind("Ingress").count(), 1);
+    }
+}
+
+#[test]
+fn an_open_lane_is_known_again_and_an_abort_leaves_it() {
+    use crate::lanes::{BETA, at_rest, images, lane};
+    let stage = at_rest(BETA);
+    stage.commit(&[("workloads.yaml", &images("gray", "dark"))]);
+    stage.apply_wait().ends(3).says("approve rollout-a");
+    let (sizes, ingress) = (stage.deployment_sizes(), stage.ingresses());
+    assert!(lane(&stage.world()).is_some());
+    stage.delete_record();
+    stage
+        .run(&["record", "rebuild", "--write"])
+        .ends(0)
+        .says("in batch 1/3 to spring-cloud-a-v2")
+        .says("lane default/mse-traffic: mse-traffic with rollout-a, rollout-b");
+    stage.apply_wait().ends(3);
+    stage.unchanged_since(&sizes);
+    assert_eq!(stage.ingresses(), ingress, "no request goes elsewhere");
+    stage.run(&["abort", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(4).says("approve rollout-b");
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a", "b is in it yet");
+    stage.run(&["abort", "rollout-b"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!(lane(&stage.world()), None);
+    assert_eq!(stage.world().of_kind("Ingress").count(), 1);
+    assert_eq!(stage.world().ready_pods(), pods(&[("base", 6)]));
+}
+
+#[test]
+fn a_closed_lane_is_known_again_and_opens() {
+    use crate::lanes::{BETA, at_rest, images, lane};
+    let stage = at_rest(BETA);
+    stage.delete_record();
+    stage.run(&["record", "rebuild", "--write"]).ends(0).says("mse-traffic with nobody");
+    let tip = stage.tip();
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.tip(), tip, "idle");
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(lane(&stage.world()).unwrap(), "spring-cloud-a-v2-traffic");
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(0);
+    assert_eq!(lane(&stage.world()), None);
 }

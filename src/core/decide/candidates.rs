@@ -185,7 +185,9 @@ fn could_have_left(step: &Step, mark: &Mark) -> bool {
     else {
         return false;
     };
-    *object == mark.object && (mark.replicas == 0 || *replicas == Some(mark.replicas))
+    // A size that no write has said is anybody's.
+    *object == mark.object
+        && (mark.replicas == 0 || replicas.is_none_or(|replicas| replicas == mark.replicas))
 }
 
 /// Whether a found step ends its attempt at the target.

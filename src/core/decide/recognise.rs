@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// The most sizes at the start of an attempt that are tried.
 const MOST_SIZES: u32 = 1_000;
 
+/// The run that a found step is of.
+pub(super) const LOST: &str = "lost with the record";
+
 /// Everything that a lost record may be concluded from.
 #[derive(Clone, Debug)]
 pub struct Traces<'a> {
@@ -57,20 +60,37 @@ pub enum Recognised {
 
 struct Standing<'a> {
     revision: &'a Arc<RevisionBodies>,
+    object: ObjectRef,
     live: &'a Value,
+}
+
+impl Standing<'_> {
+    /// Whether it is only what its revision is tried in.
+    fn is_trial(&self) -> bool {
+        self.object != self.revision.workload
+    }
 }
 
 /// Looks at what is live.
 #[must_use]
 pub fn recognise(traces: &Traces<'_>) -> Recognised {
-    let (standing, strange) = standing(traces);
+    let (mut standing, strange) = standing(traces);
     if let Some(strange) = strange {
         return undecided(traces, strange);
     }
     if standing.is_empty() {
         return Recognised::Nothing;
     }
-    if let Some(found) = newest_step(traces, &standing) {
+    let mut found = newest_step(traces, &standing);
+    // A trial without pods that no step accounts for is what a superseded run has
+    // left: it serves nobody, and is removed once the rollout rests.
+    let empty =
+        |one: &Standing<'_>| one.is_trial() && (one.revision.kind.read)(one.live).wanted == 0;
+    if found.is_none() && standing.iter().any(empty) {
+        standing.retain(|one| !empty(one));
+        found = newest_step(traces, &standing);
+    }
+    if let Some(found) = found {
         let finished = standing.len() == 1 && is_last(&found) && is_complete(&standing);
         return known(traces, &found, finished);
     }
@@ -89,27 +109,32 @@ fn told(several: &[Standing<'_>]) -> String {
     format!("its objects ({}) fit no step of the plan's history", all.join(", "))
 }
 
-/// The live workloads of the rollout, and why they cannot be told apart.
+/// The live workloads of the rollout, those included in which a revision is only
+/// tried, and why they cannot be told apart.
 fn standing<'a>(traces: &'a Traces<'_>) -> (Vec<Standing<'a>>, Option<String>) {
     let owner = format!("{}/{}/{}", traces.key.kind, traces.key.namespace, traces.key.name);
     let mut all: Vec<Standing<'a>> = Vec::new();
-    let mut seen: Vec<&ObjectRef> = Vec::new();
-    for named in traces.revisions.iter().rev() {
-        let object = &named.workload;
-        let Some(live) = traces.live.get(object).filter(|_| !seen.contains(&object)) else {
+    let mut seen: Vec<ObjectRef> = Vec::new();
+    let named = traces.revisions.iter().rev().map(|named| named.workload.clone());
+    let tried = traces.revisions.iter().rev().filter_map(|named| named.tried_in());
+    for object in named.chain(tried) {
+        let Some(live) = traces.live.get(&object).filter(|_| !seen.contains(&object)) else {
             continue;
         };
-        seen.push(object);
+        seen.push(object.clone());
         let entity = at(live, "/metadata/annotations").and_then(|a| a.get(ANNOTATION_ENTITY));
         if entity.and_then(Value::as_str) != Some(&owner) {
             continue;
         }
-        let mut mine = traces.revisions.iter().rev().filter(|r| r.workload == *object);
+        let is_of = |r: &&Arc<RevisionBodies>| {
+            r.workload == object || r.tried_in().as_ref() == Some(&object)
+        };
+        let mut mine = traces.revisions.iter().rev().filter(is_of);
         let Some(revision) = mine.find(|r| revision_of(live) == Some(r.digest.short())) else {
             let why = format!("{object} is of a revision that the plan's history does not have");
             return (Vec::new(), Some(why));
         };
-        all.push(Standing { revision, live });
+        all.push(Standing { revision, object, live });
     }
     (all, None)
 }
@@ -161,14 +186,17 @@ fn find(
 ) -> Option<Found> {
     let (step, effect) = mark_of(one.live)?;
     let replicas = (one.revision.kind.read)(one.live).wanted;
-    let object = one.revision.workload.clone();
+    let object = one.object.clone();
     let mark = Mark { step, effect, object, replicas };
     let (some, all) = (originals(traces, standing, false), originals(traces, standing, true));
     let is_live = |r: &RevisionBodies| standing.iter().any(|s| s.revision.revision == r.revision);
     // Nothing else may be live beside the two sides of the step.
     let covers = |source: Option<&RevisionBodies>, target: &RevisionBodies| {
         standing.iter().all(|s| {
-            let workload = &s.revision.workload;
+            if s.is_trial() {
+                return s.revision.revision == target.revision;
+            }
+            let workload = &s.object;
             target.workload == *workload || source.is_some_and(|s| s.workload == *workload)
         }) && (is_live(target) || source.is_some_and(is_live))
     };
@@ -379,7 +407,7 @@ fn open(traces: &Traces<'_>, found: &Found) -> OpenStep {
         step_plan: found.step_plan.clone(),
         epoch: traces.seq,
         holder: Holder {
-            run: "lost with the record".to_owned(),
+            run: LOST.to_owned(),
             boot: String::new(),
             pid_namespace: String::new(),
             pid: 0,

@@ -34,12 +34,19 @@ impl RevisionBodies {
         }
     }
 
+    /// The workload in which a revision is tried beside one that keeps its name.
+    #[must_use]
+    pub fn tried_in(&self) -> Option<ObjectRef> {
+        let number = revision_number(&self.revision);
+        let name = format!("{}-v{number}-canary", self.workload.name);
+        (self.naming == Naming::Kept).then(|| ObjectRef { name, ..self.workload.clone() })
+    }
+
     /// Adds the workload in which the revision is tried: the user's, with a
     /// label of its own in its selector, and with what only its pods have.
     pub(super) fn add_trial(&mut self, patch: &PodPatch) -> Result<(), RouteError> {
         let Some(body) = self.bodies.get(&self.workload) else { return Ok(()) };
-        let number = revision_number(&self.revision);
-        let name = format!("{}-v{number}-canary", self.workload.name);
+        let Some(ObjectRef { name, .. }) = self.tried_in() else { return Ok(()) };
         let taken = |name: &str| RouteError::Taken {
             revision: self.revision.clone(),
             object: format!("{} {name}", self.workload.kind),
