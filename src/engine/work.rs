@@ -14,7 +14,7 @@ use crate::core::health::Rules;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep};
 use crate::core::strategy::{
-    Condition, Effect, EntityKey, Look, Sight, look, mark_of, revision_of,
+    Condition, Effect, EntityKey, Look, Sight, StepKind, look, mark_of, revision_of,
 };
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
@@ -279,15 +279,7 @@ impl Work {
     /// never comes back to it; that write is compared by its fields, and waits
     /// of its own follow it.
     fn went_on(&self, object: &ObjectRef, live: &Value) -> bool {
-        let Some((step, done)) = mark_of(live).filter(|(_, done)| *done > self.cursor) else {
-            return false;
-        };
-        let Some(Effect::Write { side, object: written, .. }) = self.act.step.effects.get(done)
-        else {
-            return false;
-        };
-        let revision = self.act.table.get(*side, written).map(|(_, revision)| revision.short());
-        step == *self.act.step.id() && written == object && revision_of(live) == revision
+        self.act.wrote_after(self.cursor, object, live)
     }
 
     /// Whether what a wait of this step stands on was never written: its object
@@ -321,6 +313,26 @@ impl Work {
             return at;
         }
         seen_from(&self.act, self.record.open.as_ref(), at)
+    }
+}
+
+impl Act {
+    /// Whether the step has written an object after an effect, by its marks.
+    fn wrote_after(&self, at: usize, object: &ObjectRef, live: &Value) -> bool {
+        let Some((step, done)) = mark_of(live).filter(|(_, done)| *done > at) else {
+            return false;
+        };
+        let Some(Effect::Write { side, object: written, .. }) = self.step.effects.get(done) else {
+            return false;
+        };
+        let revision = self.table.get(*side, written).map(|(_, revision)| revision.short());
+        step == *self.step.id() && written == object && revision_of(live) == revision
+    }
+
+    /// Whether the way back has pointed a Service elsewhere since: what it was
+    /// pointed at before may be gone by now.
+    pub(super) fn is_past(&self, at: usize, object: &ObjectRef, live: &Value) -> bool {
+        self.step.kind == StepKind::Abort && self.wrote_after(at, object, live)
     }
 }
 

@@ -101,6 +101,10 @@ impl<P: Ports> Engine<'_, P> {
                 true => None,
                 false => self.ports.cluster().get(object).await?,
             };
+            let past = |live: &Value| verb == Verb::Point && act.is_past(index, object, live);
+            if live.as_deref().is_some_and(past) {
+                return Ok(Written::Done);
+            }
             let mut whole = false;
             let (state, mode) = match &live {
                 Some(live) => {

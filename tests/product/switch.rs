@@ -218,6 +218,32 @@ fn an_abort_and_a_commit_of_before_go_back_by_one_switch() {
     }
 }
 
+/// Its last step is done but for the word that says so: the Services are as
+/// rendered, and none of the old pods are left.
+#[test]
+fn an_abort_at_the_very_end_keeps_old_pods_apart_as_they_come_back() {
+    let stage = serving(&LINES);
+    let from = at(&stage);
+    upgrade(&stage, &LINES);
+    stage.apply_wait().ends(3);
+    stage.run(&["approve", "web"]).ends(0);
+    let no_end = "while read old new ref; do git log -1 --format=%s $new | grep -q 'batch 3/3 \
+                  ready' && exit 1; done; exit 0";
+    stage.hook("pre-receive", no_end);
+    stage.apply_wait().ends(7);
+    assert_eq!(sizes(&stage), json!({"web-v2": 4}));
+    let service = stage.world().get("Service", "web").unwrap().clone();
+    assert_eq!(service["spec"]["selector"], json!({"app.oam.dev/component": "web"}));
+    stage.hook("pre-receive", "cat > /dev/null");
+    stage.run(&["abort", "web"]).ends(0);
+    stage.apply_wait().ends(4);
+    one_revision_at_a_time(&stage, from);
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 4)]));
+    assert_eq!(sizes(&stage), json!({"web-v1": 4}));
+    let service = stage.world().get("Service", "web").unwrap().clone();
+    assert_eq!(service["spec"]["selector"], json!({"app.oam.dev/component": "web"}));
+}
+
 #[test]
 fn a_revision_that_never_gets_ready_is_never_reached() {
     let stage = serving(&LINES);

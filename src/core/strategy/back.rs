@@ -2,7 +2,7 @@
 //! begins. Owns which strategies those are, so that nobody else needs to know;
 //! it must never look at a cluster itself.
 
-use super::{CompileError, RolloutInput, Sides, Step, StepKind, compile, spread};
+use super::{CompileError, RolloutInput, Sides, Step, StepKind, compile, spread, switch};
 use crate::core::model::Canary;
 
 /// The step back to the stable revision, from the sizes that stand as it
@@ -13,16 +13,25 @@ use crate::core::model::Canary;
 /// See [`CompileError`]; each is a fault of the plan.
 pub fn compile_back(input: &RolloutInput<'_>, from: Option<Sides>) -> Result<Step, CompileError> {
     let compiled = compile(input)?;
-    let Some((canary, from)) = alone(input).zip(from) else { return Ok(compiled.abort) };
-    let effects = spread::back(input, canary, from)?;
-    Ok(input.context.step(StepKind::Abort, effects, 0))
+    let Some(from) = from else { return Ok(compiled.abort) };
+    let effects = match (input.blue_green(), alone(input)) {
+        (Some(blue_green), _) => switch::late_back(input, blue_green, from)?,
+        (None, Some(canary)) => Some(spread::back(input, canary, from)?),
+        (None, None) => None,
+    };
+    let back = effects.map(|effects| input.context.step(StepKind::Abort, effects, 0));
+    Ok(back.unwrap_or(compiled.abort))
 }
 
 /// Sizes that a way back may have begun at, if that makes a difference. A list
 /// of more than `most` is none.
 #[must_use]
 pub fn begins_of_back(input: &RolloutInput<'_>, most: usize) -> Vec<Sides> {
-    let begins = alone(input).map(|canary| spread::begins(input, canary)).unwrap_or_default();
+    let begins = match (input.blue_green(), alone(input)) {
+        (Some(_), _) => vec![switch::late(input)],
+        (None, Some(canary)) => spread::begins(input, canary),
+        (None, None) => Vec::new(),
+    };
     if begins.len() > most { Vec::new() } else { begins }
 }
 

@@ -11,16 +11,17 @@
 //!
 //! The way back is the mirror image, one list from wherever it begins: the old
 //! side is seen whole, one write points the Service at it, and the new side goes
-//! once that was followed for as long as the old one would have run on. Only
-//! from those last effects on old pods are reached as they come back. To point
-//! the Service at the new revision first would keep them out; but a way back that
-//! starts over would then point it there once more, with its pods gone.
+//! once that was followed for as long as the old one would have run on. Where it
+//! begins with none of the old pods left, the Service may be as rendered again,
+//! and would reach them as they come back: it is pointed at the new revision
+//! first. A way back that starts over does not do that again once it has pointed
+//! the Service elsewhere, since the new pods may be gone: the marks tell.
 
 use super::compile::Parts;
 use super::pair::replicas;
 use super::switched::Switched;
 use super::{
-    CompileError, Condition, Driven, Effect, Pin, RevisionBodies, RolloutInput, Side, Verb,
+    CompileError, Condition, Driven, Effect, Pin, RevisionBodies, RolloutInput, Side, Sides, Verb,
 };
 use crate::core::model::BlueGreen;
 use crate::core::object::ObjectRef;
@@ -85,6 +86,29 @@ pub(super) fn standing(
         effects.extend(switch.pointed(Side::Target, total));
     }
     Ok(effects)
+}
+
+/// The sizes from which on the Services may be as rendered again.
+pub(super) fn late(input: &RolloutInput<'_>) -> Sides {
+    Sides { old: 0, new: input.sizes.target }
+}
+
+/// The way back from the end, where none of the old pods are left; none from
+/// anywhere else.
+pub(super) fn late_back(
+    input: &RolloutInput<'_>,
+    blue_green: &BlueGreen,
+    from: Sides,
+) -> Result<Option<Vec<Effect>>, CompileError> {
+    let late = late(input);
+    if from.old > late.old || from.new < late.new {
+        return Ok(None);
+    }
+    let switch = Switch::of(input, blue_green)?;
+    // Whatever has become of the new pods: the old ones are not held up by them.
+    let mut effects = switch.pointed(Side::Target, 0).to_vec();
+    effects.extend(switch.back());
+    Ok(Some(effects))
 }
 
 impl<'a> Switch<'a> {
