@@ -276,6 +276,15 @@ fn a_lanes_second_ingress_that_lands_late_is_removed_while_nobody_is_in_it() {
     assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a"]));
     stage.land_late(&second, "0");
     stage.run(&["plan"]).says("delete Ingress/default/spring-cloud-a-canary");
+    // What a lane becomes is no less worth seeing for what it has left.
+    stage.commit(&[("workloads.yaml", &images("dark", "base"))]);
+    stage
+        .run(&["plan"])
+        .ends(0)
+        .says("once the first step of rollout-a is done")
+        .says("canary-by-header-value: foo")
+        .says("remove leftovers");
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
     stage.apply_wait().ends(0);
     assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a"]));
     let tip = stage.tip();
@@ -287,6 +296,43 @@ fn a_lanes_second_ingress_that_lands_late_is_removed_while_nobody_is_in_it() {
     assert_eq!(stage.tip(), tip);
     assert_eq!(names(&stage.world(), "Ingress"), set(&["spring-cloud-a", "spring-cloud-a-canary"]));
     stage.record_is_whole();
+}
+
+/// A size that the plan leaves to others is theirs in the middle of a rollout too.
+#[test]
+fn a_member_that_was_scaled_in_meanwhile_is_not_waited_for_to_grow() {
+    let free = |a: &str| images(a, "base").replace("  replicas: 3\n", "");
+    let scale = |stage: &Stage, replicas: u32| {
+        stage.autoscale("spring-cloud-a", replicas);
+        stage.pass(60);
+    };
+    for aborted in [true, false] {
+        let stage = Stage::with(&[
+            ("rollouts.yaml", BETA),
+            ("trafficrouting.yaml", ROUTING),
+            ("workloads.yaml", &free("base")),
+        ]);
+        stage.apply_wait().ends(0);
+        // The first deploy has said how many there are; an upgrade leaves it open.
+        stage.commit(&[("workloads.yaml", &free("dark"))]);
+        stage.apply_wait().ends(3);
+        stage.run(&["approve", "rollout-a"]).ends(0);
+        stage.apply_wait().ends(0);
+        scale(&stage, 3);
+        stage.apply_wait().ends(0);
+        stage.commit(&[("workloads.yaml", &free("gray"))]);
+        stage.apply_wait().ends(3).says("approve rollout-a");
+        assert!(lane(&stage.world()).is_some());
+        let tried = pods(&[("base", 1), ("dark", 3), ("gray", 1)]);
+        assert_eq!(stage.world().ready_pods(), tried);
+        scale(&stage, 2);
+        let decision = if aborted { "abort" } else { "approve" };
+        stage.run(&[decision, "rollout-a"]).ends(0);
+        stage.apply_wait().ends(if aborted { 4 } else { 0 });
+        let left = if aborted { "dark" } else { "gray" };
+        assert_eq!(stage.world().ready_pods(), pods(&[("base", 1), (left, 2)]));
+        assert_eq!(lane(&stage.world()), None);
+    }
 }
 
 #[test]
@@ -307,6 +353,15 @@ fn a_lane_that_cannot_be_is_refused_before_anything_is_written() {
     says("trafficrouting.yaml", &other, "does not send to Service spring-cloud-c");
     let gone = ROUTING.replace("      name: spring-cloud-a", "      name: spring-cloud-z");
     says("trafficrouting.yaml", &gone, "Ingress/default/spring-cloud-z is no document");
+    let entry = "  - service: spring-cloud-a\n    ingress:\n      classType: mse\n      name: \
+                 spring-cloud-a\n";
+    let again = ROUTING.replace(entry, &format!("{entry}{entry}"));
+    assert_ne!(again, ROUTING);
+    says(
+        "trafficrouting.yaml",
+        &again,
+        "objectRef[1] names Ingress `spring-cloud-a`, which trafficrouting.yaml:10 names too",
+    );
     let nginx = ROUTING.replace("classType: mse", "classType: nginx");
     says("trafficrouting.yaml", &nginx, "nginx changes no request headers");
     let much = ROUTING.replace("    # weight: 20", "    weight: 60");

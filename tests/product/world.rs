@@ -130,6 +130,16 @@ impl Stage {
         assert!(response.0 < 300, "{path}: {} {}", response.0, response.1);
     }
 
+    /// Scales a Deployment as an autoscaler does.
+    pub fn autoscale(&self, name: &str, replicas: u32) {
+        let path = format!("/apis/apps/v1/namespaces/default/deployments/{name}");
+        let body = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name}, "spec": {"replicas": replicas}});
+        let by = "fieldManager=horizontal-pod-autoscaler&force=true";
+        let response = self.request("PATCH", &format!("{path}?{by}"), Some(&body));
+        assert!(response.0 < 300, "{path}: {} {}", response.0, response.1);
+    }
+
     /// Creates a second Ingress that was there once again. A run that was
     /// superseded does so late, with a weight of 0.
     pub fn land_late(&self, was: &Value, weight: &str) {
