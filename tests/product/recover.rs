@@ -53,6 +53,19 @@ impl Stage {
         String::from_utf8(blob.content().to_vec()).unwrap()
     }
 
+    /// Whether a text was ever in a file of the record.
+    pub fn has_been_in(&self, path: &str, text: &str) -> bool {
+        let repository = self.repository();
+        let mut commits = repository.revwalk().unwrap();
+        commits.push_ref(RECORD).unwrap();
+        commits.any(|id| {
+            let tree = repository.find_commit(id.unwrap()).unwrap().tree().unwrap();
+            let Ok(entry) = tree.get_path(Path::new(path)) else { return false };
+            let blob = repository.find_blob(entry.id()).unwrap();
+            String::from_utf8_lossy(blob.content()).contains(text)
+        })
+    }
+
     /// Takes the cluster away: the next run meets an empty one.
     pub fn wipe(&self) {
         std::fs::remove_dir_all(self.journal().parent().unwrap()).unwrap();

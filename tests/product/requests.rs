@@ -194,8 +194,10 @@ fn a_second_ingress_that_lands_late_is_removed_known_or_not() {
     stage.land_late(&second, "0");
     let known = uid(&stage);
     stage.apply_wait().ends(4);
-    let inventory = stage.record_file("inventory/default/web.rollout.yaml");
-    assert!(inventory.contains(&known), "the way back has seen it: {inventory}");
+    let path = "inventory/default/web.rollout.yaml";
+    assert!(stage.has_been_in(path, &known), "the way back has seen it");
+    let inventory = stage.record_file(path);
+    assert!(!inventory.contains(&known), "it is removed, and known no more: {inventory}");
     gone(&stage);
     stage.land_late(&second, "0");
     let inventory = stage.record_file("inventory/default/web.rollout.yaml");
