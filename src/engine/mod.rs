@@ -51,7 +51,6 @@ mod rebuild;
 mod repeated;
 mod reviewed;
 mod round;
-mod scaled;
 mod snapshot;
 mod stamp;
 mod survey;

@@ -320,13 +320,6 @@ impl BodyTable {
         self.tried.contains(object)
     }
 
-    /// The workload that keeps its name while a revision is tried beside it.
-    #[must_use]
-    pub fn tried_beside(&self) -> Option<&ObjectRef> {
-        let kept = self.rolled.iter().find(|object| !self.tried.contains(*object));
-        kept.filter(|_| !self.tried.is_empty())
-    }
-
     /// Every object that either side renders.
     #[must_use]
     pub fn objects(&self) -> Vec<&ObjectRef> {

@@ -183,7 +183,7 @@ fn blue_green_is_a_trial_of_all_pods_whose_share_may_be_none() {
     let weights: Vec<Weight> = canary.steps.iter().map(|step| step.weight).collect();
     assert_eq!(weights, [0, 0, 50, 100, 100].map(|share| Weight::new(share).unwrap()));
     let by_hand = Some(Pause::UntilApproved { approved_for: None });
-    let held = Some(Pause::For { seconds: 60 });
+    let held = Some(Pause::held(60));
     assert_eq!(rollout.pauses, [by_hand.clone(), held, by_hand.clone(), by_hand]);
     assert!(plan.hints.is_empty(), "{:?}", plan.hints);
 }
