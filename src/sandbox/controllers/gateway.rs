@@ -13,8 +13,8 @@ use crate::sandbox::world::World;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-const ACCEPT: &str = "sandbox.tranche.dev/accept";
-const ACCEPT_AFTER: &str = "sandbox.tranche.dev/accept-after";
+pub(super) const ACCEPT: &str = "sandbox.tranche.dev/accept";
+pub(super) const ACCEPT_AFTER: &str = "sandbox.tranche.dev/accept-after";
 const CONTROLLER: &str = "sandbox.tranche.dev/gateway";
 const API: &str = "gateway.networking.k8s.io/v1";
 
@@ -42,10 +42,14 @@ pub(super) fn due(world: &World, name: &ObjectRef, route: &Value) -> Option<Time
     if annotation(route, ACCEPT) == Some("never") || seen(route) {
         return None;
     }
-    let written = world.managed(name).iter().filter(|entry| entry.subresource.is_none());
-    let changed = written.filter_map(|e| e.time.as_deref()?.parse::<Timestamp>().ok()).max();
     let delay = annotation(route, ACCEPT_AFTER).and_then(seconds).unwrap_or(1);
-    changed.map(|changed| after(changed, delay))
+    changed(world, name).map(|changed| after(changed, delay))
+}
+
+/// When anything of an object but its status was written last.
+pub(super) fn changed(world: &World, name: &ObjectRef) -> Option<Timestamp> {
+    let written = world.managed(name).iter().filter(|entry| entry.subresource.is_none());
+    written.filter_map(|e| e.time.as_deref()?.parse::<Timestamp>().ok()).max()
 }
 
 fn seen(route: &Value) -> bool {

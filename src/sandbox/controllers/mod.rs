@@ -6,6 +6,7 @@ mod claim;
 mod cloneset;
 mod deployment;
 mod gateway;
+mod istio;
 mod pod;
 mod replicaset;
 mod revision;
@@ -43,6 +44,7 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
         "Service" => service::reconcile(world, &object),
         "Gateway" | "GatewayClass" => gateway::works(world, &object),
         "HTTPRoute" => gateway::route(world, &object),
+        "VirtualService" | "DestinationRule" => istio::told(world, &object),
         _ => {}
     }
 }
@@ -76,6 +78,8 @@ pub(super) fn due(world: &World, name: &ObjectRef) -> Option<Timestamp> {
         "Pod" => pod::due(object),
         "Deployment" => deployment::due(object),
         "HTTPRoute" => gateway::due(world, name, object),
+        "VirtualService" | "DestinationRule" => istio::due(world, name, object),
+        "Service" => service::due(world, name, object),
         "ReplicaSet" | "CloneSet" | "StatefulSet" => template::next_available(world, object),
         _ => None,
     }

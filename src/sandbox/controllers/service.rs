@@ -1,17 +1,25 @@
 //! EndpointSlices of Services: which pods a Service reaches. Owns one slice a
 //! Service, with all its pods in it, however many (the real controller begins
-//! another after a hundred).
+//! another after a hundred). They follow at once, unless an annotation of the
+//! Service has them lag:
+//!
+//! ```text
+//! sandbox.tranche.dev/endpoints-after: 30s   from a write of the Service to the next look at it
+//! ```
 
+use super::gateway::changed;
 use super::template::{controller_of, ready_since};
 use crate::core::digest::Digest;
 use crate::core::object::{KindRef, ObjectRef, at};
 use crate::core::traffic::{SERVICE_LABEL, SLICES, selects};
-use crate::sandbox::fields::{label, text};
+use crate::sandbox::fields::{after, annotation, label, seconds, text};
 use crate::sandbox::world::World;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const MANAGER: &str = "kube-controller-manager";
 const HEADLESS: &str = "service.kubernetes.io/headless";
+const ENDPOINTS_AFTER: &str = "sandbox.tranche.dev/endpoints-after";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
 /// The Services that a pod is, or was, an endpoint of.
@@ -28,7 +36,17 @@ pub(super) fn of_pod(world: &World, pod: &Value) -> Vec<ObjectRef> {
         .collect()
 }
 
+/// When a Service that is followed late is looked at again.
+pub(super) fn due(world: &World, name: &ObjectRef, service: &Value) -> Option<Timestamp> {
+    let delay = annotation(service, ENDPOINTS_AFTER).and_then(seconds)?;
+    changed(world, name).map(|changed| after(changed, delay))
+}
+
 pub(super) fn reconcile(world: &mut World, service: &Value) {
+    let late = ObjectRef::of(service).and_then(|name| due(world, &name, service));
+    if late.is_some_and(|at| at > world.now()) {
+        return;
+    }
     let name = text(service, "/metadata/name").to_owned();
     let selector = at(service, "/spec/selector").and_then(Value::as_object);
     if selector.is_none_or(serde_json::Map::is_empty) {
