@@ -188,8 +188,10 @@ impl<'a> Trial<'a> {
             let mut effects = if i == 0 { self.prepared()? } else { Vec::new() };
             if i > promoting {
                 let workload = &self.input.bodies.target.workload;
-                effects.push(self.input.wait(workload, Condition::Healthy));
                 effects.extend(self.member.iter().flat_map(Membership::left));
+                // The user's Services count the trial's pods too, and a lane may be
+                // waited for long: the last look is at what is left without them.
+                effects.push(self.input.wait(workload, Condition::Healthy));
                 effects.extend(self.removed());
                 effects.extend(self.member.iter().flat_map(Membership::gone));
                 effects.extend(self.input.leftovers(Side::Source));
