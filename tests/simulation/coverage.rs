@@ -49,6 +49,26 @@ pub const COMMON: &[&str] = &[
     "write: weight moved",
 ];
 
+/// What even the bounded set has, and reaches, so many times: a kind that the
+/// generator no longer makes would be lost in silence.
+pub const MIX: &[(&str, u64)] = &[
+    ("mix: blue-green", 5),
+    ("mix: a member of a lane", 5),
+    ("mix: a VirtualService", 5),
+    ("mix: a DestinationRule's subsets", 5),
+    ("mix: a trial beside", 10),
+    ("mix: an Ingress", 10),
+    ("mix: an HTTPRoute", 50),
+    ("mix: a canary without a route", 5),
+    ("mix: matches", 20),
+    ("intent: a lane", 5),
+    ("lane: has members", 1),
+    ("route: a VirtualService", 1),
+    ("route: a lane's", 5),
+    ("route: subsets", 1),
+    ("service: follows a switch", 1),
+];
+
 /// What a long range reaches besides, every fault included.
 pub const RARE: &[&str] = &[
     "answer: ownership conflict",
@@ -60,6 +80,7 @@ pub const RARE: &[&str] = &[
     "gate: a person approved",
     "intent: sets a step back",
     "intent: replaces a waiting step",
+    "lane: of two",
     "order recorded: approve",
     "order recorded: pause",
     "order recorded: resume",
@@ -86,11 +107,14 @@ pub const RARE: &[&str] = &[
     "people: Weigh",
     "people: unlocked a step",
     "rest: Refused",
+    "rest: switched",
     "rest: tried beside",
+    "rest: tried in a lane",
     "result: stopped",
     "result: stopped, recovered",
     "route: some requests",
     "run ended: Invalid",
+    "write: a Service switched",
     "write: pruned",
 ];
 
@@ -127,6 +151,13 @@ impl Coverage {
     /// The names in `wanted` that were never hit.
     pub fn missing<'a>(&self, wanted: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         wanted.filter(|what| !self.0.contains_key(*what)).collect()
+    }
+
+    /// Those of `wanted` that were hit less often than they should have been.
+    pub fn rarer(&self, wanted: &[(&'static str, u64)]) -> Vec<String> {
+        let count = |what: &str| self.0.get(what).copied().unwrap_or(0);
+        let rare = wanted.iter().filter(|(what, least)| count(what) < *least);
+        rare.map(|(what, least)| format!("{what}: {} times of {least}", count(what))).collect()
     }
 
     /// A table, one name a line.

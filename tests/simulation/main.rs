@@ -28,6 +28,9 @@ mod coverage;
 mod faults;
 mod invariants;
 mod meddle;
+mod member;
+mod mesh;
+mod mix;
 mod objects;
 mod people;
 mod plan;
@@ -43,7 +46,7 @@ mod waits;
 
 use arguments::{Arguments, NAME};
 use clap::Parser;
-use coverage::{COMMON, RARE, RAREST};
+use coverage::{COMMON, MIX, RARE, RAREST};
 use faults::Fault;
 use shards::Outcome;
 use std::ops::Range;
@@ -149,7 +152,12 @@ fn many(range: &Range<u64>, arguments: &Arguments, threads: usize) -> ExitCode {
     for what in &missing {
         println!("NEVER REACHED: {what}");
     }
-    if outcome.violations.is_empty() && missing.is_empty() {
+    let whole = arguments.mode == Mode::Any && (*range == BOUNDED || outcome.seeds >= LONG);
+    let rarer = if whole { outcome.coverage.rarer(MIX) } else { Vec::new() };
+    for what in &rarer {
+        println!("TOO RARELY: {what}");
+    }
+    if outcome.violations.is_empty() && missing.is_empty() && rarer.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -384,11 +384,15 @@ impl Sim {
     }
 }
 
-/// Whether a deed is about what the trait of one that is tried beside itself has
-/// no words for.
+/// Whether a deed is about what there are no words for where one is tried beside
+/// itself.
 fn unsaid(deed: &Deed, apps: &[App]) -> bool {
     match *deed {
-        Deed::Resize(i, _) | Deed::Gate(i, _) | Deed::Hold(i, _) => apps[i].kind == Kind::Beside,
+        // What is no rollout's has no revisions, and these are counted.
+        Deed::NewTarget(i) | Deed::NewContent(i) | Deed::Revert(i) => {
+            apps[i].kind == Kind::Member && apps[i].roll.is_none()
+        }
+        Deed::Resize(i, _) | Deed::Gate(i, _) | Deed::Hold(i, _) => apps[i].kind.keeps_its_name(),
         _ => false,
     }
 }

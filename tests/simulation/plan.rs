@@ -1,6 +1,7 @@
 //! What people want: the plan of a seed and how it is written as files. Owns
 //! the generator and each plan commit's meaning, which invariants ask for.
 
+use crate::mix;
 use crate::routes::Via;
 use crate::schedule::Sim;
 use crate::seed::Random;
@@ -42,6 +43,10 @@ pub enum Kind {
     StatefulSet,
     /// A webservice that is applied directly.
     Direct,
+    /// A pair whose Service is switched from one to the other at once.
+    Switch,
+    /// A Deployment as it stands, tried beside itself in a lane.
+    Member,
 }
 
 /// A rollout document.
@@ -78,6 +83,8 @@ pub struct App {
     pub via: Via,
     /// Some requests go to the new side at its first step, whatever its share.
     pub matched: bool,
+    /// Istio tells when proxies have taken a change over.
+    pub fed: bool,
 }
 
 /// One plan.
@@ -108,6 +115,15 @@ const KINDS: [Kind; 9] = [
 const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata:\n  \
                        name: edge\nspec:\n  gatewayClassName: sandbox\n  listeners:\n    \
                        - {name: http, protocol: HTTP, port: 80}\n";
+
+/// Where Istio tells, the plan knows how.
+const TOLD: &str = "apiVersion: tranche.dev/v1alpha1\nkind: Project\nspec:\n  health:\n    \
+                    - apiVersion: networking.istio.io/v1\n      kind: VirtualService\n      \
+                    current: >-\n        status.conditions.exists(c, c.type == \
+                    'Reconciled' && c.status == 'True')\n    \
+                    - apiVersion: networking.istio.io/v1\n      kind: DestinationRule\n      \
+                    current: >-\n        status.conditions.exists(c, c.type == \
+                    'Reconciled' && c.status == 'True')\n";
 
 /// Batches as written: amounts in percent, and `maxUnavailable` of each.
 const BATCHES: [(&[u32], u32); 6] = [
@@ -140,8 +156,11 @@ const LEEWAY: [(Amount, Amount); 6] = [
     (Amount::Percent(100), Amount::Count(0)),
 ];
 
+/// The pods of a blue-green rollout before its switch; all if none are named.
+const PREVIEWED: [Option<u64>; 6] = [None, Some(1), Some(2), None, Some(1), Some(9)];
+
 /// What happens to a rollout that vanishes.
-const ON_DELETE: [&str; 3] = ["freeze", "abort", "promote"];
+pub const ON_DELETE: [&str; 3] = ["freeze", "abort", "promote"];
 
 impl Roll {
     pub fn parsed_batches(&self) -> Batches {
@@ -180,13 +199,19 @@ pub fn any_ready(random: &mut Random) -> Ready {
 impl Kind {
     /// A workload for each revision, and a Service.
     pub fn pair(self) -> bool {
-        matches!(self, Self::Pair | Self::Canary | Self::Spread | Self::Beside)
+        matches!(self, Self::Pair | Self::Canary | Self::Spread | Self::Switch)
+            || self.keeps_its_name()
+    }
+
+    /// A workload that keeps its name, and is tried beside itself.
+    pub fn keeps_its_name(self) -> bool {
+        matches!(self, Self::Beside | Self::Member)
     }
 }
 
 impl Model {
     /// The first plan of a seed; a short one is mostly about one application.
-    pub fn generate(random: &mut Random, short: bool) -> Self {
+    pub fn generate(random: &mut Random, mix: &mut Random, short: bool) -> Self {
         let counts: &[usize] = if short { &[1, 1, 1, 1, 1, 1, 1, 2] } else { &[1, 1, 1, 2, 2, 3] };
         let count = *random.pick(counts);
         let names = ["web", "api", "shop"];
@@ -216,6 +241,7 @@ impl Model {
                 accept: *random.pick(&[1, 1, 3, 15]),
                 via: Via::Nothing,
                 matched: false,
+                fed: false,
             };
             // No draw of its own either: to a pair a drain means nothing.
             let shares = matches!((roll.drain, app.accept), (0, 15) | (20, 3));
@@ -225,10 +251,12 @@ impl Model {
             app.choose_route();
             app
         });
-        let apps: Vec<App> = apps.collect();
+        let mut apps: Vec<App> = apps.collect();
         // No draw of its own: seeds stay what they are.
         let notes = if apps.iter().any(|app| app.replicas % 2 == 1) { 6 } else { 1 };
-        Self { apps, note: random.chance(300).then_some(1), notes, broken: false }
+        let note = random.chance(300).then_some(1);
+        mix::mix(&mut apps, mix);
+        Self { apps, note, notes, broken: false }
     }
 
     /// The files, by path.
@@ -239,6 +267,16 @@ impl Model {
             if let Some(roll) = app.roll.as_ref().filter(|_| app.kind != Kind::Beside) {
                 files.insert(format!("roll-{}.yaml", app.name), app.rollout(roll));
             }
+            let preview = format!("{}-preview", app.name);
+            for (has, name) in [(app.has_service(), app.name), (app.has_preview(), &preview)] {
+                if has {
+                    files.insert(format!("service-{name}.yaml"), app.service(name));
+                }
+            }
+        }
+        files.extend(self.lane().map(|lane| ("lane.yaml".to_owned(), lane)));
+        if self.apps.iter().any(App::is_told) {
+            files.insert("tranche.yaml".to_owned(), TOLD.to_owned());
         }
         for app in self.apps.iter().filter(|app| app.via != Via::Nothing) {
             files.insert(format!("route-{}.yaml", app.name), app.route());
@@ -276,6 +314,9 @@ fn note_name(place: usize) -> String {
 
 impl App {
     fn document(&self) -> String {
+        if self.kind == Kind::Member {
+            return self.workload();
+        }
         let content = self.contents[self.now];
         let (key, value) = match content.ready {
             Ready::After(seconds) => ("ready-after", format!("{seconds}s")),
@@ -299,13 +340,13 @@ impl App {
         let kind = match self.kind {
             Kind::CloneSet => "clonesetservice",
             Kind::StatefulSet => "statefulset",
-            Kind::Pair | Kind::Canary | Kind::Spread | Kind::Beside | Kind::Direct => "webservice",
+            _ => "webservice",
         };
         let _ = writeln!(text, "spec:\n  components:\n    - name: {name}\n      type: {kind}");
         let _ = writeln!(text, "      properties:\n        image: \"{name}:{}\"", content.image);
         if self.kind == Kind::CloneSet {
             let _ = writeln!(text, "        replicas: {}", self.replicas);
-        } else if self.kind != Kind::StatefulSet {
+        } else if self.kind != Kind::StatefulSet && !self.has_service() {
             text.push_str("        ports: [{port: 80, expose: true}]\n");
         }
         text.push_str("      traits:\n");
@@ -334,6 +375,21 @@ impl App {
         self.roll.map_or(&[], |roll| STEPS[roll.batches])
     }
 
+    /// Whether the Service that is switched is a document of its own.
+    fn has_service(&self) -> bool {
+        self.kind == Kind::Switch && self.accept > 1
+    }
+
+    /// Whether a second Service reaches the new side before the switch.
+    fn has_preview(&self) -> bool {
+        self.kind == Kind::Switch && self.replicas.is_multiple_of(2)
+    }
+
+    /// Whether its routes say when they are followed.
+    pub fn is_told(&self) -> bool {
+        self.fed && matches!(self.via, Via::VirtualService | Via::Subsets)
+    }
+
     /// What its traffic is moved by, and whether some requests are picked out.
     /// No draw of its own: seeds of other kinds stay what they are.
     fn choose_route(&mut self) {
@@ -358,8 +414,10 @@ impl App {
 
     fn rollout(&self, roll: &Roll) -> String {
         let name = self.name;
-        if matches!(self.kind, Kind::Canary | Kind::Spread) {
-            return self.canary(roll);
+        match self.kind {
+            Kind::Canary | Kind::Spread | Kind::Switch => return self.strategic(roll),
+            Kind::Member => return self.joining(roll),
+            _ => {}
         }
         let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\n");
         let _ = writeln!(
@@ -397,7 +455,8 @@ impl App {
 }
 
 impl App {
-    fn canary(&self, roll: &Roll) -> String {
+    /// A rollout with a strategy of its own.
+    fn strategic(&self, roll: &Roll) -> String {
         let name = self.name;
         let mut text = String::from("apiVersion: tranche.dev/v1alpha1\nkind: AppRollout\n");
         let _ = writeln!(
@@ -414,13 +473,15 @@ impl App {
         if !gates.is_empty() {
             let _ = writeln!(text, "  rolloutPlan: {{{}}}", gates.join(", "));
         }
+        if self.kind == Kind::Switch {
+            let blue_green = self.blue_green(roll).join(", ");
+            let _ = writeln!(text, "  strategy: {{blueGreen: {{{blue_green}}}}}");
+            return text;
+        }
         text.push_str("  strategy:\n    canary:\n");
         let _ = if self.kind == Kind::Canary {
-            let (drain, via) = match self.via {
-                Via::Ingress => (roll.drain, "ingress"),
-                _ => (roll.drain, "httpRoute"),
-            };
-            writeln!(text, "      traffic: {{{via}: {{name: {name}}}, drainSeconds: {drain}}}")
+            let (drain, via) = (roll.drain, self.named());
+            writeln!(text, "      traffic: {{{via}, drainSeconds: {drain}}}")
         } else {
             let Leeway { surge, unavailable } = roll.leeway();
             writeln!(text, "      maxSurge: {surge}\n      maxUnavailable: {unavailable}")
@@ -432,6 +493,21 @@ impl App {
             let _ = writeln!(text, "        - {{weight: {weight}{pods}{pause}{matches}}}");
         }
         text
+    }
+}
+
+impl App {
+    /// The fields of its switch.
+    fn blue_green(&self, roll: &Roll) -> Vec<String> {
+        let name = self.name;
+        let mut fields = vec![format!("activeService: {name}")];
+        if self.has_preview() {
+            fields.push(format!("previewService: {name}-preview"));
+        }
+        fields.extend(PREVIEWED[roll.batches].map(|pods| format!("previewReplicaCount: {pods}")));
+        fields.extend(self.wait(0).of_switch(name));
+        fields.push(format!("scaleDownDelaySeconds: {}", roll.drain));
+        fields
     }
 }
 

@@ -2,11 +2,13 @@
 //! whom. Owns how a data plane reads a route; whether that is right is for the
 //! invariants.
 
+use crate::mesh;
 use crate::plan::{App, Kind};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tranche::core::object::{KindRef, ObjectRef, at};
+use tranche::core::traffic::istio::{VERSIONS, destination_rule, virtual_service};
 use tranche::core::traffic::{Acceptance, acceptance, route};
 
 /// What an application's traffic is moved by.
@@ -16,6 +18,10 @@ pub enum Via {
     HttpRoute,
     /// An Ingress, with a second one beside it.
     Ingress,
+    /// Istio's, by the Services of single revisions.
+    VirtualService,
+    /// The same by the subsets of a DestinationRule.
+    Subsets,
 }
 
 /// What is sent to each Service, in per cent; of what only some requests are
@@ -26,6 +32,7 @@ pub type Shares = BTreeMap<String, u32>;
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     pub first: Option<Arc<Value>>,
+    /// The second Ingress, or the DestinationRule.
     pub second: Option<Arc<Value>>,
 }
 
@@ -38,6 +45,11 @@ impl App {
             Via::Nothing => Vec::new(),
             Via::HttpRoute => vec![route("default", self.name)],
             Via::Ingress => vec![named(self.name), named(&format!("{}-canary", self.name))],
+            Via::VirtualService => vec![virtual_service(VERSIONS[0], "default", self.name)],
+            Via::Subsets => vec![
+                virtual_service(VERSIONS[0], "default", self.name),
+                destination_rule(VERSIONS[0], "default", self.name),
+            ],
         }
     }
 
@@ -51,12 +63,65 @@ impl App {
                  pathType: Prefix, backend: {{service: {{name: {name}, port: {{number: 80}}}}}}}}\n"
             );
         }
+        if matches!(self.via, Via::VirtualService | Via::Subsets) {
+            return self.rules();
+        }
         format!(
             "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: {name}\n  \
              annotations: {{sandbox.tranche.dev/accept-after: {accept}s}}\nspec:\n  \
              parentRefs: [{{name: edge}}]\n  rules:\n    - backendRefs: \
              [{{name: {name}, port: 80}}]\n"
         )
+    }
+
+    /// Istio's documents.
+    fn rules(&self) -> String {
+        let (name, accept) = (self.name, self.accept);
+        let head = |kind: &str| {
+            let told = match self.fed {
+                true => format!(", annotations: {{sandbox.tranche.dev/accept-after: {accept}s}}"),
+                false => String::new(),
+            };
+            let version = VERSIONS[0];
+            format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}{told}}}\nspec:\n"
+            )
+        };
+        let rules = head("VirtualService");
+        if self.via == Via::VirtualService {
+            return format!(
+                "{rules}  hosts: [{name}]\n  http: [{{route: [{{destination: {{host: {name}}}}}]}}]\n"
+            );
+        }
+        let subset = |subset: &str, weight: u32| {
+            format!(
+                "        - {{destination: {{host: {name}, subset: {subset}}}, weight: {weight}}}\n"
+            )
+        };
+        let (stable, canary) = (subset("stable", 100), subset("canary", 0));
+        let named = |subset: &str| {
+            format!("    - {{name: {subset}, labels: {{app.oam.dev/component: {name}}}}}\n")
+        };
+        let (one, other) = (named("stable"), named("canary"));
+        format!(
+            "{rules}  hosts: [{name}]\n  http:\n    - route:\n{stable}{canary}---\n{}  host: \
+             {name}\n  subsets:\n{one}{other}",
+            head("DestinationRule")
+        )
+    }
+
+    /// How a canary names what moves its traffic.
+    pub fn named(&self) -> String {
+        let name = self.name;
+        match self.via {
+            Via::Ingress => format!("ingress: {{name: {name}}}"),
+            Via::VirtualService => format!("istio: {{virtualService: {{name: {name}}}}}"),
+            Via::Subsets => format!(
+                "istio: {{virtualService: {{name: {name}}}, destinationRule: {{name: {name}, \
+                 stableSubsetName: stable, canarySubsetName: canary}}}}"
+            ),
+            Via::HttpRoute | Via::Nothing => format!("httpRoute: {{name: {name}}}"),
+        }
     }
 
     /// What a step says besides weight and pods, as fields: requests that the new
@@ -73,9 +138,9 @@ impl App {
         };
         let drain = roll.drain;
         let kind = match self.via {
-            Via::Nothing => None,
             Via::HttpRoute => Some("gateway"),
             Via::Ingress => Some("nginx"),
+            _ => None,
         };
         let mut text = String::from(
             "        - type: kruise-rollout\n          properties:\n            canary:\n",
@@ -100,19 +165,24 @@ impl App {
 impl Routes {
     /// What they send to whom; nothing without the user's own.
     pub fn shares(&self) -> Option<Shares> {
-        let first = self.first.as_deref()?;
-        if first.get("kind").and_then(Value::as_str) == Some("Ingress") {
-            return Some(of_ingresses(first, self.second.as_deref()));
-        }
-        Some(of_http_route(first))
+        let (first, second) = (self.first.as_deref()?, self.second.as_deref());
+        Some(match first.get("kind").and_then(Value::as_str) {
+            Some("Ingress") => of_ingresses(first, second),
+            Some("VirtualService") => mesh::shares(first, second),
+            _ => of_http_route(first),
+        })
     }
 
     /// Whether they are what a data plane follows.
     pub fn are_accepted(&self) -> bool {
         let all = self.first.iter().chain(&self.second);
-        self.first.is_some()
-            && all.into_iter().all(|route| acceptance(route) == Acceptance::Accepted)
+        self.first.is_some() && all.into_iter().all(|route| is_followed(route))
     }
+}
+
+/// Whether a data plane follows what an object says, as far as that can be told.
+pub fn is_followed(route: &Value) -> bool {
+    acceptance(route) == Acceptance::Accepted && mesh::is_told(route)
 }
 
 /// The rules of an HTTPRoute that say which headers they are for.
@@ -124,6 +194,9 @@ fn is_matched(rule: &Value) -> bool {
 /// What the weights of each of its rules add up to, where one has several
 /// backends.
 pub fn sums(route: &Value) -> Vec<u64> {
+    if route.get("kind").and_then(Value::as_str) == Some("VirtualService") {
+        return mesh::sums(route);
+    }
     let rules = at(route, "/spec/rules").and_then(Value::as_array);
     let refs = rules.into_iter().flatten().filter_map(|rule| rule.get("backendRefs")?.as_array());
     let several = refs.filter(|refs| refs.len() > 1);

@@ -4,6 +4,7 @@
 use crate::coverage::Coverage;
 use crate::faults::Armed;
 use crate::invariants::{Violation, settled};
+use crate::mix;
 use crate::plan::{Model, Plans};
 use crate::run::{Start, any_start};
 use crate::schedule::{Event, Sim};
@@ -71,10 +72,13 @@ pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     // around one step, and more seeds see more of them.
     let share = if mode == Mode::Any { SHORT_OF_ANY } else { SHORT };
     let short = random.fork(4).chance(share);
-    let model = Model::generate(&mut random.fork(2), short);
+    let model = Model::generate(&mut random.fork(2), &mut mix::stream(seed), short);
     let plans = Plans { model, commits: BTreeMap::new(), rewound: false };
     let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced), memo);
     sim.hit("seeds");
+    for what in sim.plans.borrow().model.counted() {
+        sim.hit(what);
+    }
     for fault in sim.armed.all() {
         sim.hit(fault.armed());
         sim.say("world", || fault.armed().to_owned());

@@ -42,6 +42,26 @@ impl Wait {
         }
     }
 
+    /// As a field of a step of OpenKruise's: what that leaves out is an approval.
+    pub fn of_kruise(self) -> String {
+        match self {
+            Self::Nothing => ", pause: {duration: 0}".to_owned(),
+            Self::Hold(seconds) => format!(", pause: {{duration: {seconds}}}"),
+            Self::Approval | Self::ApprovedFor(_) => ", pause: {}".to_owned(),
+        }
+    }
+
+    /// As fields of a blue-green rollout.
+    pub fn of_switch(self, app: &str) -> Vec<String> {
+        let by_hand = "autoPromotionEnabled: false".to_owned();
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Hold(seconds) => vec![format!("autoPromotionSeconds: {seconds}")],
+            Self::Approval => vec![by_hand],
+            Self::ApprovedFor(number) => vec![by_hand, format!("approvedFor: {app}-v{number}")],
+        }
+    }
+
     fn any(random: &mut Random) -> Self {
         match random.below(5) {
             0 => Self::Nothing,
@@ -52,11 +72,13 @@ impl Wait {
     }
 }
 
-/// The pauses of a first plan: of half of the canaries, and of those beside.
+/// The pauses of a first plan: of half of the canaries, of switches and of those
+/// beside.
 pub fn first(kind: Kind, replicas: u64, roll: &Roll) -> [Wait; 2] {
     let number = replicas * 1_000 + roll.deadline * 10 + roll.drain;
     let mut random = Random::new(number + roll.batches as u64);
-    if matches!(kind, Kind::Canary | Kind::Beside) && random.below(2) == 0 {
+    let waits = kind == Kind::Canary || kind == Kind::Switch || kind.keeps_its_name();
+    if waits && random.below(2) == 0 {
         [Wait::any(&mut random), Wait::any(&mut random)]
     } else {
         [Wait::Nothing; 2]
@@ -68,7 +90,14 @@ impl App {
     /// that is tried beside itself has another step at its end.
     pub fn wait(&self, after: usize) -> Wait {
         let Some(roll) = self.roll else { return Wait::Nothing };
-        let beside = self.kind == Kind::Beside;
+        if self.kind == Kind::Switch {
+            return match after {
+                0 => roll.waits[0],
+                1 if roll.drain > 0 => Wait::Hold(roll.drain),
+                _ => Wait::Nothing,
+            };
+        }
+        let beside = self.kind.keeps_its_name();
         let last = self.steps().len() - usize::from(!beside);
         match roll.waits.get(after).copied().filter(|_| after < last).unwrap_or_default() {
             // The trait has no words for it.

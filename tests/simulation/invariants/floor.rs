@@ -25,6 +25,22 @@ struct Bounds {
 }
 
 impl Floor {
+    /// A floor that rises is to be reached first.
+    pub(super) fn raised(&mut self, least: u32) {
+        if least > self.least {
+            self.armed = false;
+        }
+        self.least = least;
+    }
+
+    pub(super) fn arm(&mut self) {
+        self.armed = true;
+    }
+
+    pub(super) fn is_armed(self) -> bool {
+        self.armed
+    }
+
     pub fn disarm(&mut self) {
         self.armed = false;
     }
@@ -81,7 +97,7 @@ impl Audit {
             plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
         let app = model.apps.iter().find(|other| other.name == app)?;
         let roll = app.roll?;
-        if app.kind == Kind::Canary {
+        if matches!(app.kind, Kind::Canary | Kind::Switch) {
             let least = original.min(total);
             return Some(Bounds { least, wanted: least });
         }
@@ -90,7 +106,7 @@ impl Audit {
             let least = whole.saturating_sub(roll.leeway().below(whole));
             return Some(Bounds { least, wanted: least });
         }
-        if app.kind == Kind::Beside {
+        if app.kind.keeps_its_name() {
             // While it is updated natively, as its strategy has it by default.
             let whole = original.min(total);
             let least = whole - whole / 4;
@@ -105,8 +121,8 @@ impl Audit {
         }
         let dip = match app.kind {
             Kind::Pair if roll.decrease => largest,
-            Kind::Pair | Kind::Canary | Kind::Spread | Kind::Beside => 0,
             Kind::CloneSet | Kind::StatefulSet | Kind::Direct => largest.max(1),
+            _ => 0,
         };
         let whole = original.min(total);
         let least = whole.saturating_sub(dip + roll.unavailable());
@@ -119,6 +135,7 @@ impl Audit {
     /// S1: ready pods never fall below the floor once they have reached it.
     pub fn look(&mut self, sim: &Sim, changed: &[ObjectRef]) {
         self.followed(sim, changed);
+        self.switched(sim, changed);
         if !changed.iter().any(|object| object.kind == "Pod") {
             return;
         }
@@ -129,10 +146,7 @@ impl Audit {
             let Some(Bounds { least, wanted }) = self.bounds(sim, app) else { continue };
             let now = ready.iter().find(|(name, _)| name == app).map_or(0, |(_, count)| *count);
             let mut floor = self.floors.get(app).copied().unwrap_or_default();
-            if least > floor.least {
-                floor.armed = false;
-            }
-            floor.least = least;
+            floor.raised(least);
             if now >= least {
                 // What somebody has scaled down is on its way out already.
                 floor.armed |= wanted_pods(sim, app) >= u64::from(wanted);

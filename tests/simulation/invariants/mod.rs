@@ -7,10 +7,12 @@
 
 mod begin;
 mod floor;
+mod lane;
 mod looks;
 mod order;
 mod record;
 mod rest;
+mod switch;
 mod traffic;
 mod writes;
 
@@ -116,6 +118,8 @@ pub struct Audit {
     /// Files of rollouts that were edited by hand.
     forgeries: BTreeMap<EntityKey, Forged>,
     floors: BTreeMap<String, floor::Floor>,
+    /// The floors of what switched Services reach.
+    switches: BTreeMap<String, floor::Floor>,
     traffic: BTreeMap<String, traffic::Traffic>,
     served: BTreeMap<(String, String), traffic::Served>,
     /// The target's clock has jumped in this seed.
@@ -171,6 +175,7 @@ impl Audit {
                 floor.disarm();
             }
             self.traffic_disturbed(app);
+            self.switch_disturbed(app);
         }
     }
 
@@ -327,7 +332,8 @@ fn annotations(metadata: Option<&Value>) -> impl Iterator<Item = (&String, &Valu
 /// The application that an object belongs to, by its name.
 fn app_of(object: &ObjectRef) -> &str {
     let name = object.name.split("-v").next().unwrap_or(&object.name);
-    name.strip_suffix("-canary").unwrap_or(name)
+    let name = name.strip_suffix("-canary").unwrap_or(name);
+    name.strip_suffix("-preview").unwrap_or(name)
 }
 
 fn replicas(object: &Value) -> Option<u64> {

@@ -4,9 +4,10 @@ use super::{Audit, Intent, app_of, replicas};
 use crate::plan::{App, Kind};
 use crate::schedule::Sim;
 use serde_json::Value;
-use tranche::core::object::ObjectRef;
+use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::core::record::Ending;
 use tranche::core::strategy::StepKind;
+use tranche::core::traffic::selects;
 
 impl Audit {
     /// S3: no write takes pods of one side away on a readiness of the other
@@ -35,6 +36,11 @@ impl Audit {
             return;
         }
         self.rests_on_route(sim, run, &app, intent);
+        if kind == Some(Kind::Member)
+            && before.is_some_and(|before| serves_nobody(sim, &app, before))
+        {
+            return;
+        }
         let Some(floor) = self.floor_of(sim, &app) else { return };
         // Also of what somebody has taken away since: this run has read it.
         let mut others: Vec<ObjectRef> = sim.workloads(&app);
@@ -77,6 +83,7 @@ impl Audit {
             if let Some(floor) = self.floors.get_mut(&app) {
                 floor.disarm();
             }
+            self.switch_disturbed(&app);
         }
     }
 
@@ -100,7 +107,7 @@ impl Audit {
 
     /// The ready pods of a workload that a run has read under an intent, and
     /// when it looked at them last.
-    fn last_read(&self, run: &str, workload: &ObjectRef, epoch: u64) -> (u32, u64) {
+    pub(super) fn last_read(&self, run: &str, workload: &ObjectRef, epoch: u64) -> (u32, u64) {
         let read = self.reads.get(&(run.to_owned(), workload.clone()));
         let read = read.filter(|seen| seen.epoch >= epoch);
         let (ready, at) = read.map_or((0, 0), |seen| (seen.ready, seen.at));
@@ -131,6 +138,15 @@ impl Audit {
             });
         }
     }
+}
+
+/// Whether the pods of a workload are none that an application's own Service
+/// selects: what only a lane reaches is judged by its routes.
+fn serves_nobody(sim: &Sim, app: &str, workload: &Value) -> bool {
+    let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
+    let live = sim.sandbox.cluster().bare(&service);
+    let labels = at(workload, "/spec/template/metadata/labels");
+    live.is_some_and(|live| !selects(&live, labels))
 }
 
 fn words(kind: StepKind) -> &'static str {

@@ -73,7 +73,7 @@ impl Audit {
                         format!("{run} changes {path} by a commit of phase {}", now.phase)
                     });
                 }
-            } else if path.starts_with("rollouts/") || path.starts_with("applications/") {
+            } else if is_of_entity(&path) {
                 self.entity(sim, &pushed, &path);
             }
         }
@@ -197,6 +197,7 @@ impl Audit {
             self.sized(sim, run, next, open);
         }
         if fresh {
+            self.come(sim, run, before, next);
             self.alone(run, next, open);
             self.gate(sim, pushed, next, open);
         }
@@ -292,7 +293,7 @@ impl Audit {
         let Some(tip) = tip else { return };
         let paths = sim.store.borrow().paths(&tip);
         for (path, _) in paths {
-            if path.starts_with("rollouts/") || path.starts_with("applications/") {
+            if is_of_entity(&path) {
                 let bytes = sim.store.borrow().file(&tip, &path).unwrap_or_default();
                 if let Ok(found) = record::read::<EntityRecord>(&path, &bytes) {
                     self.entities.insert(found.entity.clone(), Rc::new(found));
@@ -305,6 +306,11 @@ impl Audit {
     pub fn entities(&self) -> &BTreeMap<EntityKey, Rc<EntityRecord>> {
         &self.entities
     }
+}
+
+/// Whether a path is that of an entity's own file.
+fn is_of_entity(path: &str) -> bool {
+    ["rollouts/", "applications/", "lanes/"].iter().any(|start| path.starts_with(start))
 }
 
 /// Whether all that a commit says is that the lease of the open step is over.

@@ -68,7 +68,7 @@ pub fn settled(sim: &Sim, report: &Report) -> Result<(), Violation> {
     for record in audit.entities().values() {
         let app = record.entity.name.clone();
         if !audit.disturbed.contains_key(&app) {
-            equal(sim, record)?;
+            equal(sim, &audit, record)?;
         }
     }
     pruned(sim)
@@ -102,7 +102,7 @@ fn pruned(sim: &Sim) -> Result<(), Violation> {
 }
 
 /// L23: the cluster is what the record says.
-fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
+fn equal(sim: &Sim, audit: &Audit, record: &EntityRecord) -> Result<(), Violation> {
     if record.entity.kind != EntityKind::Rollout || record.removed {
         return Ok(());
     }
@@ -133,7 +133,9 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     };
     let name = match (kind, revision) {
         (_, None) => return Ok(()),
-        (Some(Kind::Pair | Kind::Canary | Kind::Spread), Some(revision)) => revision.name.clone(),
+        (Some(kind), Some(revision)) if kind.pair() && !kind.keeps_its_name() => {
+            revision.name.clone()
+        }
         _ => app.to_owned(),
     };
     let fine = match serving.as_slice() {
@@ -159,16 +161,25 @@ fn equal(sim: &Sim, record: &EntityRecord) -> Result<(), Violation> {
     }
     // A trial without pods is none that serves, but it is left over.
     let workloads = sim.workloads(app);
-    if kind == Some(Kind::Beside) && workloads.iter().any(|object| object.name != app) {
+    let kept = kind.is_some_and(Kind::keeps_its_name);
+    if kept && workloads.iter().any(|object| object.name != app) {
         return Err(Violation {
             invariant: "L23 nothing that is only there during a rollout is left",
             text: format!("{app}: {workloads:?}"),
         });
     }
-    if kind == Some(Kind::Beside) && record.movement == Some(Movement::Upgrade) {
-        sim.hit("rest: tried beside");
+    if record.movement == Some(Movement::Upgrade) {
+        match kind {
+            Some(Kind::Beside) => sim.hit("rest: tried beside"),
+            Some(Kind::Switch) => sim.hit("rest: switched"),
+            Some(Kind::Member) => sim.hit("rest: tried in a lane"),
+            _ => {}
+        }
     }
-    if let Some(routed) = model.filter(|app| app.via != Via::Nothing && size > 0) {
+    super::switch::at_rest(sim, app)
+        .map_err(|text| Violation { invariant: "L23 a Service is as rendered", text })?;
+    let shared = kind == Some(Kind::Member) && super::lane::is_disturbed(sim, audit);
+    if let Some(routed) = model.filter(|app| app.via != Via::Nothing && size > 0 && !shared) {
         super::traffic::at_rest(sim, &routed)
             .map_err(|text| Violation { invariant: "L23 the route is as rendered", text })?;
     }

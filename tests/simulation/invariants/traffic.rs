@@ -5,10 +5,11 @@
 //! that. So all of them count at the same time.
 
 use super::{Audit, Intent, app_of};
-use crate::plan::App;
-use crate::routes::{Routes, Shares, Via, sums};
+use crate::plan::{App, Kind};
+use crate::routes::{Routes, Shares, Via, is_followed, sums};
 use crate::schedule::Sim;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tranche::core::decide::RollingState;
 use tranche::core::object::{KindRef, ObjectRef, at};
@@ -22,8 +23,34 @@ pub struct Traffic {
     accepted: Option<Shares>,
     /// What was followed before, and until when it still may be.
     draining: Vec<(u64, Shares)>,
+    /// Where two objects say it, each as it may be followed.
+    pair: [Followed; 2],
     /// Every share had its pods since somebody disturbed it.
     armed: bool,
+}
+
+/// One of two objects, in all the states in which it may be followed.
+#[derive(Clone, Debug, Default)]
+struct Followed {
+    written: Option<Arc<Value>>,
+    accepted: Option<Arc<Value>>,
+    draining: Vec<(u64, Arc<Value>)>,
+}
+
+impl Followed {
+    fn moved(&mut self, live: Option<Arc<Value>>, until: u64) {
+        let Some(live) = live else { return *self = Self::default() };
+        if is_followed(&live) && self.accepted.as_ref().is_none_or(|a| a["spec"] != live["spec"]) {
+            let before = self.accepted.replace(Arc::clone(&live));
+            self.draining.extend(before.map(|before| (until, before)));
+        }
+        self.written = Some(live);
+    }
+
+    fn states(&self) -> impl Iterator<Item = &Arc<Value>> {
+        let draining = self.draining.iter().map(|(_, state)| state);
+        self.written.iter().chain(&self.accepted).chain(draining)
+    }
 }
 
 /// What a run read last of a Service's endpoints.
@@ -64,7 +91,7 @@ pub(super) fn at_rest(sim: &Sim, app: &App) -> Result<(), String> {
     if found.len() != 1 || found.get(app).is_none_or(|share| *share == 0) {
         return Err(format!("{app}: its route sends {found:?}"));
     }
-    if routes.second.is_some() {
+    if routes.second.is_some_and(|second| second["kind"] == "Ingress") {
         return Err(format!("{app}: its second Ingress is left"));
     }
     let mut left = Vec::new();
@@ -90,13 +117,15 @@ impl Audit {
     }
 
     /// How many pods a share of a Service needs.
-    fn needed(&self, app: &str, service: &str, share: u32) -> u32 {
+    fn needed(&self, app: &App, service: &str, share: u32) -> u32 {
         let key = EntityKey {
             kind: EntityKind::Rollout,
             namespace: "default".to_owned(),
-            name: app.to_owned(),
+            name: app.name.to_owned(),
         };
-        let Some(record) = self.told.get(&key) else { return 1 };
+        // A lane says who is asked, not how many can be.
+        let record = self.told.get(&key).filter(|_| app.kind != Kind::Member);
+        let Some(record) = record else { return 1 };
         let of = |revision: &Option<tranche::core::record::RevisionRef>| {
             revision.as_ref().is_some_and(|r| format!("{}-traffic", r.name) == service)
         };
@@ -128,16 +157,18 @@ impl Audit {
             if changed.iter().any(|object| routes.contains(object)) {
                 traffic.moved(sim, &model);
             }
-            traffic.draining.retain(|(until, _)| *until > sim.now.get());
-            if self.clocked {
-                traffic.draining.clear();
-            }
+            traffic.passes(if self.clocked { u64::MAX } else { sim.now.get() });
             if self.taken_back(app) {
                 traffic.armed = false;
             }
-            let lacking = traffic.lacking(sim, |service, share| self.needed(app, service, share));
+            let needed = |service: &str, share| self.needed(&model, service, share);
+            let lacking = traffic.lacking(sim, needed);
             match lacking {
                 // A route that sends nothing to anybody has not been reached again.
+                None if model.kind == Kind::Member => {
+                    traffic.armed |= traffic.sends() && super::lane::is_whole(sim, &model);
+                    traffic.armed &= !self.taken_back(app);
+                }
                 None => traffic.armed = traffic.sends() && !self.taken_back(app),
                 Some(text) if traffic.armed => {
                     self.broken("S2 no dead backend", || format!("{app}: {text}"));
@@ -162,6 +193,15 @@ impl Audit {
         let epoch = self.holding.get(run).copied().unwrap_or(0);
         let served = Served { ready: ready_addresses(found), epoch, at };
         self.served.insert((run.to_owned(), service.clone()), served);
+        // Slices that follow a switch are of one revision's pods, by their label.
+        let reaches = |slice: &Arc<Value>| {
+            let label = slice.pointer("/metadata/labels/tranche.dev~1reaches");
+            label.and_then(Value::as_str).map(str::to_owned)
+        };
+        let of: BTreeSet<Option<String>> = found.iter().map(reaches).collect();
+        if let (1, Some(Some(revision))) = (of.len(), of.into_iter().next()) {
+            self.served.insert((run.to_owned(), format!("{revision}-traffic")), served);
+        }
     }
 
     /// Ready endpoints of one revision's own Service, as a run has read them
@@ -197,7 +237,7 @@ impl Audit {
         // What nothing is routed by any more is nobody's backend.
         let Some(new) = with(after).shares() else { return };
         let old = with(before).shares().unwrap_or_default();
-        let sums = after.filter(|_| model.via == Via::HttpRoute).map(sums).unwrap_or_default();
+        let sums = after.map(sums).unwrap_or_default();
         if sums.iter().any(|sum| *sum != 100) {
             self.broken("S4 weights sum to 100", || format!("{run} writes {new:?} to {object}"));
         }
@@ -210,7 +250,7 @@ impl Audit {
                 continue;
             }
             sim.hit("write: weight moved");
-            let needed = self.needed(&app, service, *share);
+            let needed = self.needed(&model, service, *share);
             let seen = self.served.get(&(run.to_owned(), service.clone())).copied();
             let seen = seen.filter(|seen| seen.epoch >= intent.open.epoch);
             let ready = seen.map_or(0, |seen| seen.ready);
@@ -285,24 +325,60 @@ impl Traffic {
         };
         let drain = app.drain();
         self.written = Some(now.clone());
+        // Instants are whole seconds.
+        let until = sim.now.get() + (drain * 1000).saturating_sub(1000);
+        if app.via == Via::Subsets {
+            let [rules, subsets] = &mut self.pair;
+            rules.moved(routes.first.clone(), until);
+            subsets.moved(routes.second.clone(), until);
+        }
         if routes.are_accepted() && self.accepted.as_ref() != Some(&now) {
+            let several = app.via == Via::Subsets;
             if app.matched && now.values().any(|share| *share == 1) {
                 sim.hit("route: some requests");
             }
-            sim.hit(if app.via == Via::Ingress { "route: an Ingress" } else { "route: accepted" });
-            if let Some(before) = self.accepted.replace(now) {
-                // Instants are whole seconds.
-                let until = sim.now.get() + (drain * 1000).saturating_sub(1000);
+            sim.hit(match app.via {
+                _ if app.kind == Kind::Member => "route: a lane's",
+                Via::Ingress => "route: an Ingress",
+                Via::VirtualService => "route: a VirtualService",
+                Via::Subsets => "route: subsets",
+                _ => "route: accepted",
+            });
+            // Where there are two, each is taken over by itself.
+            if let Some(before) = self.accepted.replace(now).filter(|_| !several) {
                 self.draining.push((until, before));
             }
         }
     }
 
+    /// Drains that are over by now are over.
+    fn passes(&mut self, now: u64) {
+        self.draining.retain(|(until, _)| *until > now);
+        for followed in &mut self.pair {
+            followed.draining.retain(|(until, _)| *until > now);
+        }
+    }
+
+    /// What two objects come to, each in any state in which it may be followed.
+    fn paired(&self) -> Vec<Shares> {
+        let [rules, subsets] = &self.pair;
+        let pairs = rules.states().flat_map(|rules| {
+            subsets.states().map(|subsets| Routes {
+                first: Some(Arc::clone(rules)),
+                second: Some(Arc::clone(subsets)),
+            })
+        });
+        pairs.filter_map(|pair| pair.shares()).collect()
+    }
+
     fn lacking(&self, sim: &Sim, needed: impl Fn(&str, u32) -> u32) -> Option<String> {
         let draining = self.draining.iter().map(|(_, shares)| ("still draining", shares));
         let written = self.written.iter().map(|shares| ("written", shares));
-        let accepted = self.accepted.iter().map(|shares| ("accepted", shares));
-        for (how, shares) in written.chain(accepted).chain(draining) {
+        let paired = self.paired();
+        let accepted = self.accepted.iter().filter(|_| paired.is_empty());
+        let accepted = accepted.map(|shares| ("accepted", shares));
+        let paired = paired.iter().map(|shares| ("of two that may meet", shares));
+        for (how, shares) in written.chain(accepted).chain(draining).chain(paired) {
             for (service, share) in shares.iter().filter(|(_, share)| **share > 0) {
                 let (ready, needed) = (serving(sim, service), needed(service, *share));
                 if ready < needed {

@@ -100,6 +100,7 @@ impl Audit {
         );
         self.once(object, &effect);
         self.shifted(sim, run, object, &intent, before, after);
+        self.pointed(sim, run, object, &intent, (before, after));
         if !matches!(write, Write::Delete { .. }) || before.is_some() {
             self.carried(sim, run, object, &intent, before, after);
         }
