@@ -14,7 +14,7 @@ use crate::core::health::Rules;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep};
 use crate::core::strategy::{
-    Condition, Effect, EntityKey, Look, Sight, StepKind, look, mark_of, revision_of,
+    Condition, Effect, EntityKey, Look, Sight, StepKind, look, mark_of, revision_of, workload,
 };
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
@@ -442,15 +442,14 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(None);
         }
         let effects = &work.act.step.effects;
-        for (index, brought) in effects.iter().enumerate().take(work.cursor) {
-            let Effect::Await { object, condition: Condition::Ready { .. }, .. } = brought else {
-                continue;
-            };
+        for index in 0..work.cursor {
+            let Some(brought) = brought(effects, index) else { continue };
+            let object = brought.object();
             let between = effects.iter().take(work.cursor).skip(index + 1);
             if between.filter(|later| later.writes()).any(|later| later.object() == object) {
                 continue;
             }
-            let seen = self.look(work, brought, since).await?;
+            let seen = self.look(work, &brought, since).await?;
             if seen.set_back {
                 return Ok(Some((object.clone(), seen.seen)));
             }
@@ -532,6 +531,28 @@ impl<P: Ports> Engine<'_, P> {
         let now = self.ports.clock().now().await?;
         Ok(out_of_time(lock, now))
     }
+}
+
+/// What has to stand still of the pods that the wait at an effect has brought:
+/// as many as the step has written before it. Where it leaves their number to
+/// others, that they are there at all.
+fn brought(effects: &[Effect], index: usize) -> Option<Effect> {
+    let Effect::Await { object, condition, deadline_seconds } = effects.get(index)? else {
+        return None;
+    };
+    let written = effects.iter().take(index).rev().find_map(|effect| match effect {
+        Effect::Write { object: written, driven, .. } if written == object => driven.replicas,
+        _ => None,
+    });
+    let condition = match (condition, written) {
+        (Condition::Ready { .. }, _) => condition.clone(),
+        (Condition::Healthy, _) if workload::of(&object.kind_ref()).is_none() => return None,
+        (Condition::Healthy, Some(at_least)) => Condition::Ready { at_least },
+        (Condition::Healthy, None) => Condition::Healthy,
+        _ => return None,
+    };
+    let (object, deadline_seconds) = (object.clone(), *deadline_seconds);
+    Some(Effect::Await { object, condition, deadline_seconds })
 }
 
 /// Whether what is at an effect counts time.

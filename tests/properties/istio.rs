@@ -525,5 +525,5 @@ fn ids_of_istio_are_golden() {
         steps.map(|step| step.id().0.clone()).collect()
     };
     assert_eq!(ids(false), ["c593545ce78b", "6aebd3c2f21b", "b510d429cc07", "7a9ad9a8f0a7"]);
-    assert_eq!(ids(true), ["4d7d67fbde5f", "5194fecbdb43", "fe67d073ab4c", "e20877efd8a8"]);
+    assert_eq!(ids(true), ["a0f2955a4803", "4cb5f0c9b303", "047ef09f4857", "e20877efd8a8"]);
 }

@@ -341,8 +341,13 @@ impl<'a> Shift<'a> {
             // The drain itself is no reason to fail.
             deadline_seconds: self.input.rollout.deadline_seconds.saturating_add(seconds),
         });
-        // While it lasted only the last one was looked at.
+        // While it lasted only the last one was looked at; and whoever goes on from
+        // here alone has not seen the pods.
         effects.extend(others.iter().map(accepted));
+        if !others.is_empty() {
+            let service = ObjectRef { name: split.moved_to(), ..self.reached.service.clone() };
+            effects.extend(self.serving(&service, at_least));
+        }
         Ok(effects)
     }
 

@@ -86,13 +86,18 @@ impl Audit {
         let record = self.told.get(&key)?;
         let original = record.status.rollout_original_size;
         let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
+        let plans = sim.plans.borrow();
         if record.status.rolling_state == RollingState::RolloutSucceed {
-            return Some(Bounds { least: total, wanted: total });
+            // Without its rollout it is an object like any other, and the label of
+            // its pods goes: it updates them by itself, as its strategy has it.
+            let mut apps = plans.model.apps.iter().filter(|other| other.name == app);
+            let plain = apps.any(|app| app.kind.keeps_its_name() && app.roll.is_none());
+            let least = if plain { total - total / 4 } else { total };
+            return Some(Bounds { least, wanted: total });
         }
         if record.movement != Some(Movement::Upgrade) {
             return None;
         }
-        let plans = sim.plans.borrow();
         let model =
             plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
         let app = model.apps.iter().find(|other| other.name == app)?;

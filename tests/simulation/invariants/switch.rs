@@ -164,7 +164,7 @@ impl Audit {
     }
 
     /// S2 of one write: a Service is switched to a revision that this run has
-    /// read whole under this intent.
+    /// read whole under this intent, or from one that has no pods left.
     pub(super) fn pointed(
         &mut self,
         sim: &Sim,
@@ -200,7 +200,10 @@ impl Audit {
         if self.taken.get(&workload).is_some_and(|taken| *taken > seen) {
             sim.hit("write: a switch rests on pods that people have taken since");
             self.switch_disturbed(app);
-        } else if ready < needed && !self.meddled.contains_key(object) {
+        } else if ready < needed
+            && !self.meddled.contains_key(object)
+            && pods(sim, |_| true).values().any(|of| *of == old)
+        {
             self.broken("S2 capacity before the switch", || {
                 format!("{run} points {app} at {new}, having read {ready} ready pods of {needed}")
             });

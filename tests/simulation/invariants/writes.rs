@@ -61,6 +61,10 @@ impl Audit {
             self.born.insert(object.clone(), sim.now.get());
         }
         let Some(intent) = self.intended(run, object, epoch, step) else { return };
+        let takes = matches!(write, Write::Apply { mode: WriteMode::Taking { .. }, .. });
+        if takes && intent.open.kind != StepKind::Abort {
+            self.broken("S10 nothing is taken over", || format!("{run} takes {object} over"));
+        }
         let epoch = epoch.unwrap_or(0);
         let open = self.entities.get(&intent.entity).and_then(|record| record.open.as_ref());
         if before.is_none()
@@ -133,8 +137,12 @@ impl Audit {
             Write::Apply { mode: WriteMode::Exactly { uid, resource_version }, .. } => {
                 !uid.is_empty() && !resource_version.is_empty()
             }
-            // No plan of the simulation asks for it.
-            Write::Apply { mode: WriteMode::Any | WriteMode::Taking { .. }, .. } => false,
+            // No plan of the simulation asks for it; a way back takes the size of
+            // what it brings back.
+            Write::Apply { mode: WriteMode::Taking { uid, resource_version }, body, .. } => {
+                replicas(body).is_some() && !uid.is_empty() && !resource_version.is_empty()
+            }
+            Write::Apply { mode: WriteMode::Any, .. } => false,
             Write::Delete { uid, version, .. } => !uid.is_empty() && !version.is_empty(),
         };
         if !fine {
