@@ -29,7 +29,8 @@ impl<P: Ports> Engine<'_, P> {
             let key = entity.key.clone();
             // None where it rests.
             let removals = entity.steps.clone();
-            if !removals.iter().all(|step| step.kind.only_deletes()) {
+            let rests = entity.rest.is_some() || !removals.is_empty();
+            if !rests || !removals.iter().all(|step| step.kind.only_deletes()) {
                 continue;
             }
             let snapshot = self.snapshot(reading);

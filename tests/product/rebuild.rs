@@ -342,6 +342,27 @@ fn an_open_lane_is_known_again_and_an_abort_leaves_it() {
     assert_eq!(stage.world().ready_pods(), pods(&[("base", 6)]));
 }
 
+/// Its workload was written last by the batch before the end, which looks at what
+/// was tried: that is gone.
+#[test]
+fn a_rollout_that_has_left_its_lane_is_known_to_be_over() {
+    use crate::lanes::{BETA, at_rest, images};
+    let stage = at_rest(BETA);
+    stage.commit(&[("workloads.yaml", &images("gray", "base"))]);
+    stage.apply_wait().ends(3);
+    stage.run(&["approve", "rollout-a"]).ends(0);
+    stage.apply_wait().ends(0);
+    let (sizes, served) = (stage.deployment_sizes(), stage.world().ready_pods());
+    stage.delete_record();
+    stage.run(&["record", "rebuild", "--write"]).ends(0).says("in batch 3/3 to spring-cloud-a-v2");
+    stage.apply_wait().ends(0);
+    stage.unchanged_since(&sizes);
+    assert_eq!(stage.world().ready_pods(), served);
+    let tip = stage.tip();
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.tip(), tip, "idle");
+}
+
 #[test]
 fn a_closed_lane_is_known_again_and_opens() {
     use crate::lanes::{BETA, at_rest, images, lane};

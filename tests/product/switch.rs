@@ -244,6 +244,24 @@ fn an_abort_at_the_very_end_keeps_old_pods_apart_as_they_come_back() {
     assert_eq!(service["spec"]["selector"], json!({"app.oam.dev/component": "web"}));
 }
 
+/// Somebody has taken the old pods away while the switch was waiting for an
+/// approval: to give up is no approval.
+#[test]
+fn an_abort_before_the_switch_never_points_at_what_nobody_approved() {
+    let stage = serving(&LINES);
+    upgrade(&stage, &LINES);
+    stage.apply_wait().ends(3).says("approve");
+    stage.autoscale("web-v1", 0);
+    stage.pass(60);
+    let from = at(&stage);
+    stage.run(&["abort", "web"]).ends(0);
+    stage.apply_wait().ends(4);
+    for world in &stage.history()[from..] {
+        assert_eq!(reached(world, "web").get("6.7.1"), None, "{:?}", reached(world, "web"));
+    }
+    assert_eq!(sizes(&stage), json!({"web-v1": 4}));
+}
+
 #[test]
 fn a_revision_that_never_gets_ready_is_never_reached() {
     let stage = serving(&LINES);

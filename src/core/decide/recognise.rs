@@ -90,14 +90,26 @@ pub fn recognise(traces: &Traces<'_>) -> Recognised {
         standing.retain(|one| !empty(one));
         found = newest_step(traces, &standing);
     }
-    if let Some(found) = found {
+    if let Some(mut found) = found {
         let finished = standing.len() == 1 && is_last(&found) && is_complete(&standing);
+        if !finished && is_past(&found, &standing) {
+            found.step = found.compiled.steps.last().cloned().unwrap_or(found.step);
+        }
         return known(traces, &found, finished);
     }
     match standing.as_slice() {
         [one] if is_complete(&standing) && has_its_size(traces, one) => serves(traces, one),
         several => undecided(traces, told(several)),
     }
+}
+
+/// Whether the target serves alone after the batch that its workload was written
+/// by last: what that one looks at may be gone by now, and only the end is left.
+fn is_past(found: &Found, standing: &[Standing<'_>]) -> bool {
+    let StepKind::Batch(index) = found.step.kind else { return false };
+    let serves = found.compiled.serves_after.is_some_and(|after| index + 1 >= after);
+    let alone = standing.len() == 1 && standing.iter().all(|one| !one.is_trial());
+    serves && alone && is_complete(standing)
 }
 
 fn told(several: &[Standing<'_>]) -> String {

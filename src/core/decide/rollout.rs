@@ -128,6 +128,13 @@ fn only_around_pods(
     kept && tries && target.workload == wanted.workload && target.template == wanted.template
 }
 
+/// Whether a rollout under way has yet to come to where its target serves.
+fn is_early(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
+    let (compiled, _) = recompiled(view, record, recorded_rollout(view)?)?;
+    let done = u32::try_from(record.goals.len()).unwrap_or(u32::MAX);
+    Ok(compiled.serves_after.is_some_and(|after| done < after))
+}
+
 /// Whether the target of a rollout under way has all requests already, so that
 /// another target has it finished first.
 fn serves(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
@@ -225,7 +232,7 @@ pub(super) fn frozen(view: &RolloutView<'_>) -> Refusal {
         format!("{} is under way but {how}: it is frozen where it stands", view.key),
         "put it back, with the annotation `tranche.dev/on-delete: abort` or `promote` to choose \
          what its removal means (`freeze` is the default), or set `tranche.dev/rollout: none` on \
-         the application to let go of it; or `tranche abort` it",
+         its application, if it is of one, to let go of it; or `tranche abort` it",
     )
 }
 
@@ -237,11 +244,15 @@ pub(super) fn go_back(
 ) -> Result<Decision, Refusal> {
     let rollout = recorded_rollout(view)?;
     let bodies = recorded_bodies(view, record, rollout)?;
+    // Before the target serves, a side without pods is one that somebody else has
+    // taken away: nothing of the way back may rest on it.
+    let early = is_early(view, record)?;
     let (step, from) = from_record(view, record, rollout, &bodies, |input| {
-        let from = stands(view, &bodies);
-        let (step, always) = (compile_back(input, Some(from))?, compile_back(input, None)?);
+        let always = compile_back(input, None)?;
+        let from = Some(stands(view, &bodies)).filter(|_| !early);
+        let step = compile_back(input, from)?;
         // What makes no difference is not put on the record.
-        let from = (step != always).then_some(from);
+        let from = from.filter(|_| step != always);
         Ok((step, from))
     })?;
     let event = match ending {

@@ -100,8 +100,7 @@ pub(super) fn late_back(
     blue_green: &BlueGreen,
     from: Sides,
 ) -> Result<Option<Vec<Effect>>, CompileError> {
-    let late = late(input);
-    if from.old > late.old || from.new < late.new {
+    if from.old > 0 {
         return Ok(None);
     }
     let switch = Switch::of(input, blue_green)?;
