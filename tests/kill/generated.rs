@@ -634,6 +634,7 @@ fn a_second_ingress_is_not_made_again_where_a_run_died_once_it_was_deleted() {
 #[ignore = "the long run: CONTRIBUTING.md"]
 fn a_thousand_generated_rollouts_come_to_their_end() {
     for (name, (reached, back)) in all(0..1_000) {
-        assert!(reached > 10 && back > 10, "{name}: {reached} reached, {back} went back");
+        // A StatefulSet has no pods that never get ready: see `Case::of`.
+        assert!(reached > 10 && back > 3, "{name}: {reached} reached, {back} went back");
     }
 }
