@@ -7,7 +7,7 @@ use super::open::not_compiled;
 use super::{Act, BatchState, Decision, Entry, Idle, RollingState, State};
 use super::{orphan, prune};
 use crate::core::object::{Live, ObjectRef};
-use crate::core::record::{EntityRecord, FORMAT, Holder, OpenStep, Phase, Status};
+use crate::core::record::{EntityRecord, Holder, OpenStep, Phase};
 use crate::core::strategy::{
     BodyTable, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, entity_of, settled,
 };
@@ -267,32 +267,11 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
 
 fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {
     let mut record = view.content.named(EntityRecord {
-        format: FORMAT,
-        entity: view.key.clone(),
-        status: Status::fresh(),
-        attempt,
-        settled: 0,
-        rebuilt: false,
-        replays: 0,
-        undecided: None,
-        movement: None,
-        component: None,
-        source: None,
-        target: None,
         stable: view.record.and_then(|r| r.stable.clone()),
-        goals: Vec::new(),
-        boundary: None,
-        steps: None,
-        open: None,
-        ending: None,
-        back_from: None,
-        held_at: None,
-        on_delete: crate::core::model::OnDelete::Freeze,
         step_plan: Some(view.plan_commit.to_owned()),
         owns: view.record.and_then(|r| r.owns.clone()),
         last: view.record.and_then(|r| r.last.clone()),
-        members: Vec::new(),
-        removed: false,
+        ..EntityRecord::fresh(view.key.clone(), attempt)
     });
     record.set_state(State {
         rolling: RollingState::RollingInBatches,

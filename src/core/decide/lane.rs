@@ -4,9 +4,9 @@
 
 use super::{BatchState, DirectContent, RollingState, State};
 use crate::core::health::Rules;
-use crate::core::model::{Lane, Member, OnDelete};
+use crate::core::model::{Lane, Member};
 use crate::core::object::Live;
-use crate::core::record::{EntityRecord, FORMAT, Inventory, Status};
+use crate::core::record::{EntityRecord, Inventory};
 use crate::core::strategy::{Driven, EntityKey, lane_objects, settled};
 
 /// More rollouts than are told apart by what is live.
@@ -38,34 +38,12 @@ pub fn recognise_lane(traces: &LaneTraces<'_>) -> EntityRecord {
     let members = members(traces);
     let objects = lane_objects(traces.lane, &traces.key.namespace, &members);
     let content = DirectContent::of_lane(&traces.key.name, objects, &Rules::default(), members);
+    // Higher than any that was: no step of it can have an old step's id.
+    let attempt = u32::try_from(traces.seq).unwrap_or(u32::MAX);
     let mut record = content.named(EntityRecord {
-        format: FORMAT,
-        entity: traces.key.clone(),
-        status: Status::fresh(),
-        // Higher than any that was: no step of it can have an old step's id.
-        attempt: u32::try_from(traces.seq).unwrap_or(u32::MAX),
-        settled: 0,
-        rebuilt: false,
-        replays: 0,
-        undecided: None,
-        movement: None,
-        component: None,
-        source: None,
-        target: None,
-        stable: None,
-        goals: Vec::new(),
-        boundary: None,
-        steps: None,
-        open: None,
-        ending: None,
-        back_from: None,
-        held_at: None,
-        on_delete: OnDelete::Freeze,
         step_plan: Some(traces.plan_commit.to_owned()),
         owns: Some(traces.owned.names()),
-        last: None,
-        members: Vec::new(),
-        removed: false,
+        ..EntityRecord::fresh(traces.key.clone(), attempt)
     });
     record.stable.clone_from(&record.target);
     record

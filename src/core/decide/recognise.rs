@@ -7,8 +7,7 @@ use super::{BatchState, RollingState, State};
 use crate::core::model::{OnDelete, Rollout};
 use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{
-    Ending, EntityRecord, FORMAT, Holder, NamedObject, OpenStep, Phase, RevisionRef, Status,
-    StepsRef,
+    Ending, EntityRecord, Holder, NamedObject, OpenStep, Phase, RevisionRef, StepsRef,
 };
 use crate::core::strategy::{
     ANNOTATION_ENTITY, EntityKey, Movement, RevisionBodies, Step, StepKind, epoch_of, mark_of,
@@ -254,35 +253,9 @@ fn blank(traces: &Traces<'_>) -> EntityRecord {
         .plans
         .first()
         .map_or((None, OnDelete::Freeze), |(plan, r)| (Some(plan.clone()), r.on_delete));
-    EntityRecord {
-        format: FORMAT,
-        entity: traces.key.clone(),
-        status: Status::fresh(),
-        // Higher than any that was: no step of it can have an old step's id.
-        attempt: u32::try_from(traces.seq).unwrap_or(u32::MAX),
-        settled: 0,
-        rebuilt: false,
-        replays: 0,
-        undecided: None,
-        movement: None,
-        component: None,
-        source: None,
-        target: None,
-        stable: None,
-        goals: Vec::new(),
-        boundary: None,
-        steps: None,
-        open: None,
-        ending: None,
-        back_from: None,
-        held_at: None,
-        on_delete,
-        step_plan,
-        owns: None,
-        last: None,
-        members: Vec::new(),
-        removed: false,
-    }
+    // Higher than any that was: no step of it can have an old step's id.
+    let attempt = u32::try_from(traces.seq).unwrap_or(u32::MAX);
+    EntityRecord { on_delete, step_plan, ..EntityRecord::fresh(traces.key.clone(), attempt) }
 }
 
 fn undecided(traces: &Traces<'_>, why: String) -> Recognised {

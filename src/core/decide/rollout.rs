@@ -101,7 +101,7 @@ pub(super) fn wants_ending(
         None
     } else if record.stable.as_ref().is_some_and(|stable| view.is(stable, wanted)) {
         Some(Ending::Reverted)
-    } else if only_around_pods(view, record, wanted) || serves(view, record)? {
+    } else if only_around_pods(view, record, wanted) || serves(view, record)? == Some(true) {
         None
     } else {
         Some(Ending::Modified)
@@ -128,19 +128,12 @@ fn only_around_pods(
     kept && tries && target.workload == wanted.workload && target.template == wanted.template
 }
 
-/// Whether a rollout under way has yet to come to where its target serves.
-fn is_early(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
+/// Whether the target of a rollout under way has all requests already; none where
+/// there is no such point before the end.
+fn serves(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Option<bool>, Refusal> {
     let (compiled, _) = recompiled(view, record, recorded_rollout(view)?)?;
     let done = u32::try_from(record.goals.len()).unwrap_or(u32::MAX);
-    Ok(compiled.serves_after.is_some_and(|after| done < after))
-}
-
-/// Whether the target of a rollout under way has all requests already, so that
-/// another target has it finished first.
-fn serves(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
-    let (compiled, _) = recompiled(view, record, recorded_rollout(view)?)?;
-    let done = u32::try_from(record.goals.len()).unwrap_or(u32::MAX);
-    Ok(compiled.serves_after.is_some_and(|after| done >= after))
+    Ok(compiled.serves_after.map(|after| done >= after))
 }
 
 /// Whether the plan names another target than that of the rollout under way.
@@ -246,7 +239,7 @@ pub(super) fn go_back(
     let bodies = recorded_bodies(view, record, rollout)?;
     // Before the target serves, a side without pods is one that somebody else has
     // taken away: nothing of the way back may rest on it.
-    let early = is_early(view, record)?;
+    let early = serves(view, record)? == Some(false);
     let (step, from) = from_record(view, record, rollout, &bodies, |input| {
         let always = compile_back(input, None)?;
         let from = Some(stands(view, &bodies)).filter(|_| !early);

@@ -5,7 +5,7 @@ use super::view::RolloutView;
 use super::{Decision, Entry, Event, Refusal, State};
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::at;
-use crate::core::record::{EntityRecord, FORMAT, RevisionRef, Status};
+use crate::core::record::{EntityRecord, RevisionRef, Status};
 use crate::core::strategy::{
     Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
 };
@@ -300,32 +300,16 @@ fn fresh(
     status.last_source_app_revision =
         source.as_ref().map_or_else(String::new, |source| source.name.clone());
     EntityRecord {
-        format: FORMAT,
-        entity: view.key.clone(),
         status,
-        attempt: 1,
-        settled: 0,
-        rebuilt: false,
         replays: previous.map_or(0, |p| p.replays),
-        undecided: None,
         movement: Some(movement),
         component: Some(bodies.target.component.clone()),
         target: Some(reference(&bodies.target)),
         // Without a record of it, the named source is what serves.
         stable: previous.and_then(|p| p.stable.clone()).or_else(|| source.clone()),
         source,
-        goals: Vec::new(),
-        boundary: None,
-        steps: None,
-        open: None,
-        ending: None,
-        back_from: None,
-        held_at: None,
         on_delete: rollout.on_delete,
-        step_plan: None,
-        owns: None,
         last: previous.and_then(|p| p.last.clone()),
-        members: Vec::new(),
-        removed: false,
+        ..EntityRecord::fresh(view.key.clone(), 1)
     }
 }

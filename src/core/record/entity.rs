@@ -2,7 +2,7 @@
 //! fields and how files of earlier versions read; it must never decide from
 //! them.
 
-use super::{Boundary, Verdict};
+use super::{Boundary, FORMAT, Verdict};
 use crate::core::decide::{BatchState, RollingState, State, StepVerdict};
 use crate::core::digest::Digest;
 use crate::core::model::{Member, OnDelete};
@@ -313,6 +313,40 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl EntityRecord {
+    /// The record of an attempt that nothing has come of yet, and of which nothing
+    /// else is known.
+    #[must_use]
+    pub fn fresh(entity: EntityKey, attempt: u32) -> Self {
+        Self {
+            format: FORMAT,
+            entity,
+            status: Status::fresh(),
+            attempt,
+            settled: 0,
+            rebuilt: false,
+            replays: 0,
+            undecided: None,
+            movement: None,
+            component: None,
+            source: None,
+            target: None,
+            stable: None,
+            goals: Vec::new(),
+            boundary: None,
+            steps: None,
+            open: None,
+            ending: None,
+            back_from: None,
+            held_at: None,
+            on_delete: OnDelete::Freeze,
+            step_plan: None,
+            owns: None,
+            last: None,
+            members: Vec::new(),
+            removed: false,
+        }
+    }
+
     /// Where the entity stands.
     #[must_use]
     pub fn state(&self) -> State {
