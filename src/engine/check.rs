@@ -89,19 +89,19 @@ impl<P: Ports> Engine<'_, P> {
             Some(Movement::Scale) => Side::Target,
             Some(Movement::Deploy) | None => return Ok(true),
         };
+        // Several components have their sizes in one sum on the record.
+        let (mut pods, mut any) = (0_u32, false);
         for object in act.table.objects() {
             let rolled = act.table.rolls(object) && !act.table.tries(object);
             let sized = rolled && act.table.get(side, object).is_some();
             let Some(kind) = workload::of(&object.kind_ref()).filter(|_| sized) else { continue };
             let Some(live) = self.ports.cluster().get(object).await? else { return Ok(false) };
-            let wanted = (kind.read)(&live).wanted;
-            if wanted != act.record.status.rollout_original_size
-                || !self.is_newest(object, &live).await?
-            {
+            (pods, any) = (pods.saturating_add((kind.read)(&live).wanted), true);
+            if !self.is_newest(object, &live).await? {
                 return Ok(false);
             }
         }
-        Ok(true)
+        Ok(!any || pods == act.record.status.rollout_original_size)
     }
 
     async fn allowed(

@@ -178,7 +178,7 @@ impl Telling<'_> {
             aborting,
             recovered: self.work.act.entry == StepEntry::Takeover,
             message,
-            ready: self.work.ready,
+            ready: self.work.ready(),
         };
         let (next, phase, subject) = match &self.fact {
             Fact::Waiting(reason) => self.waiting(record, now, reason),
@@ -225,7 +225,7 @@ impl Telling<'_> {
             waits: work.waits(),
             deadline_seconds: work.deadline_seconds(),
             reason,
-            ready: work.ready,
+            ready: work.ready(),
             objects: self.seen.clone(),
         };
         let next = parked(record, wait);

@@ -2,6 +2,7 @@
 //! read for it; it must not judge them, and writes nothing.
 
 use super::concurrently::concurrently;
+use super::planned::Driving;
 use super::reading::known;
 use super::sweep::Sweep;
 use super::{Engine, Reading, RunError, Snapshot};
@@ -234,9 +235,8 @@ impl<P: Ports> Engine<'_, P> {
         let naming = rollout.or(step_rollout).map(|rollout| rollout.naming).unwrap_or_default();
         let mut revisions = BTreeMap::new();
         for name in names {
-            let component = component_of(&name, rollout, record.as_deref());
-            let driven = (component, naming);
-            if let Some(bodies) = self.revision(reading, snapshot, key, &name, driven)? {
+            let driving = driving(&name, rollout, record.as_deref(), naming);
+            if let Some(bodies) = self.revision(reading, snapshot, key, &name, &driving)? {
                 revisions.insert(name, bodies);
             }
         }
@@ -280,7 +280,7 @@ impl<P: Ports> Engine<'_, P> {
         snapshot: &Record<'_, P>,
         key: &EntityKey,
         name: &str,
-        (component, naming): (Option<&str>, Naming),
+        driving: &Driving,
     ) -> Result<Option<Arc<RevisionBodies>>, RunError> {
         let application = ApplicationKey {
             namespace: key.namespace.clone(),
@@ -292,10 +292,11 @@ impl<P: Ports> Engine<'_, P> {
         let Ok(loaded) = loaded.as_ref() else { return Ok(None) };
         let Some(found) = loaded.applications.get(&application) else { return Ok(None) };
         let Some(plan) = loaded.plan.applications.get(found.index) else { return Ok(None) };
-        let rolling = plan.rolling_components.first().map(String::as_str);
-        let rolling = rolling.filter(|_| found.rendered.components.len() > 1);
-        let driven = (component.or(rolling), naming);
-        let bodies = found.revision(driven, name, revision.number);
+        let rolling = plan.rolling_components.first();
+        let rolling = rolling.filter(|_| found.rendered.components.len() > 1).cloned();
+        let component = driving.component.clone().or(rolling);
+        let driving = Driving { component, ..driving.clone() };
+        let bodies = found.revision(&driving, name, revision.number);
         bodies.map(Some).map_err(|error| {
             let message = format!("{}: {error}", plan.place);
             RunError::new(super::Class::Invalid, message, "mend the plan")
@@ -308,16 +309,17 @@ impl<P: Ports> Engine<'_, P> {
     }
 }
 
-/// The component of a revision that is driven. What is under way keeps the one
-/// it began with.
-fn component_of<'a>(
+/// What of a revision is driven. What is under way keeps the components that it
+/// began with.
+fn driving(
     revision: &str,
-    rollout: Option<&'a Rollout>,
-    record: Option<&'a EntityRecord>,
-) -> Option<&'a str> {
+    rollout: Option<&Rollout>,
+    record: Option<&EntityRecord>,
+    naming: Naming,
+) -> Driving {
     match record.filter(|record| is_recorded(record, revision)) {
-        Some(record) => record.component.as_deref(),
-        None => rollout.and_then(|rollout| rollout.component.as_deref()),
+        Some(record) => Driving::recorded(record, naming),
+        None => Driving { naming, ..rollout.map(Driving::planned).unwrap_or_default() },
     }
 }
 

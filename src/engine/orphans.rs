@@ -2,6 +2,7 @@
 //! counts as one is decided elsewhere, and nothing is removed here.
 
 use super::observe::Record;
+use super::planned::Driving;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::{Decision, OrphanView, RollingState, decide_orphans};
 use crate::core::model::{Naming, Rollout};
@@ -90,10 +91,10 @@ impl<P: Ports> Engine<'_, P> {
         let mut kinds = BTreeSet::new();
         for (reference, stays) in [(&record.target, false), (&record.stable, true)] {
             let Some(reference) = reference else { continue };
-            let driven = (record.component.as_deref(), naming);
-            let found = self.revision(reading, snapshot, key, &reference.name, driven)?;
+            let driving = Driving::recorded(record, naming);
+            let found = self.revision(reading, snapshot, key, &reference.name, &driving)?;
             let Some(bodies) = found else { return Ok(None) };
-            kinds.insert(bodies.workload.kind_ref());
+            kinds.extend(bodies.rolled().map(|one| one.workload.kind_ref()));
             let wants = |object: &&ObjectRef| stays || object.kind == "Service";
             wanted.extend(bodies.bodies.keys().filter(wants).cloned());
         }

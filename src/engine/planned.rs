@@ -8,9 +8,11 @@ use crate::core::decide::DirectContent;
 use crate::core::dialect::{self, PROJECT_FILE};
 use crate::core::digest::Digest;
 use crate::core::model::{
-    Application, InputError, Limits, Naming, Owner, Owners, Plan, PlanFile, Project, Target,
+    Application, InputError, Limits, Naming, Owner, Owners, Plan, PlanFile, Project, Rollout,
+    Target,
 };
 use crate::core::object::{ObjectRef, at};
+use crate::core::record::EntityRecord;
 use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
@@ -95,8 +97,34 @@ pub(super) struct Rendering {
     revisions: Prepared,
 }
 
-/// Component, what the workload is called, revision name and number.
-type RevisionKey = (Option<String>, Naming, String, u64);
+/// Component, further components, what the workload is called, revision name and
+/// number.
+type RevisionKey = (Option<String>, Vec<String>, Naming, String, u64);
+
+/// What of an application a rollout drives.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Driving {
+    /// The component, if one is named.
+    pub(super) component: Option<String>,
+    /// Those that are rolled together with it.
+    pub(super) with: Vec<String>,
+    /// What its workload is called.
+    pub(super) naming: Naming,
+}
+
+impl Driving {
+    /// As the plan has it.
+    pub(super) fn planned(rollout: &Rollout) -> Self {
+        let (component, with) = (rollout.component.clone(), rollout.with.clone());
+        Self { component, with, naming: rollout.naming }
+    }
+
+    /// As it began.
+    pub(super) fn recorded(record: &EntityRecord, naming: Naming) -> Self {
+        let with = record.beside.iter().map(|one| one.component.clone()).collect();
+        Self { component: record.component.clone(), with, naming }
+    }
+}
 
 impl RenderedApplication {
     /// All that it renders.
@@ -116,17 +144,18 @@ impl RenderedApplication {
     /// See [`RevisionBodies::of`].
     pub(super) fn revision(
         &self,
-        (component, naming): (Option<&str>, Naming),
+        driving: &Driving,
         name: &str,
         number: u64,
     ) -> Result<Arc<RevisionBodies>, BodyError> {
-        let key = (component.map(str::to_owned), naming, name.to_owned(), number);
+        let Driving { component, with, naming } = driving;
+        let key = (component.clone(), with.clone(), *naming, name.to_owned(), number);
         if let Some(known) = self.revisions.borrow().get(&key) {
             return Ok(Arc::clone(known));
         }
-        let driven = (component, naming);
+        let driven = (component.as_deref(), *naming);
         let bodies = RevisionBodies::of(&self.rendered, driven, name, number, &self.digest)?;
-        let bodies = Arc::new(bodies);
+        let bodies = Arc::new(bodies.with(&self.rendered, with)?);
         self.revisions.borrow_mut().insert(key, Arc::clone(&bodies));
         Ok(bodies)
     }

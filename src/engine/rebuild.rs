@@ -7,6 +7,7 @@ use super::assertion::{Assertion, Word};
 use super::chain::Pushed;
 use super::course::crowded;
 use super::outcome::Class;
+use super::planned::Driving;
 use super::reading::known;
 use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::{LaneTraces, Recognised, Traces, recognise, recognise_lane};
@@ -294,8 +295,9 @@ impl<P: Ports> Engine<'_, P> {
         let skipped = known.len().saturating_sub(MOST_REVISIONS);
         let mut revisions = Vec::new();
         for revision in known.iter().skip(skipped) {
-            let driven = (newest.component.as_deref(), newest.naming);
-            revisions.extend(self.revision(reading, &snapshot, key, &revision.revision, driven)?);
+            let driving = Driving::planned(newest);
+            let found = self.revision(reading, &snapshot, key, &revision.revision, &driving)?;
+            revisions.extend(found);
         }
         Ok(revisions)
     }
@@ -307,8 +309,9 @@ impl<P: Ports> Engine<'_, P> {
             let key = self.rollout_key(rollout);
             let plans = [(String::new(), rollout.clone())];
             for revision in self.revisions_of(reading, &key, &plans)? {
-                let workload = &revision.workload;
-                kinds.insert((workload.kind_ref(), workload.namespace.clone()));
+                for workload in revision.rolled().map(|one| &one.workload) {
+                    kinds.insert((workload.kind_ref(), workload.namespace.clone()));
+                }
             }
         }
         let label = [(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned())];

@@ -4,6 +4,7 @@
 
 use super::concurrently::concurrently;
 use super::observe::Record;
+use super::planned::Driving;
 use super::{Engine, Reading, RunError};
 use crate::core::decide::Leaf;
 use crate::core::health::{Around, Rules};
@@ -135,9 +136,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         let plan = self.loaded(&CommitId(record.step_plan.clone()?)).ok()?;
         let rollout = self.rollout_in(plan.as_ref().as_ref().ok()?, key)?;
-        let driven = (record.component.as_deref(), rollout.naming);
+        let driving = Driving::recorded(record, rollout.naming);
         let bodies = |revision: &RevisionRef| {
-            self.revision(reading, snapshot, key, &revision.name, driven).ok().flatten()
+            self.revision(reading, snapshot, key, &revision.name, &driving).ok().flatten()
         };
         let source = record.source.as_ref().and_then(bodies);
         let target = record.target.as_ref().and_then(bodies)?;

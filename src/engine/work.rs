@@ -19,7 +19,7 @@ use crate::core::strategy::{
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A step under way.
@@ -31,8 +31,8 @@ pub(super) struct Work {
     /// The lock, while it is held.
     pub(super) lock: Option<Lock>,
     pub(super) cursor: usize,
-    /// Ready pods at the last look.
-    pub(super) ready: Option<u32>,
+    /// Ready pods at the last look, by workload, and at the last look of all.
+    ready: (BTreeMap<ObjectRef, u32>, Option<u32>),
     /// The record before the intent; none if there was none.
     pub(super) before: Option<Rc<EntityRecord>>,
     /// Something was written that no commit tells of yet.
@@ -99,7 +99,7 @@ impl Work {
             record: act.record.clone(),
             lock: None,
             cursor: believed(&act),
-            ready: None,
+            ready: (BTreeMap::new(), None),
             before: None,
             wrote: false,
             seen: None,
@@ -139,6 +139,16 @@ impl Work {
             self.cursor = cursor;
         }
         self
+    }
+
+    /// Ready pods at the last look; of several components those of all, once all
+    /// were looked at.
+    pub(super) fn ready(&self) -> Option<u32> {
+        let (by_workload, last) = &self.ready;
+        match self.act.table.moved() {
+            moved if moved.len() > 1 => moved.iter().map(|one| by_workload.get(one).copied()).sum(),
+            _ => *last,
+        }
     }
 
     fn effect(&self) -> Option<&Effect> {
@@ -390,8 +400,9 @@ impl<P: Ports> Engine<'_, P> {
             // A run that has not heard of its end may still write for it.
             (seen.met, seen.seen) = (false, format!("lane {lane} has it still"));
         }
-        if seen.ready.is_some() && work.act.table.rolls(effect.object()) {
-            work.ready = seen.ready;
+        if let Some(ready) = seen.ready.filter(|_| work.act.table.rolls(effect.object())) {
+            work.ready.0.insert(effect.object().clone(), ready);
+            work.ready.1 = Some(ready);
         }
         if seen.met {
             work.doubted = false;

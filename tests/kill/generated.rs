@@ -459,7 +459,7 @@ static WEB: Scenario = Scenario {
     revision: "web-v2",
     changes: 0,
     floor: 0,
-    end: ("", 0, ""),
+    ends: &[],
 };
 
 /// One whose first revision is there, and whose second is in the plan.

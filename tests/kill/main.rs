@@ -25,7 +25,7 @@ mod trap;
 mod world;
 
 use audit::Audit;
-use scenario::{CANARY, CLONESET, DEPLOY, LANE, PAIR, SPREAD, SWITCH, Scenario};
+use scenario::{CANARY, CLONESET, DEPLOY, LANE, PAIR, SPREAD, SWITCH, Scenario, TOGETHER};
 use std::rc::Rc;
 use tranche::engine::Class;
 use trap::{Aim, Sort};
@@ -246,6 +246,14 @@ fn a_canary_without_a_route_survives_a_dead_run_at_every_write() {
 #[test]
 fn a_switch_survives_a_dead_run_at_every_write() {
     block_on(killed_at(&SWITCH, Corpse::Dead, |sort, what, _| {
+        let ours = sort == Sort::Write && !what.contains(" Lease/");
+        if ours { &[Moment::During, Moment::After] } else { &[] }
+    }));
+}
+
+#[test]
+fn components_together_survive_a_dead_run_at_every_write() {
+    block_on(killed_at(&TOGETHER, Corpse::Dead, |sort, what, _| {
         let ours = sort == Sort::Write && !what.contains(" Lease/");
         if ours { &[Moment::During, Moment::After] } else { &[] }
     }));

@@ -27,8 +27,8 @@ pub struct Scenario {
     pub changes: usize,
     /// Fewest ready pods on the way.
     pub floor: u32,
-    /// The only workload at the end, its pods and their image.
-    pub end: (&'static str, u32, &'static str),
+    /// The only workloads at the end, their pods and their image.
+    pub ends: &'static [(&'static str, u32, &'static str)],
 }
 
 macro_rules! seed {
@@ -49,7 +49,7 @@ pub static DEPLOY: Scenario = Scenario {
     revision: "test-rolling-v1",
     changes: 5,
     floor: 0,
-    end: ("metrics-provider", 5, "stefanprodan/podinfo:4.0.6"),
+    ends: &[("metrics-provider", 5, "stefanprodan/podinfo:4.0.6")],
 };
 
 /// The seeds' upgrade of a CloneSet.
@@ -67,7 +67,7 @@ pub static CLONESET: Scenario = Scenario {
     revision: "test-rolling-v2",
     changes: 4,
     floor: 3,
-    end: ("metrics-provider", 5, "stefanprodan/podinfo:5.0.2"),
+    ends: &[("metrics-provider", 5, "stefanprodan/podinfo:5.0.2")],
 };
 
 /// An upgrade over a pair of Deployments, published and rolled by one commit.
@@ -79,7 +79,45 @@ pub static PAIR: Scenario = Scenario {
     revision: "web-v2",
     changes: 8,
     floor: 4,
-    end: ("web-v2", 4, "podinfo:2"),
+    ends: &[("web-v2", 4, "podinfo:2")],
+};
+
+macro_rules! shop {
+    ($tag:literal) => {
+        concat!(
+            "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: shop\n  ",
+            "annotations: {app.oam.dev/rollout-template: \"true\"}\nspec:\n  components:\n",
+            "  - {name: web, type: webservice, properties: {image: 'podinfo:",
+            $tag,
+            "', ports: [{port: 80, expose: true}]}, traits: [{type: scaler, properties: {replicas: ",
+            "4}}]}\n  - {name: db, type: statefulset, properties: {image: 'podinfo:",
+            $tag,
+            "'}, traits: [{type: scaler, properties: {replicas: 3}}]}\n",
+        )
+    };
+}
+
+macro_rules! roll_shop {
+    ($revision:literal) => {
+        concat!(
+            "apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\nmetadata: {name: shop}\nspec:\n  ",
+            "targetAppRevisionName: ",
+            $revision,
+            "\n  componentList: [web, db]\n  rolloutPlan: {numBatches: 3}\n",
+        )
+    };
+}
+
+/// A pair of Deployments and a StatefulSet, batch by batch together.
+pub static TOGETHER: Scenario = Scenario {
+    name: "two components together",
+    before: &[&[("application.yaml", shop!("1")), ("approllout.yaml", roll_shop!("shop-v1"))]],
+    change: &[&[("application.yaml", shop!("2")), ("approllout.yaml", roll_shop!("shop-v2"))]],
+    rollout: "shop",
+    revision: "shop-v2",
+    changes: 12,
+    floor: 6,
+    ends: &[("web-v2", 4, "podinfo:2"), ("db", 3, "podinfo:2")],
 };
 
 /// Without a drain a whole batch is one round: until its result nothing but its
@@ -116,7 +154,7 @@ pub const CANARY: Scenario = Scenario {
     revision: "web-v2",
     changes: 17,
     floor: 4,
-    end: ("web-v2", 4, "podinfo:2"),
+    ends: &[("web-v2", 4, "podinfo:2")],
 };
 
 /// Shared by the numbers of pods, one more of them at a time.
@@ -143,7 +181,7 @@ pub static SPREAD: Scenario = Scenario {
     revision: "web-v2",
     changes: 10,
     floor: 4,
-    end: ("web-v2", 4, "podinfo:2"),
+    ends: &[("web-v2", 4, "podinfo:2")],
 };
 
 /// A Deployment as it stands, its Service and the Ingress that leads to it.
@@ -207,7 +245,7 @@ pub static LANE: Scenario = Scenario {
     revision: "web-v2",
     changes: 12,
     floor: 3,
-    end: ("web", 4, "podinfo:2"),
+    ends: &[("web", 4, "podinfo:2")],
 };
 
 /// By a Service's selector: three steps, the last of which begins at once.
@@ -231,7 +269,7 @@ pub static SWITCH: Scenario = Scenario {
     revision: "web-v2",
     changes: 8,
     floor: 4,
-    end: ("web-v2", 4, "podinfo:2"),
+    ends: &[("web-v2", 4, "podinfo:2")],
 };
 
 impl Scenario {
@@ -262,11 +300,16 @@ impl Scenario {
                 found.push((text("/metadata/name"), (kind.read)(&live).ready, image));
             }
         }
-        let (name, pods, image) = self.end;
-        assert_eq!(found, [(name.to_owned(), pods, image.to_owned())], "{case}");
+        let ends = self
+            .ends
+            .iter()
+            .map(|(name, pods, image)| ((*name).to_owned(), *pods, (*image).to_owned()));
+        assert_eq!(found, ends.collect::<Vec<_>>(), "{case}");
         let pods = cluster.list(&KindRef::new("v1", "Pod"), Some("default"), &[]).await.unwrap();
         let images = pods.iter().map(|pod| pod.pointer("/spec/containers/0/image"));
-        let images: Vec<_> = images.map(|image| image.and_then(Value::as_str)).collect();
-        assert_eq!(images, vec![Some(image); self.end.1 as usize], "{case}: images of the pods");
+        let mut images: Vec<_> = images.filter_map(|image| image.and_then(Value::as_str)).collect();
+        images.sort_unstable();
+        let wanted = self.ends.iter().flat_map(|(_, pods, image)| vec![*image; *pods as usize]);
+        assert_eq!(images, wanted.collect::<Vec<_>>(), "{case}: images of the pods");
     }
 }

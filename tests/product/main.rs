@@ -54,6 +54,7 @@ mod stage;
 mod status;
 mod styles;
 mod switch;
+mod together;
 mod traffic;
 mod traits;
 mod traps;

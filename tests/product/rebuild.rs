@@ -55,7 +55,7 @@ impl Stage {
         seen
     }
 
-    fn delete_record(&self) {
+    pub fn delete_record(&self) {
         self.repository().find_reference(RECORD).unwrap().delete().unwrap();
     }
 

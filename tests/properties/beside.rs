@@ -36,8 +36,14 @@ fn compiled(plan: &Plan) -> Option<(Compiled, Bodies)> {
     let bodies = bodies.routed(&rollout).unwrap();
     let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
     let (movement, sizes) = (Movement::Upgrade, plan.sizes);
-    let input =
-        RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies: &bodies };
+    let input = RolloutInput {
+        rollout: &rollout,
+        context: &context,
+        movement,
+        sizes,
+        bodies: &bodies,
+        beside: &[],
+    };
     compile(&input).ok().map(|compiled| (compiled, bodies))
 }
 
@@ -282,8 +288,14 @@ fn what_leaves_the_template_alone_is_applied_in_one_step() {
     let bodies = bodies.routed(&rollout).unwrap();
     let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
     let (movement, sizes) = (Movement::Upgrade, plan.sizes);
-    let input =
-        RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies: &bodies };
+    let input = RolloutInput {
+        rollout: &rollout,
+        context: &context,
+        movement,
+        sizes,
+        bodies: &bodies,
+        beside: &[],
+    };
     let compiled = compile(&input).unwrap();
     assert_eq!(compiled.steps.len(), 1);
     let trial = bodies.target.trial.as_ref().unwrap();

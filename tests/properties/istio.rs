@@ -137,6 +137,7 @@ impl Plan {
             movement: Movement::Upgrade,
             sizes: self.sizes,
             bodies: &bodies,
+            beside: &[],
         };
         compile(&input).ok().map(|compiled| (compiled, bodies))
     }

@@ -88,8 +88,14 @@ impl Plan {
         let bodies = bodies.routed(&rollout).unwrap();
         let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
         let (movement, sizes) = (Movement::Upgrade, self.sizes);
-        let input =
-            RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies: &bodies };
+        let input = RolloutInput {
+            rollout: &rollout,
+            context: &context,
+            movement,
+            sizes,
+            bodies: &bodies,
+            beside: &[],
+        };
         let compiled = compile(&input).unwrap();
         let replay = standing.and_then(|standing| compile_replay(&input, standing, 1).unwrap());
         let replayed = replay.map_or_else(Vec::new, |step| step.effects);

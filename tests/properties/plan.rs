@@ -70,6 +70,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies>
         trial: None,
         bodies,
         rest: vec![service, own],
+        parts: Vec::new(),
         routed: None,
         berth: None,
         switched: None,
@@ -83,6 +84,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         target: TargetRevision::Named("web-v2".to_owned()),
         source: None,
         component: None,
+        with: Vec::new(),
         plan: RolloutPlan {
             strategy,
             target_size: None,

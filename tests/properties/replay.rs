@@ -15,7 +15,8 @@ fn replay(plan: &Plan, bodies: &Bodies, standing: Standing, round: u32) -> Optio
     let rollout = rollout(plan.strategy, plan.batches.clone());
     let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
     let (movement, sizes) = (plan.movement, plan.sizes);
-    let input = RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies };
+    let input =
+        RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies, beside: &[] };
     compile_replay(&input, standing, round).expect("what compiles can be brought back")
 }
 

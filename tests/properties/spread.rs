@@ -61,6 +61,7 @@ impl Plan {
             movement: Movement::Upgrade,
             sizes: self.sizes,
             bodies: &bodies,
+            beside: &[],
         })
     }
 

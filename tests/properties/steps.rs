@@ -31,7 +31,14 @@ impl Plan {
         let rollout = rollout(self.strategy, self.batches.clone());
         let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
         let (movement, sizes) = (self.movement, self.sizes);
-        let input = RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies };
+        let input = RolloutInput {
+            rollout: &rollout,
+            context: &context,
+            movement,
+            sizes,
+            bodies,
+            beside: &[],
+        };
         compile(&input).ok()
     }
 

@@ -60,7 +60,14 @@ impl Plan {
         let rollout = self.rollout();
         let context = Arc::new(context(bodies.source.as_deref(), &bodies.target));
         let (movement, sizes) = (Movement::Upgrade, self.sizes);
-        compile(&RolloutInput { rollout: &rollout, context: &context, movement, sizes, bodies })
+        compile(&RolloutInput {
+            rollout: &rollout,
+            context: &context,
+            movement,
+            sizes,
+            bodies,
+            beside: &[],
+        })
     }
 
     fn compiled(&self, bodies: &Bodies) -> Compiled {

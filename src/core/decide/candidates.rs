@@ -97,7 +97,8 @@ impl Ground<'_> {
         sizes: Sizes,
     ) -> Option<(Step, Compiled, u32, Of)> {
         let context = Arc::new(self.context(bodies, 0));
-        let input = RolloutInput { rollout, context: &context, movement, sizes, bodies };
+        let input =
+            RolloutInput { rollout, context: &context, movement, sizes, bodies, beside: &[] };
         let compiled = compile(&input).ok()?;
         let replays = replays(&input, &compiled, mark);
         let own = compiled.steps.iter().chain([&compiled.abort]);

@@ -86,8 +86,10 @@ fn has_its_size(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, R
         RollingState::RolloutSucceed => record.status.rollout_target_size,
         _ => i64::from(record.status.rollout_original_size),
     };
-    let live = view.live_size(view.recorded(stable)?);
-    Ok(live.is_some_and(|live| i64::from(live) >= size))
+    let stable = view.recorded(stable)?;
+    let live = stable.rolled().map(|one| view.live_size(one).map(i64::from));
+    let live: Option<i64> = live.sum();
+    Ok(live.is_some_and(|live| live >= size))
 }
 
 /// Goes on with the open step, compiled again from the plan it began with.
@@ -194,10 +196,8 @@ pub(super) fn from_record<T>(
     bodies: &Bodies,
     compile: impl FnOnce(&RolloutInput<'_>) -> Result<T, CompileError>,
 ) -> Result<T, Refusal> {
-    let sizes = Sizes {
-        original: record.status.rollout_original_size,
-        target: u32::try_from(record.status.rollout_target_size).unwrap_or(0),
-    };
+    let sizes = record.sizes();
+    let beside: Vec<Sizes> = record.beside.iter().map(|one| one.sizes).collect();
     let source = bodies.source.as_deref();
     let context = view.context(source, &bodies.target, record.attempt, record.settled);
     let context = Arc::new(context);
@@ -207,6 +207,7 @@ pub(super) fn from_record<T>(
         movement: record.movement.unwrap_or(Movement::Deploy),
         sizes,
         bodies,
+        beside: &beside,
     };
     compile(&input).map_err(|error| unfit(view, rollout, &error))
 }

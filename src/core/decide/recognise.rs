@@ -7,11 +7,11 @@ use super::{BatchState, RollingState, State};
 use crate::core::model::{OnDelete, Rollout};
 use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{
-    Ending, EntityRecord, Holder, NamedObject, OpenStep, Phase, RevisionRef, StepsRef,
+    Ending, EntityRecord, Further, Holder, NamedObject, OpenStep, Phase, RevisionRef, StepsRef,
 };
 use crate::core::strategy::{
-    ANNOTATION_ENTITY, EntityKey, Movement, RevisionBodies, Step, StepKind, epoch_of, mark_of,
-    revision_of,
+    ANNOTATION_ENTITY, EntityKey, Movement, RevisionBodies, Sizes, Step, StepKind, epoch_of,
+    mark_of, revision_of,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -79,6 +79,9 @@ pub fn recognise(traces: &Traces<'_>) -> Recognised {
     }
     if standing.is_empty() {
         return Recognised::Nothing;
+    }
+    if traces.revisions.iter().any(|revision| !revision.parts.is_empty()) {
+        return together(traces);
     }
     let mut found = newest_step(traces, &standing);
     // A trial without pods that no step accounts for is what a superseded run has
@@ -268,19 +271,67 @@ fn undecided(traces: &Traces<'_>, why: String) -> Recognised {
 /// end of it.
 fn serves(traces: &Traces<'_>, one: &Standing<'_>) -> Recognised {
     let pods = (one.revision.kind.read)(one.live);
+    finished(traces, one.revision, pods.wanted, Vec::new())
+}
+
+fn finished(
+    traces: &Traces<'_>,
+    revision: &RevisionBodies,
+    pods: u32,
+    beside: Vec<Further>,
+) -> Recognised {
     let mut record = blank(traces);
-    describe(&mut record, one.revision, None);
+    describe(&mut record, revision, None);
     record.movement = Some(Movement::Scale);
+    record.beside = beside;
     record.stable.clone_from(&record.target);
     let status = &mut record.status;
-    status.rollout_original_size = pods.wanted;
-    status.rollout_target_size = i64::from(pods.wanted);
-    status.upgraded_replicas = pods.wanted;
-    status.upgraded_ready_replicas = pods.ready;
+    status.rollout_original_size = pods;
+    status.rollout_target_size = i64::from(pods);
+    status.upgraded_replicas = pods;
+    status.upgraded_ready_replicas = pods;
     record
         .set_state(State { rolling: RollingState::RolloutSucceed, batch: BatchState::BatchReady });
-    let words = format!("finished, {} pods on {}", pods.wanted, one.revision.revision);
+    let words = format!("finished, {pods} pods on {}", revision.revision);
     Recognised::Known(Box::new(record), words)
+}
+
+/// Of several components only that they all are of one revision, and nothing of
+/// another one is left, can be told: between two batches no object alone says
+/// which of them it is.
+fn together(traces: &Traces<'_>) -> Recognised {
+    let owner = format!("{}/{}/{}", traces.key.kind, traces.key.namespace, traces.key.name);
+    let owned = |object: &ObjectRef| {
+        let live = traces.live.get(object)?;
+        let entity = at(live, "/metadata/annotations").and_then(|a| a.get(ANNOTATION_ENTITY));
+        (entity.and_then(Value::as_str) == Some(&owner)).then_some(live)
+    };
+    let sizes = |revision: &RevisionBodies| -> Option<Vec<Further>> {
+        let each = revision.rolled().map(|one| {
+            let live = owned(&one.workload)?;
+            let pods = (one.kind.read)(live);
+            let whole = pods.settled && pods.wanted > 0 && pods.wanted == one.replicas;
+            let sizes = Sizes { original: pods.wanted, target: pods.wanted };
+            let ours = revision_of(live) == Some(revision.digest.short());
+            let component = one.component.clone();
+            (whole && ours).then_some(Further { component, sizes })
+        });
+        each.collect()
+    };
+    let alone = |revision: &RevisionBodies| {
+        let others = traces.revisions.iter().flat_map(|other| other.rolled());
+        let mut left = others.map(|one| &one.workload).filter(|object| owned(object).is_some());
+        left.all(|object| revision.rolled().any(|one| one.workload == *object))
+    };
+    let newest = traces.revisions.iter().rev();
+    let mut found = newest.filter_map(|revision| Some((revision, sizes(revision)?)));
+    let Some((revision, mut beside)) = found.find(|(revision, _)| alone(revision)) else {
+        let why = "which batch its components were in together cannot be told";
+        return undecided(traces, why.to_owned());
+    };
+    let pods = beside.iter().map(|one| one.sizes.target).fold(0, u32::saturating_add);
+    beside.remove(0);
+    finished(traces, revision, pods, beside)
 }
 
 fn describe(record: &mut EntityRecord, target: &RevisionBodies, source: Option<&RevisionBodies>) {

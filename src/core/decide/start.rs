@@ -5,7 +5,7 @@ use super::view::RolloutView;
 use super::{Decision, Entry, Event, Refusal, State};
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::at;
-use crate::core::record::{EntityRecord, RevisionRef, Status};
+use crate::core::record::{EntityRecord, Further, RevisionRef, Status};
 use crate::core::strategy::{
     Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
 };
@@ -34,6 +34,8 @@ pub(super) fn start(
     let stable = previous.and_then(|p| p.stable.as_ref());
     let source = source(view, previous, rollout, target)?;
     let (movement, sizes) = sizes(view, rollout, stable, source.map(AsRef::as_ref), target)?;
+    let beside = beside(view, rollout, stable, source.map(AsRef::as_ref), target)?;
+    let further: Vec<Sizes> = beside.iter().map(|one| one.sizes).collect();
     let attempt = previous.map_or(0, |p| p.attempt) + 1;
     let mend = "mend the rollout plan";
     let bodies = Bodies { source: source.cloned(), target: target.clone() };
@@ -41,14 +43,21 @@ pub(super) fn start(
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
     })?;
     let context = Arc::new(view.context(source.map(AsRef::as_ref), target, attempt, 0));
-    let input = RolloutInput { rollout, context: &context, movement, sizes, bodies: &bodies };
+    let input = RolloutInput {
+        rollout,
+        context: &context,
+        movement,
+        sizes,
+        bodies: &bodies,
+        beside: &further,
+    };
     let compiled = compile(&input).map_err(|error| {
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
     })?;
     if let Some(idle) = gate(view, rollout, 0) {
         return Ok(Decision::Idle(idle));
     }
-    let mut record = fresh(view, previous, rollout, &bodies, movement, sizes);
+    let mut record = fresh(view, previous, rollout, &bodies, movement, (sizes, beside));
     record.attempt = attempt;
     begin(view, record, compiled, &bodies)
 }
@@ -115,6 +124,54 @@ fn source<'a>(
         return Ok(None);
     }
     view.recorded(stable).map(Some)
+}
+
+/// The sizes of the further components. Each has to be there on both sides, or
+/// to be new: what one side rolls and the other applies as it stands would have
+/// two sizes.
+fn beside(
+    view: &RolloutView<'_>,
+    rollout: &Rollout,
+    stable: Option<&RevisionRef>,
+    source: Option<&RevisionBodies>,
+    target: &RevisionBodies,
+) -> Result<Vec<Further>, Refusal> {
+    let refuse = |component: &str, why: String, next: &str| {
+        let message = format!("{}: {}: component {component} {why}", rollout.place, view.key);
+        Err(Refusal::plan(message, next))
+    };
+    if let Some(unknown) = rollout.with.iter().find(|name| target.part(name).is_none()) {
+        let why = format!("is not in revision {}", target.revision);
+        return refuse(unknown, why, "take it out of `componentList`");
+    }
+    if let Some(source) = source {
+        let left = source.parts.iter().map(|part| &part.revision.component);
+        let gone = left.into_iter().find(|name| target.part(name).is_none());
+        if let Some(gone) = gone {
+            let why = format!("is rolled together with {} by now", source.component);
+            return refuse(gone, why, "leave it in `componentList`");
+        }
+    }
+    let mut all = Vec::with_capacity(target.parts.len());
+    for part in &target.parts {
+        let left = source.and_then(|source| source.part(&part.revision.component));
+        let component = part.revision.component.clone();
+        if left.is_none() && source.is_some_and(|source| source.bodies.contains_key(&part.plain)) {
+            let why = format!("runs as {} so far, applied as it stands", part.plain);
+            let next = "take it out of `componentList`, or give it a new name: then it is deployed \
+                        batch by batch, and the old one goes with the last batch";
+            return refuse(&component, why, next);
+        }
+        let sizes = match (source, left) {
+            (Some(_), None) => {
+                not_live(view, rollout, &part.revision)?;
+                Sizes { original: 0, target: part.revision.replicas }
+            }
+            _ => sizes(view, rollout, stable, left.map(AsRef::as_ref), &part.revision)?.1,
+        };
+        all.push(Further { component, sizes });
+    }
+    Ok(all)
 }
 
 fn sizes(
@@ -285,7 +342,7 @@ fn fresh(
     rollout: &Rollout,
     bodies: &Bodies,
     movement: Movement,
-    sizes: Sizes,
+    (sizes, beside): (Sizes, Vec<Further>),
 ) -> EntityRecord {
     let reference = |revision: &RevisionBodies| RevisionRef {
         name: revision.revision.clone(),
@@ -293,8 +350,11 @@ fn fresh(
     };
     let source = bodies.source.as_deref().map(reference);
     let mut status = Status::fresh();
-    status.rollout_original_size = sizes.original;
-    status.rollout_target_size = i64::from(sizes.target);
+    let sum = |first: u32, of: fn(&Sizes) -> u32| {
+        beside.iter().map(|one| of(&one.sizes)).fold(first, u32::saturating_add)
+    };
+    status.rollout_original_size = sum(sizes.original, |sizes| sizes.original);
+    status.rollout_target_size = i64::from(sum(sizes.target, |sizes| sizes.target));
     bodies.target.digest.short().clone_into(&mut status.target_generation);
     bodies.target.revision.clone_into(&mut status.last_target_app_revision);
     status.last_source_app_revision =
@@ -304,6 +364,7 @@ fn fresh(
         replays: previous.map_or(0, |p| p.replays),
         movement: Some(movement),
         component: Some(bodies.target.component.clone()),
+        beside,
         target: Some(reference(&bodies.target)),
         // Without a record of it, the named source is what serves.
         stable: previous.and_then(|p| p.stable.clone()).or_else(|| source.clone()),

@@ -134,6 +134,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
         target: TargetRevision::Latest { application: application.name.clone() },
         source: None,
         component: None,
+        with: Vec::new(),
         plan: kruise_rollout::plan(),
         pauses: Vec::new(),
         naming: Naming::Revision,
@@ -253,7 +254,11 @@ fn rolling_components(check: &mut Check<'_>, root: &Node, components: &[Node]) -
     let text = node.text().unwrap_or_default();
     let rolling: Vec<&str> =
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    for name in &rolling {
+    for (i, name) in rolling.iter().enumerate() {
+        if rolling.iter().take(i).any(|other| other == name) {
+            let message = format!("the annotation {ROLLING} names `{name}` twice");
+            check.wrong(node, message, "each component once");
+        }
         if !names.contains(name) {
             let error = node
                 .error(
@@ -264,11 +269,6 @@ fn rolling_components(check: &mut Check<'_>, root: &Node, components: &[Node]) -
                 .nearest(nearest(name, &names));
             check.errors.push(error);
         }
-    }
-    if rolling.len() > 1 {
-        let message =
-            format!("more than one component in the annotation {ROLLING} is not supported yet");
-        check.wrong(node, message, "one component");
     }
     rolling.into_iter().map(str::to_owned).collect()
 }

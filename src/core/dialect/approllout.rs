@@ -21,7 +21,7 @@ pub(super) const ON_DELETE: &str = "tranche.dev/on-delete";
 pub(super) const DEADLINE: &str = "tranche.dev/progress-deadline";
 
 pub(super) static APPROLLOUT: Shape = Shape {
-    doc: "A rollout of one component of an application from one revision to another.",
+    doc: "A rollout of components of an application from one revision to another.",
     fields: &[
         Field::required(
             "apiVersion",
@@ -43,7 +43,7 @@ static SPEC: Shape = Shape {
         Field::optional(
             "componentList",
             Kind::List(&Kind::Name),
-            "The component that is driven; one.",
+            "The components that are driven, batch by batch together.",
         ),
         Field::optional(
             "rolloutPlan",
@@ -82,7 +82,7 @@ pub(super) fn read(
     if let Some(spec) = spec {
         pause::check(&mut check, spec);
     }
-    one_component(&mut check, spec);
+    components(&mut check, spec);
     one_application(&mut check, spec);
     let (on_delete, deadline_seconds) = annotations(&mut check, root);
     let (Some(spec), true) = (spec, check.errors.is_empty()) else { return Err(check.errors) };
@@ -100,7 +100,8 @@ pub(super) fn read(
     };
     let reverts = spec.get("revertOnDelete").and_then(Node::flag).unwrap_or(false);
     let default = if reverts { OnDelete::Abort } else { OnDelete::default() };
-    let component = spec.get("componentList").and_then(|list| list.items().first());
+    let listed = spec.get("componentList").map(Node::items).unwrap_or_default();
+    let mut listed = listed.iter().filter_map(Node::text).map(str::to_owned);
     let meta = root.get("metadata");
     Ok(Rollout {
         namespace: metadata::text(meta, "namespace"),
@@ -109,7 +110,8 @@ pub(super) fn read(
             metadata::text(Some(spec), "targetAppRevisionName").unwrap_or_default(),
         ),
         source: metadata::text(Some(spec), "sourceAppRevisionName").filter(|name| !name.is_empty()),
-        component: component.and_then(Node::text).map(str::to_owned),
+        component: listed.next(),
+        with: listed.collect(),
         plan,
         naming: Naming::Revision,
         canary,
@@ -124,12 +126,28 @@ pub(super) fn read(
     })
 }
 
-fn one_component(check: &mut Check<'_>, spec: Option<&Node>) {
-    let list = spec.and_then(|spec| spec.get("componentList")).map(Node::items).unwrap_or_default();
-    if let Some(second) = list.get(1) {
-        let message =
-            "more than one component in AppRollout.spec.componentList is not supported yet";
-        check.wrong(second, message.to_owned(), "one component; write a rollout for each");
+/// Several components go through batches, and through nothing else: a route or a
+/// Service is one component's, and so is a size.
+fn components(check: &mut Check<'_>, spec: Option<&Node>) {
+    let node = |name: &str| spec.and_then(|spec| spec.get(name));
+    let list = node("componentList").map(Node::items).unwrap_or_default();
+    for (i, one) in list.iter().enumerate() {
+        if one.text().is_some() && list.iter().take(i).any(|other| other.text() == one.text()) {
+            let message = format!("AppRollout.spec.componentList names {} twice", one.describe());
+            check.wrong(one, message, "each component once");
+        }
+    }
+    if list.len() < 2 {
+        return;
+    }
+    let of = "with more than one component in AppRollout.spec.componentList";
+    if let Some(strategy) = node("strategy") {
+        let message = format!("a strategy {of}");
+        check.wrong(strategy, message, "`rolloutPlan` alone, or a rollout for each component");
+    }
+    if let Some(size) = node("rolloutPlan").and_then(|plan| plan.get("targetSize")) {
+        let message = format!("one targetSize {of}");
+        check.wrong(size, message, "no targetSize: each keeps its own size");
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Rollout {
     pub source: Option<String>,
     /// The component that is driven, if the plan names it.
     pub component: Option<String>,
+    /// Further components that go through the same batches with it; none but
+    /// where one is named.
+    pub with: Vec<String>,
     /// The batches and how to go through them.
     pub plan: RolloutPlan,
     /// What its workload is called.

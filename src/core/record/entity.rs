@@ -7,7 +7,7 @@ use crate::core::decide::{BatchState, RollingState, State, StepVerdict};
 use crate::core::digest::Digest;
 use crate::core::model::{Member, OnDelete};
 use crate::core::object::ObjectRef;
-use crate::core::strategy::{EntityKey, Movement, Sides, StepId, StepKind};
+use crate::core::strategy::{EntityKey, Movement, Sides, Sizes, StepId, StepKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,6 +45,10 @@ pub struct EntityRecord {
     /// The component that is rolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
+    /// Further components that are rolled with it, and from which size to which
+    /// each; the status counts the pods of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Further>,
     /// The revision that is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<RevisionRef>,
@@ -97,6 +101,16 @@ pub struct EntityRecord {
     /// A tombstone: the plan has it no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+}
+
+/// A further component of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Further {
+    /// Its name.
+    pub component: String,
+    /// Its pods at the start and at the end.
+    pub sizes: Sizes,
 }
 
 /// KubeVela's rollout status, with its field names.
@@ -328,6 +342,7 @@ impl EntityRecord {
             undecided: None,
             movement: None,
             component: None,
+            beside: Vec::new(),
             source: None,
             target: None,
             stable: None,
@@ -344,6 +359,20 @@ impl EntityRecord {
             last: None,
             members: Vec::new(),
             removed: false,
+        }
+    }
+
+    /// The sizes of the first component: those of all, less those of the further
+    /// ones.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let sum = |of: fn(&Sizes) -> u32| {
+            self.beside.iter().map(|one| of(&one.sizes)).fold(0, u32::saturating_add)
+        };
+        let target = u32::try_from(self.status.rollout_target_size).unwrap_or(0);
+        Sizes {
+            original: self.status.rollout_original_size.saturating_sub(sum(|s| s.original)),
+            target: target.saturating_sub(sum(|sizes| sizes.target)),
         }
     }
 

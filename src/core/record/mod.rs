@@ -20,8 +20,8 @@ pub use boundary::Boundary;
 pub use dashboard::dashboard;
 pub use decisions::{Approval, Decisions, Verdict};
 pub use entity::{
-    Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase, RevisionRef,
-    Status, StepsRef,
+    Ended, Ending, EntityRecord, Further, Holder, LastResult, NamedObject, OpenStep, Phase,
+    RevisionRef, Status, StepsRef,
 };
 pub use file::{FORMAT, FileError, read, write};
 pub use inventory::{Inventory, Owned, names};

@@ -2,8 +2,9 @@
 //! the names and labels that tell revisions apart; it must never say when an
 //! object is written.
 
+use super::routed::revision_number;
 use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
-use super::{Berth, Routed, Side, Switched};
+use super::{Berth, Part, Routed, Side, Switched};
 use crate::core::digest::Digest;
 use crate::core::model::Naming;
 use crate::core::object::{ObjectRef, at};
@@ -46,6 +47,8 @@ pub struct RevisionBodies {
     /// All but the workload, in rendered order; neither the route that a
     /// rollout drives nor the revision's own Service are among them.
     pub rest: Vec<ObjectRef>,
+    /// Further components that are rolled with it, batch by batch.
+    pub parts: Vec<Part>,
     /// What traffic reaches it by, where a rollout drives that.
     pub routed: Option<Routed>,
     /// Where a lane reaches the pods of its trial, where the rollout joins one.
@@ -205,10 +208,38 @@ impl RevisionBodies {
             trial: None,
             bodies,
             rest,
+            parts: Vec::new(),
             routed: None,
             berth: None,
             switched: None,
         })
+    }
+}
+
+impl RevisionBodies {
+    /// Rolls further components together with the first one. What the rendering
+    /// does not have is left out: whoever asks for it knows whether it has to.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub fn with(mut self, rendered: &Rendered, names: &[String]) -> Result<Self, BodyError> {
+        let number = revision_number(&self.revision);
+        for name in names.iter().filter(|name| **name != self.component) {
+            let Some(found) = rendered.components.iter().find(|part| part.name == *name) else {
+                continue;
+            };
+            let plain = reference(&found.workload, &self.revision)?;
+            let driven = (Some(name.as_str()), self.naming);
+            let whole = Self::of(rendered, driven, &self.revision, number, &self.digest)?;
+            let Some(body) = whole.bodies.get(&whole.workload).cloned() else { continue };
+            self.rest.retain(|object| *object != plain);
+            self.bodies.remove(&plain);
+            self.bodies.insert(whole.workload.clone(), Arc::clone(&body));
+            let bodies = BTreeMap::from([(whole.workload.clone(), body)]);
+            let revision = Arc::new(Self { bodies, rest: Vec::new(), ..whole });
+            self.parts.push(Part { revision, plain });
+        }
+        Ok(self)
     }
 }
 
@@ -268,6 +299,7 @@ fn reference(body: &Value, revision: &str) -> Result<ObjectRef, BodyError> {
 pub struct BodyTable {
     entries: BTreeMap<(Side, ObjectRef), (Arc<Value>, Digest)>,
     rolled: BTreeSet<ObjectRef>,
+    moved: BTreeSet<ObjectRef>,
     tried: BTreeSet<ObjectRef>,
 }
 
@@ -278,7 +310,10 @@ impl BodyTable {
         let mut table = Self::default();
         for side in [Side::Source, Side::Target] {
             let Some(revision) = bodies.side(side) else { continue };
-            table.rolled.insert(revision.workload.clone());
+            table.rolled.extend(revision.rolled().map(|one| one.workload.clone()));
+            if side == Side::Target {
+                table.moved.extend(revision.rolled().map(|one| one.workload.clone()));
+            }
             table.rolled.extend(revision.trial.clone());
             table.tried.extend(revision.trial.clone());
             for (object, body) in &revision.bodies {
@@ -311,6 +346,12 @@ impl BodyTable {
     #[must_use]
     pub fn rolls(&self, object: &ObjectRef) -> bool {
         self.rolled.contains(object)
+    }
+
+    /// The workloads of the target revision that a rollout moves pods to.
+    #[must_use]
+    pub fn moved(&self) -> &BTreeSet<ObjectRef> {
+        &self.moved
     }
 
     /// Whether an object is a workload in which a revision is only tried: its

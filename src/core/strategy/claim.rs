@@ -6,7 +6,8 @@ use super::joining::{join, lanes, shared};
 use super::{Bodies, RevisionBodies, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{
-    Application, Limits, Notice, PlainObject, Plan, Rollout, RouteProvider, TrafficRoute,
+    Application, Limits, Notice, PlainObject, Plan, Rollout, RouteProvider, TargetRevision,
+    TrafficRoute,
 };
 use crate::core::object::ObjectRef;
 use crate::core::render::{ApplicationKey, Library, Rendered, RouteType, route_kind};
@@ -26,6 +27,7 @@ pub fn claim(
 ) -> Vec<String> {
     let mut claimed: BTreeMap<ObjectRef, String> = BTreeMap::new();
     let mut errors = lanes(plan, library, &mut claimed, namespace);
+    errors.extend(together(plan, namespace));
     for rollout in &mut plan.rollouts {
         let own = rollout.namespace.clone().unwrap_or_else(|| namespace.to_owned());
         let place = rollout.place.to_string();
@@ -90,6 +92,56 @@ pub fn claim(
             plan.notices.extend(spread::notices(canary, total));
         } else if let Some(message) = rollout.blue_green.as_ref().and_then(|b| b.told(total)) {
             plan.notices.push(Notice { place: rollout.place.clone(), message });
+        }
+    }
+    errors
+}
+
+/// Gives rollouts that name no component those that their application says to
+/// roll together, and refuses what several cannot go through.
+fn together(plan: &mut Plan, namespace: &str) -> Vec<String> {
+    let mut errors = Vec::new();
+    for rollout in &mut plan.rollouts {
+        let own = rollout.namespace.as_deref().unwrap_or(namespace);
+        let application = plan.applications.iter().find(|a| {
+            a.name == rollout.application() && a.namespace.as_deref().unwrap_or(namespace) == own
+        });
+        let Some(application) = application else { continue };
+        if let ([first, further @ ..], None) =
+            (application.rolling_components.as_slice(), &rollout.component)
+            && !further.is_empty()
+        {
+            rollout.component = Some(first.clone());
+            rollout.with = further.to_vec();
+        }
+        if rollout.with.is_empty() {
+            continue;
+        }
+        let several = "several components at once go through batches only";
+        let known = |name: &&String| application.components.iter().any(|c| c.name == **name);
+        let mut all = rollout.component.iter().chain(&rollout.with);
+        if let Some(unknown) = all.find(|name| !known(name)) {
+            let names: Vec<&str> = application.components.iter().map(|c| c.name.as_str()).collect();
+            // A revision of before may have had it: that is told when it is read.
+            if matches!(rollout.target, TargetRevision::Latest { .. }) {
+                errors.push(format!(
+                    "{}: application {} has no component \"{unknown}\"; it has {}",
+                    rollout.place,
+                    application.name,
+                    names.join(", ")
+                ));
+            }
+        } else if rollout.canary.is_some() || rollout.blue_green.is_some() {
+            errors.push(format!(
+                "{}: {several}: take `strategy` out, or name one component in `componentList`",
+                rollout.place
+            ));
+        } else if rollout.plan.target_size.is_some() {
+            errors.push(format!(
+                "{}: {several}, each at its own size: take `targetSize` out, or name one component \
+                 in `componentList`",
+                rollout.place
+            ));
         }
     }
     errors

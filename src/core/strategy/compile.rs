@@ -3,7 +3,7 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
-    StepKind, Verb, beside, canary, goals, in_place, pair, spread, switch, workload,
+    StepKind, Verb, beside, canary, goals, in_place, pair, spread, switch, together, workload,
 };
 use crate::core::model::{Batches, BlueGreen, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
@@ -46,6 +46,9 @@ pub struct RolloutInput<'a> {
     pub sizes: Sizes,
     /// The objects of both revisions.
     pub bodies: &'a Bodies,
+    /// The sizes of the target's further components, in their order; `sizes` is
+    /// the first one's.
+    pub beside: &'a [Sizes],
 }
 
 /// A rollout's steps.
@@ -103,6 +106,14 @@ pub enum CompileError {
         /// The route.
         route: String,
         /// What cannot be said.
+        why: String,
+    },
+    /// One of several components cannot be compiled.
+    #[error("component {component}: {why}")]
+    Component {
+        /// The component.
+        component: String,
+        /// What is wrong with it.
         why: String,
     },
     /// Source and target differ in the shape of the workload.
@@ -272,21 +283,10 @@ pub(super) struct Parts {
 /// # Errors
 /// See [`CompileError`]; each is a fault of the plan.
 pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
-    let Goals { cumulative, warnings } = input.goals()?;
-    let goals: Vec<u32> = cumulative.iter().map(|moved| input.size_after(*moved)).collect();
-    let parts = match (input.movement, input.bodies.target.kind.shape) {
-        (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
-            beside::upgrade(input, input.canary(), &goals)?
-        }
-        (Movement::Upgrade, Shape::Pair) => match (input.blue_green(), input.canary()) {
-            (Some(blue_green), _) => switch::upgrade(input, blue_green)?,
-            (None, Some(canary)) if input.rollout.spreads() => spread::upgrade(input, canary)?,
-            (None, Some(canary)) => canary::upgrade(input, canary, &goals)?,
-            (None, None) => pair::upgrade(input, &goals)?,
-        },
-        (Movement::Upgrade, Shape::InPlace) => in_place::upgrade(input, &goals)?,
-        (Movement::Deploy | Movement::Scale, _) => in_place::resize(input, &goals),
-    };
+    if !input.bodies.target.parts.is_empty() {
+        return together::compile(input);
+    }
+    let (parts, goals, warnings) = parts(input)?;
     let context = input.context;
     let steps = parts.batches.into_iter().zip(&goals).enumerate().map(|(i, (effects, goal))| {
         let index = u32::try_from(i).unwrap_or(u32::MAX);
@@ -305,4 +305,27 @@ pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
         serves_after: input.blue_green().map(|_| switch::SERVES_AFTER).or(promoted),
         warnings,
     })
+}
+
+/// The effects of one component, the pods on its target revision after each
+/// batch, and what a person should know.
+pub(super) fn parts(
+    input: &RolloutInput<'_>,
+) -> Result<(Parts, Vec<u32>, Vec<String>), CompileError> {
+    let Goals { cumulative, warnings } = input.goals()?;
+    let goals: Vec<u32> = cumulative.iter().map(|moved| input.size_after(*moved)).collect();
+    let parts = match (input.movement, input.bodies.target.kind.shape) {
+        (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
+            beside::upgrade(input, input.canary(), &goals)?
+        }
+        (Movement::Upgrade, Shape::Pair) => match (input.blue_green(), input.canary()) {
+            (Some(blue_green), _) => switch::upgrade(input, blue_green)?,
+            (None, Some(canary)) if input.rollout.spreads() => spread::upgrade(input, canary)?,
+            (None, Some(canary)) => canary::upgrade(input, canary, &goals)?,
+            (None, None) => pair::upgrade(input, &goals)?,
+        },
+        (Movement::Upgrade, Shape::InPlace) => in_place::upgrade(input, &goals)?,
+        (Movement::Deploy | Movement::Scale, _) => in_place::resize(input, &goals),
+    };
+    Ok((parts, goals, warnings))
 }

@@ -10,7 +10,7 @@ use super::pair::{replicas, sides};
 use super::workload::Shape;
 use super::{
     CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Sides, Sizes, Step,
-    StepContext, StepKind, Verb, compile, spread, switch,
+    StepContext, StepKind, Verb, compile, spread, switch, together,
 };
 use crate::core::model::{Canary, Naming};
 use std::sync::Arc;
@@ -35,7 +35,10 @@ pub fn compile_replay(
 ) -> Result<Option<Step>, CompileError> {
     let (done, effects) = match standing {
         Standing::Finished(done) => (done, compile(input)?.settle.effects),
-        Standing::After(done) => (done, after(input, done)?),
+        Standing::After(done) if input.bodies.target.parts.is_empty() => {
+            (done, after(input, done)?)
+        }
+        Standing::After(done) => (done, together::standing(input, &|one| after(one, done))?),
     };
     let context = Arc::new(StepContext { round, ..StepContext::clone(input.context) });
     let step = context.step(StepKind::Replay(done), effects, 0);

@@ -54,7 +54,7 @@ fn an_application_says_how_it_is_published_and_released() {
         ),
         ("app.oam.dev/rollout-template: 'yes'", "expected \"true\" or \"false\""),
         ("app.oam.dev/rolling-components: wbe", "did you mean `web`?"),
-        ("app.oam.dev/rolling-components: web,web", "more than one component"),
+        ("app.oam.dev/rolling-components: web,web", "names `web` twice"),
     ];
     for (annotations, expected) in cases {
         let found = errors(&with(annotations));

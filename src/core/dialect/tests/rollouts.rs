@@ -38,6 +38,7 @@ spec:
             target: TargetRevision::Named("my-v2-app-v12".to_owned()),
             source: None,
             component: None,
+            with: Vec::new(),
             plan: RolloutPlan {
                 strategy: RolloutStrategy::DecreaseFirst,
                 target_size: Some(7),
@@ -128,8 +129,22 @@ fn each_rule_of_a_rollout_has_its_message() {
             "a.yaml:7:22: AppRollout.spec.rolloutPlan.rolloutBatches[0] has no replicas",
         ),
         (
-            spec("  componentList: [a, b]\n"),
-            "a.yaml:8:22: more than one component in AppRollout.spec.componentList is not supported yet",
+            spec("  componentList: [a, b, a]\n"),
+            "a.yaml:8:25: AppRollout.spec.componentList names the string \"a\" twice",
+        ),
+        (
+            "apiVersion: tranche.dev/v1alpha1\nkind: AppRollout\nmetadata: {name: a}\nspec:\n  \
+             targetAppRevisionName: web-v2\n  componentList: [a, b]\n  strategy: {canary: {steps: \
+             [{weight: 20}]}}\n"
+                .to_owned(),
+            "a.yaml:7:13: a strategy with more than one component in AppRollout.spec.componentList",
+        ),
+        (
+            "apiVersion: core.oam.dev/v1beta1\nkind: AppRollout\nmetadata: {name: a}\nspec:\n  \
+             targetAppRevisionName: web-v2\n  componentList: [a, b]\n  rolloutPlan:\n    numBatches: \
+             2\n    targetSize: 5\n"
+                .to_owned(),
+            "a.yaml:9:17: one targetSize with more than one component in AppRollout.spec.componentList",
         ),
         (
             spec("  sourceAppRevisionName: shop-v1\n"),
