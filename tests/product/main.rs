@@ -28,6 +28,8 @@ mod kruise_events;
 mod kruise_failures;
 mod kruise_green;
 mod kruise_steps;
+mod kubevela;
+mod kubevela_rules;
 mod lane_members;
 mod lanes;
 mod locks;

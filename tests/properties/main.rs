@@ -13,6 +13,7 @@ mod decide;
 mod gates;
 mod generated;
 mod istio;
+mod kubevela;
 mod machine;
 mod member;
 mod model;

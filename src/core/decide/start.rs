@@ -33,6 +33,9 @@ pub(super) fn start(
     let target = view.revision(name, "targetAppRevisionName")?;
     let stable = previous.and_then(|p| p.stable.as_ref());
     let source = source(view, previous, rollout, target)?;
+    for revision in source.into_iter().chain([target]).flat_map(|side| side.rolled()) {
+        nobody_elses(view, revision)?;
+    }
     let (movement, sizes) = sizes(view, rollout, stable, source.map(AsRef::as_ref), target)?;
     let beside = beside(view, rollout, stable, source.map(AsRef::as_ref), target)?;
     let further: Vec<Sizes> = beside.iter().map(|one| one.sizes).collect();
@@ -262,6 +265,29 @@ fn images<'w>(workload: &'w Value) -> BTreeMap<&'w str, &'w str> {
 /// says one.
 fn kept_size(target: &RevisionBodies) -> Option<u32> {
     (target.naming == Naming::Kept && target.sized).then_some(target.replicas)
+}
+
+/// A workload that a controller of another object has made is that one's: it
+/// would be put back as soon as it was written.
+fn nobody_elses(view: &RolloutView<'_>, revision: &RevisionBodies) -> Result<(), Refusal> {
+    let live = view.live.get(&revision.workload);
+    let owners = live.and_then(|live| at(live, "/metadata/ownerReferences"));
+    let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
+    let controls = |owner: &&Value| owner.get("controller") == Some(&Value::Bool(true));
+    let Some(owner) = owners.find(controls) else { return Ok(()) };
+    let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
+    Err(Refusal::safety(
+        format!(
+            "{}: {} is controlled by {} {} ({}), so no rollout may drive it",
+            view.key,
+            revision.workload,
+            text("kind"),
+            text("name"),
+            text("apiVersion"),
+        ),
+        "roll out what controls it, or take the owner off it (`metadata.ownerReferences`), and \
+         `tranche apply` again",
+    ))
 }
 
 /// A workload that is to be created without pods must not have any: bringing
