@@ -1,11 +1,12 @@
 //! An application to its objects. Owns the order: component, then its traits
 //! in their written order, then the checks on every object.
 
-use super::definition::{Block, Definition, TypeKind};
+use super::definition::{Definition, TypeKind};
 use super::error::RenderError;
 use super::expand::{expand, file_line};
 use super::library::Library;
 use super::object;
+use super::operation;
 use super::patch::merge;
 use super::raw::raw;
 use super::validate::complete;
@@ -92,7 +93,7 @@ impl Scene<'_> {
         let name = format!("component {}", component.name);
         let owner = Owner { name, place: &component.place };
         let (mut workload, mut extras) = match raw(component, self.library) {
-            Some(object) => (object.map_err(|why| owner.refuse(why))?, Vec::new()),
+            Some(objects) => objects.map_err(|why| owner.refuse(why))?,
             None => self.expanded(component, &owner)?,
         };
         self.finish(&mut workload, component, &owner, seen)?;
@@ -166,14 +167,36 @@ impl Scene<'_> {
             extras.push(extra);
         }
         let identity = ObjectRef::of(workload);
-        for patch in self.part(definition, "patch", &values, &owner)? {
-            merge(workload, &patch);
-        }
+        self.patch(definition, &values, workload, &owner)?;
         if ObjectRef::of(workload) != identity {
             return Err(owner.refuse("renames the workload, which a patch may not".to_owned()));
         }
         object::finish(workload, self.namespace, &self.application.name, &component.name)
             .map_err(|message| owner.refuse(message))
+    }
+
+    /// What the patches of a trait make of its workload: ours, which knows the
+    /// keys of lists, then those that are as the RFCs have them.
+    fn patch(
+        &self,
+        definition: &Definition,
+        values: &Value,
+        workload: &mut Value,
+        owner: &Owner<'_>,
+    ) -> Result<(), RenderError> {
+        for patch in self.part(definition, "patch", values, owner)? {
+            merge(workload, &patch);
+        }
+        for patch in self.part(definition, "mergePatch", values, owner)? {
+            json_patch::merge(workload, &patch);
+        }
+        for operations in self.part(definition, "jsonPatch", values, owner)? {
+            operation::apply_all(workload, &operations).map_err(|why| owner.refuse(why))?;
+        }
+        if definition.merge_patch.is_some() || definition.json_patch.is_some() {
+            object::drop_nulls(workload);
+        }
+        Ok(())
     }
 
     fn context(&self, component: &Component) -> Value {
@@ -204,11 +227,7 @@ impl Scene<'_> {
         values: &Value,
         owner: &Owner<'_>,
     ) -> Result<Vec<Value>, RenderError> {
-        let block: Option<&Block> = match part {
-            "patch" => definition.patch.as_ref(),
-            _ => definition.template.as_ref(),
-        };
-        let Some(block) = block else { return Ok(Vec::new()) };
+        let Some(block) = definition.part(part) else { return Ok(Vec::new()) };
         expand(self.library, definition, part, values, self.limits).map_err(|fault| {
             RenderError::Template {
                 place: owner.place.clone(),

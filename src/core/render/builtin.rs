@@ -6,7 +6,7 @@
 pub const BUILTIN_VERSION: &str = "builtin-2";
 
 /// File names and texts.
-pub(super) const FILES: [(&str, &str); 12] = [
+pub(super) const FILES: [(&str, &str); 28] = [
     ("builtin/webservice.yaml", include_str!("builtin/webservice.yaml")),
     ("builtin/worker.yaml", include_str!("builtin/worker.yaml")),
     ("builtin/clonesetservice.yaml", include_str!("builtin/clonesetservice.yaml")),
@@ -19,4 +19,20 @@ pub(super) const FILES: [(&str, &str); 12] = [
     ("builtin/gateway.yaml", include_str!("builtin/gateway.yaml")),
     ("builtin/env.yaml", include_str!("builtin/env.yaml")),
     ("builtin/storage.yaml", include_str!("builtin/storage.yaml")),
+    ("builtin/daemon.yaml", include_str!("builtin/daemon.yaml")),
+    ("builtin/task.yaml", include_str!("builtin/task.yaml")),
+    ("builtin/cron-task.yaml", include_str!("builtin/cron-task.yaml")),
+    ("builtin/hpa.yaml", include_str!("builtin/hpa.yaml")),
+    ("builtin/cpuscaler.yaml", include_str!("builtin/cpuscaler.yaml")),
+    ("builtin/sidecar.yaml", include_str!("builtin/sidecar.yaml")),
+    ("builtin/init-container.yaml", include_str!("builtin/init-container.yaml")),
+    ("builtin/command.yaml", include_str!("builtin/command.yaml")),
+    ("builtin/container-image.yaml", include_str!("builtin/container-image.yaml")),
+    ("builtin/json-patch.yaml", include_str!("builtin/json-patch.yaml")),
+    ("builtin/json-merge-patch.yaml", include_str!("builtin/json-merge-patch.yaml")),
+    ("builtin/service-account.yaml", include_str!("builtin/service-account.yaml")),
+    ("builtin/affinity.yaml", include_str!("builtin/affinity.yaml")),
+    ("builtin/k8s-update-strategy.yaml", include_str!("builtin/k8s-update-strategy.yaml")),
+    ("builtin/hostalias.yaml", include_str!("builtin/hostalias.yaml")),
+    ("builtin/lifecycle.yaml", include_str!("builtin/lifecycle.yaml")),
 ];

@@ -53,10 +53,29 @@ pub(super) struct Definition {
     pub(super) parameters: Schema,
     pub(super) template: Option<Block>,
     pub(super) patch: Option<Block>,
+    /// A merge patch as RFC 7396 has it, which knows no keys of lists.
+    pub(super) merge_patch: Option<Block>,
+    /// The operations of a JSON patch.
+    pub(super) json_patch: Option<Block>,
     pub(super) place: Place,
     /// The document's text as far as it tells revisions apart; none for a
     /// built-in type, whose version is recorded instead.
     pub(super) source: Option<String>,
+}
+
+impl Definition {
+    /// The parts that hold templates.
+    pub(super) const PARTS: [&str; 4] = ["template", "patch", "mergePatch", "jsonPatch"];
+
+    /// The template of a part, if the type has it.
+    pub(super) fn part(&self, part: &str) -> Option<&Block> {
+        match part {
+            "patch" => self.patch.as_ref(),
+            "mergePatch" => self.merge_patch.as_ref(),
+            "jsonPatch" => self.json_patch.as_ref(),
+            _ => self.template.as_ref(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -85,6 +104,15 @@ struct Spec {
     parameters: Option<Value>,
     template: Option<String>,
     patch: Option<String>,
+    merge_patch: Option<String>,
+    json_patch: Option<String>,
+}
+
+impl Spec {
+    /// Whether it has a patch in the form of an RFC.
+    fn is_plainly_patched(&self) -> bool {
+        self.merge_patch.is_some() || self.json_patch.is_some()
+    }
 }
 
 /// Reads every type in a file.
@@ -155,6 +183,8 @@ fn read(path: &str, line: u32, chunk: &str, value: Value) -> Result<Definition, 
         parameters,
         template: spec.template.map(|text| block("template", text)),
         patch: spec.patch.map(|text| block("patch", text)),
+        merge_patch: spec.merge_patch.map(|text| block("mergePatch", text)),
+        json_patch: spec.json_patch.map(|text| block("jsonPatch", text)),
         place: Place { file: path.to_owned(), line: start },
         source: Some(chunk.trim_end().to_owned()),
     })
@@ -167,6 +197,9 @@ fn is_blank(line: &str) -> bool {
 
 fn check_parts(kind: TypeKind, spec: &Spec) -> Result<(), &'static str> {
     match kind {
+        TypeKind::Component | TypeKind::Route if spec.is_plainly_patched() => {
+            Err("`mergePatch` and `jsonPatch` belong to traits")
+        }
         TypeKind::Component if spec.template.is_none() => Err("a component type needs a template"),
         TypeKind::Component if spec.workload.is_none() => {
             Err("a component type needs `workload`, the kind of the first object it renders")
@@ -175,7 +208,9 @@ fn check_parts(kind: TypeKind, spec: &Spec) -> Result<(), &'static str> {
             Err("`patch` and `appliesTo` belong to traits")
         }
         TypeKind::Trait if spec.workload.is_some() => Err("`workload` belongs to component types"),
-        TypeKind::Trait if spec.template.is_none() && spec.patch.is_none() => {
+        TypeKind::Trait
+            if spec.template.is_none() && spec.patch.is_none() && !spec.is_plainly_patched() =>
+        {
             Err("a trait needs a patch, a template or both")
         }
         TypeKind::Route if spec.workload.is_some() || spec.template.is_some() => {

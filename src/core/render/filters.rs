@@ -95,6 +95,12 @@ fn add_encodings(env: &mut Environment<'static>, meter: &Meter) {
         Ok::<String, Error>(text)
     });
     let account = meter.clone();
+    env.add_filter("to_exact_json", move |value: Value| {
+        let text = exact(&value)?.to_string();
+        account.take(text.len())?;
+        Ok::<String, Error>(text)
+    });
+    let account = meter.clone();
     env.add_filter("to_yaml", move |value: Value| {
         let text = yaml_text::write(&plain(&value)?);
         account.take(text.len())?;
@@ -135,10 +141,15 @@ fn items(value: &Value) -> Result<Value, Error> {
 
 /// A template's value as JSON without the map entries that are none.
 fn plain(value: &Value) -> Result<serde_json::Value, Error> {
+    let mut json = exact(value)?;
+    super::object::drop_nulls(&mut json);
+    Ok(json)
+}
+
+/// A template's value as JSON: in a patch null says something.
+fn exact(value: &Value) -> Result<serde_json::Value, Error> {
     if value.is_undefined() {
         return Err(undefined(value));
     }
-    let mut json = serde_json::to_value(value).map_err(|_| refuse("is no plain data"))?;
-    super::object::drop_nulls(&mut json);
-    Ok(json)
+    serde_json::to_value(value).map_err(|_| refuse("is no plain data"))
 }

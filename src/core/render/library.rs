@@ -6,6 +6,7 @@ use super::definition::{Block, Definition, read_file};
 use super::environment;
 use super::error::{RenderError, hint};
 use super::profile;
+use super::raw::WRITTEN;
 use crate::core::model::{Notice, Place, TemplateSource};
 use minijinja::Environment;
 use std::collections::BTreeMap;
@@ -105,12 +106,13 @@ impl Library {
     ) -> Result<&Definition, RenderError> {
         self.find(kind, name).ok_or_else(|| {
             let known = self.types.keys().filter(|(other, _)| *other == kind);
+            let written = WRITTEN.into_iter().filter(|_| kind == TypeKind::Component);
             RenderError::UnknownType {
                 place: place.clone(),
                 owner: owner.to_owned(),
                 what: kind.word(),
                 name: name.to_owned(),
-                hint: hint(name, known.map(|(_, name)| name.as_str())),
+                hint: hint(name, known.map(|(_, name)| name.as_str()).chain(written)),
             }
         })
     }
@@ -122,8 +124,8 @@ impl Library {
 
     fn add(&mut self, definition: Definition) -> Result<(), RenderError> {
         let (kind, name) = (definition.kind, definition.name.clone());
-        for (part, block) in [("template", &definition.template), ("patch", &definition.patch)] {
-            if let Some(block) = block {
+        for part in Definition::PARTS {
+            if let Some(block) = definition.part(part) {
                 self.compile(&definition, part, block)?;
             }
         }

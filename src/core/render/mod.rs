@@ -80,6 +80,7 @@ mod library;
 mod meter;
 mod numbering;
 mod object;
+mod operation;
 mod overlay;
 mod patch;
 mod profile;

@@ -4,15 +4,11 @@
 
 use super::application::Rendered;
 use super::object;
-use crate::core::digest::write_canonical;
-use crate::core::model::{Operation, Overlay};
+use super::operation;
+use crate::core::model::Overlay;
 use crate::core::object::ObjectRef;
-use json_patch::{PatchErrorKind, PatchOperation, patch_unsafe};
 use serde_json::Value;
 use std::sync::Arc;
-
-/// What `copy` may make of an object: each could double it.
-const MOST_BYTES: usize = 4 << 20;
 
 /// An application with the objects patched that `overlay` is about; none if it
 /// has no such object.
@@ -85,13 +81,7 @@ fn head(overlay: &Overlay) -> String {
 fn patched(overlay: &Overlay, reference: &ObjectRef, body: &Value) -> Result<Value, String> {
     let mut patched = body.clone();
     for operation in &overlay.operations {
-        // The clone is thrown away on an error, so nothing has to be undone.
-        let outcome = patch_unsafe(&mut patched, std::slice::from_ref(&operation.patch));
-        let why = match outcome {
-            Ok(()) => grown(operation, &patched),
-            Err(error) => Some(cause(&error.kind, operation)),
-        };
-        if let Some(why) = why {
+        if let Err(why) = operation::apply(&mut patched, &operation.patch) {
             let (target, place) = (&overlay.target, &operation.place);
             return Err(format!("{place}: overlay of target {target}: {reference}: {why}"));
         }
@@ -103,49 +93,10 @@ fn patched(overlay: &Overlay, reference: &ObjectRef, body: &Value) -> Result<Val
     Ok(patched)
 }
 
-fn grown(operation: &Operation, patched: &Value) -> Option<String> {
-    if !matches!(operation.patch, PatchOperation::Copy(_)) {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    write_canonical(patched, &mut bytes);
-    (bytes.len() > MOST_BYTES).then(|| format!("`copy` makes it larger than {MOST_BYTES} bytes"))
-}
-
-/// Why an operation does not apply.
-fn cause(kind: &PatchErrorKind, operation: &Operation) -> String {
-    let path = operation.patch.path();
-    let (op, from) = match &operation.patch {
-        PatchOperation::Add(_) => ("add", None),
-        PatchOperation::Remove(_) => ("remove", None),
-        PatchOperation::Replace(_) => ("replace", None),
-        PatchOperation::Move(op) => ("move", Some(&op.from)),
-        PatchOperation::Copy(op) => ("copy", Some(&op.from)),
-        PatchOperation::Test(_) => ("test", None),
-    };
-    match (kind, from) {
-        (PatchErrorKind::TestFailed, _) => format!("`test {path}`: another value is there"),
-        (PatchErrorKind::CannotMoveInsideItself, Some(from)) => {
-            format!("`move {from}`: {path} is inside of it")
-        }
-        (PatchErrorKind::InvalidFromPointer, Some(from)) => {
-            format!("`{op} {from}`: there is nothing at this path")
-        }
-        (_, None) if op == "replace" => {
-            format!("`replace {path}`: there is nothing at this path; `op: add` sets it")
-        }
-        (_, None) if op != "add" => format!("`{op} {path}`: there is nothing at this path"),
-        _ => format!(
-            "`{op} {path}`: there is nothing that it could be put into; `op: add` makes what is \
-             above it first"
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{Place, Selected};
+    use crate::core::model::{Operation, Place, Selected};
     use serde_json::json;
 
     fn overlay(operations: &Value) -> Overlay {

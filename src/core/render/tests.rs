@@ -10,7 +10,13 @@ use crate::core::model::{
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
+mod cases;
+mod objects;
+mod parameters;
+mod pods;
 mod traits;
+
+use cases::{cases, web};
 
 fn place(line: u32) -> Place {
     Place { file: "plan/web.yaml".to_owned(), line }
@@ -78,31 +84,6 @@ fn seed() -> Application {
     application
 }
 
-fn full_webservice() -> Value {
-    json!({
-        "image": "registry.example/web:1.10", "imagePullPolicy": "Always",
-        "imagePullSecrets": ["pull"], "cmd": ["./web"], "args": ["--on", "yes"],
-        "ports": [{"port": 80, "containerPort": 8080, "expose": true},
-            {"port": 53, "protocol": "UDP", "expose": true, "nodePort": 30053},
-            {"port": 9090, "name": "metrics"}],
-        "exposeType": "NodePort", "cpu": 0.5, "memory": "128Mi",
-        "env": [{"name": "MODE", "value": "no"},
-            {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "main"}}}],
-        "volumeMounts": {
-            "pvc": [{"name": "data", "mountPath": "/data", "claimName": "data"},
-                {"name": "data", "mountPath": "/more", "subPath": "more", "claimName": "data"}],
-            "configMap": [{"name": "conf", "mountPath": "/conf", "cmName": "conf",
-                "items": [{"key": "a", "path": "b"}]}],
-            "secret": [{"name": "keys", "mountPath": "/keys", "secretName": "keys"}],
-            "emptyDir": [{"name": "tmp", "mountPath": "/tmp", "medium": "Memory"}],
-            "hostPath": [{"name": "logs", "mountPath": "/logs", "path": "/var/log"}]},
-        "livenessProbe": {"httpGet": {"path": "/live", "port": 8080}},
-        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 3},
-        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}],
-        "labels": {"team": "shop"}, "annotations": {"note": "0644"}
-    })
-}
-
 const QUEUEWORKER: &str = include_str!("../../../testdata/render/queueworker-type.yaml");
 
 fn golden(name: &str, application: &Application, own: &[TemplateSource]) {
@@ -122,34 +103,10 @@ fn golden(name: &str, application: &Application, own: &[TemplateSource]) {
 
 #[test]
 fn every_type_and_trait_renders_its_golden_file() {
-    let image = json!({"image": "web:yes"});
-    golden("clonesetservice.yaml", &seed(), &[]);
-    golden("webservice-least.yaml", &app("webservice", image.clone(), &[]), &[]);
-    golden("webservice.yaml", &app("webservice", full_webservice(), &[]), &[]);
-    let worker = json!({"image": "w:0644", "cmd": ["run"], "cpu": "1", "memory": 1024,
-        "env": [{"name": "A", "value": "on"}]});
-    golden("worker.yaml", &app("worker", worker, &[]), &[]);
-    let scaler = ("scaler", json!({"replicas": 3}));
-    golden("scaler.yaml", &app("worker", image.clone(), &[scaler]), &[]);
-    let expose = (
-        "expose",
-        json!({"ports": [{"port": 80}, {"port": 53, "protocol": "UDP"}],
-        "port": [8443], "annotations": {"a": "yes"}, "type": "LoadBalancer"}),
-    );
-    golden("expose.yaml", &app("webservice", image.clone(), &[expose]), &[]);
-    let labels = ("labels", json!({"tier": "1.10", "app.oam.dev/name": null}));
-    let notes = ("annotations", json!({"note": "a: b # c"}));
-    golden("labels.yaml", &app("webservice", image, &[labels, notes]), &[]);
+    for (name, application) in cases() {
+        golden(name, &application, &[]);
+    }
     let queue = json!({"image": "q:1", "queue": "mail", "replicas": 2});
-    let image = json!({"image": "nginx:1.27"});
-    let both = ("resource", json!({"cpu": "500m", "memory": "128Mi"}));
-    golden("resource.yaml", &app("worker", image.clone(), &[both]), &[]);
-    let apart = json!({"requests": {"cpu": 0.5}, "limits": {"memory": "1Gi"}});
-    golden("resource-apart.yaml", &app("worker", image, &[("resource", apart)]), &[]);
-
-    let store = json!({"image": "db:1", "ports": [{"port": 5432, "name": "sql"}], "memory": "1Gi"});
-    golden("statefulset.yaml", &app("statefulset", store, &[]), &[]);
-
     golden("queueworker.yaml", &app("queueworker", queue, &[]), &user(QUEUEWORKER));
 }
 

@@ -1,17 +1,8 @@
-//! The traits `gateway`, `env`, `storage`, `resource` and `annotations`: their
-//! golden files, and what they refuse.
+//! The traits `gateway`, `env`, `storage`, `resource` and `annotations`: what
+//! they refuse.
 
-use super::{app, golden, one, user};
-use crate::core::model::Application;
+use super::{app, golden, one, user, web};
 use serde_json::{Value, json};
-
-fn web(traits: &[(&str, Value)]) -> Application {
-    let properties = json!({"image": "web:1", "port": 8080, "env": [
-        {"name": "MODE", "value": "slow"},
-        {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "main"}}},
-        {"name": "LEVEL", "value": "1"}]});
-    app("webservice", properties, traits)
-}
 
 /// What a trait of a webservice is refused with.
 fn refused(kind: &str, properties: Value) -> String {
@@ -22,70 +13,6 @@ fn refused(kind: &str, properties: Value) -> String {
 fn container(traits: &[(&str, Value)]) -> Value {
     let rendered = one(&web(traits), &[]).unwrap();
     rendered.components[0].workload["spec"]["template"]["spec"]["containers"][0].clone()
-}
-
-fn full_storage() -> Value {
-    json!({
-        "pvc": [
-            {"name": "data", "mountPath": "/data"},
-            {"name": "data", "mountPath": "/more", "subPath": "more", "mountOnly": true,
-                "readOnly": true},
-            {"name": "disk", "mountPath": "/dev/sdx", "volumeMode": "Block",
-                "accessModes": ["ReadWriteOncePod"], "storageClassName": "fast",
-                "resources": {"requests": {"storage": "1Ti"}, "limits": {"storage": "2Ti"}}},
-            {"name": "copy", "mountPath": "/copy", "volumeName": "pv-1",
-                "dataSource": {"kind": "PersistentVolumeClaim", "name": "data"},
-                "selector": {"matchLabels": {"tier": "1.10"},
-                    "matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}}],
-        "configMap": [
-            {"name": "conf", "mountPath": "/conf", "data": {"a": "yes", "b": "1.10"},
-                "items": [{"key": "a", "path": "x"}], "defaultMode": 256, "readOnly": true},
-            {"name": "flags", "data": {"mode": "on"},
-                "mountToEnv": {"envName": "FLAG", "configMapKey": "mode"},
-                "mountToEnvs": [{"envName": "FLAG_TOO", "configMapKey": "mode"}]},
-            {"name": "theirs", "mountOnly": true, "mountPath": "/theirs/file", "subPath": "file"}],
-        "secret": [
-            {"name": "keys", "mountPath": "/keys", "data": {"a": "aGk="}, "stringData": {"b": "0644"}},
-            {"name": "token", "mountOnly": true,
-                "mountToEnv": {"envName": "TOKEN", "secretKey": "value"}}],
-        "emptyDir": [{"name": "tmp", "mountPath": "/tmp", "medium": "Memory"},
-            {"name": "cache", "mountPath": "/cache", "subPath": "a"}],
-        "hostPath": [{"name": "logs", "path": "/var/log", "mountPath": "/logs",
-            "mountPropagation": "HostToContainer", "readOnly": true},
-            {"name": "socket", "path": "/run/x", "mountPath": "/x", "type": "Socket"}]
-    })
-}
-
-#[test]
-fn gateways_render_their_golden_files() {
-    let http = json!({"/version": 8090, "/api": 8080, "/": 8080});
-    let seed = json!({"domain": "canary-demo.com", "http": {"/version": 8090}});
-    golden("gateway.yaml", &web(&[("gateway", seed)]), &[]);
-    let full = json!({"http": http, "domain": "shop.example", "class": "contour",
-        "classInSpec": true, "secretName": "shop-tls", "gatewayHost": "10.0.0.1",
-        "name": "public", "pathType": "Prefix", "annotations": {"a": "yes"},
-        "labels": {"tier": "1.10"}});
-    let second = json!({"http": {"/": 9090}, "existingServiceName": "other",
-        "secretName": "any", "annotations": {"kubernetes.io/ingress.class": "own"}});
-    golden("gateway-full.yaml", &web(&[("gateway", full), ("gateway", second)]), &[]);
-}
-
-#[test]
-fn environments_render_their_golden_files() {
-    let merged = json!({"env": {"MODE": "yes", "KEY": "0644", "ADDED": "1.10", "GONE": "x"},
-        "unset": ["LEVEL", "GONE"]});
-    golden("env.yaml", &web(&[("env", merged)]), &[]);
-    let replaced = json!({"containers": [
-        {"containerName": "web", "replace": true, "env": {"ONLY": "a: b", "AND": ""}}]});
-    golden("env-replaced.yaml", &web(&[("env", replaced)]), &[]);
-}
-
-#[test]
-fn storage_renders_its_golden_files() {
-    golden("storage.yaml", &web(&[("storage", full_storage())]), &[]);
-    let claim = json!({"pvc": [{"name": "data", "mountPath": "/data"}]});
-    let image = json!({"image": "w:1"});
-    golden("storage-least.yaml", &app("worker", image, &[("storage", claim)]), &[]);
 }
 
 #[test]
