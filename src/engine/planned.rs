@@ -17,7 +17,7 @@ use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
 };
-use crate::core::strategy::{BodyError, RevisionBodies, claim};
+use crate::core::strategy::{BodyError, RevisionBodies, autoscalers, claim};
 use crate::core::yaml::{self, Document};
 use crate::port::{CommitId, Objects, Ports, Remote};
 use serde_json::{Value, json};
@@ -209,6 +209,7 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
     errors.extend(twice);
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
     errors.extend(claim(&mut plan, &rendered, &library, &target.namespace));
+    plan.notices.extend(autoscalers(&plan, &rendered, &target.namespace));
     let owners = Arc::new(owners);
     for rollout in &mut plan.rollouts {
         rollout.owners = Arc::clone(&owners);

@@ -9,6 +9,7 @@
 )]
 
 mod all_gates;
+mod autoscalers;
 mod beside;
 mod canary;
 mod care;

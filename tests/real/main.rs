@@ -12,6 +12,7 @@
 mod audit;
 mod beside;
 mod changes;
+mod components;
 #[path = "../trap/dice.rs"]
 mod dice;
 mod faults;

@@ -7,7 +7,8 @@ use crate::core::model::{Naming, Rollout};
 use crate::core::object::at;
 use crate::core::record::{EntityRecord, Further, RevisionRef, Status};
 use crate::core::strategy::{
-    Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, compile,
+    AUTOSCALED_NEXT, Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, autoscaled,
+    compile,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,6 +32,10 @@ pub(super) fn start(
         ));
     };
     let target = view.revision(name, "targetAppRevisionName")?;
+    if let Some(why) = autoscaled(target) {
+        let message = format!("{}: {}: {why}", rollout.place, view.key);
+        return Err(Refusal::plan(message, AUTOSCALED_NEXT));
+    }
     let stable = previous.and_then(|p| p.stable.as_ref());
     let source = source(view, previous, rollout, target)?;
     for revision in source.into_iter().chain([target]).flat_map(|side| side.rolled()) {

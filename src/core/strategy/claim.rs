@@ -245,7 +245,7 @@ fn missing(
 /// The newest rendering of what is rolled. Which component is meant, and
 /// whether it can be rolled at all, is told by the decision about the revision
 /// itself.
-fn newest(
+pub(super) fn newest(
     rollout: &Rollout,
     application: &Application,
     rendered: &Rendered,

@@ -8,6 +8,7 @@
 //! ([`Side`]), so every write is an apply of one complete desired state and
 //! none depends on what an earlier one left out.
 
+mod autoscaled;
 mod back;
 mod batches;
 mod beside;
@@ -38,6 +39,7 @@ mod wave;
 pub mod workload;
 mod written;
 
+pub use autoscaled::{AUTOSCALED_NEXT, autoscaled, autoscalers};
 pub use back::{begins_of_back, compile_back};
 pub use batches::{BatchError, Goals, goals};
 pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
