@@ -151,6 +151,11 @@ fn everywhere() -> Cases {
     let init = json!({"name": "fetch", "image": "f:1", "appMountPath": "/a",
         "initMountPath": "/b"});
     let alias = json!({"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db"]}]});
+    let storage = json!({
+        "secret": [{"name": "keys", "mountOnly": true, "mountPath": "/keys",
+            "mountToEnv": {"envName": "KEY", "secretKey": "main"}}],
+        "pvc": [{"name": "disk", "mountOnly": true, "volumeMode": "Block",
+            "mountPath": "/dev/sdx"}]});
     let traits = [
         ("sidecar", json!({"name": "proxy", "image": "p:1"})),
         ("init-container", init),
@@ -161,6 +166,8 @@ fn everywhere() -> Cases {
         ("affinity", json!({"tolerations": [{"operator": "Exists"}]})),
         ("service-account", json!({"name": "watcher"})),
         ("resource", json!({"cpu": "50m", "memory": "1Gi"})),
+        ("env", json!({"env": {"A": "1.10"}})),
+        ("storage", storage),
         notes(),
     ];
     let every = ["daemon", "task", "cron-task"].map(|kind| {
