@@ -30,6 +30,8 @@
 //!     metadata: {name: {{ context.name | to_json }}}
 //!   # patch: |                     # trait: a merge patch onto the workload
 //!                                  # RouteType: fields over a rendered route
+//!   # mergePatch: |                # trait: a merge patch of RFC 7396
+//!   # jsonPatch: |                 # trait: a list of operations, RFC 6902
 //! ```
 //!
 //! **Parameters** know `type` (one or a list), `properties`, `required`,
@@ -49,8 +51,8 @@
 //! `set x = value` and comments. There are no macros, includes or block
 //! captures, and no `~`, `+` or `*`: `name | cat("-svc")`, `port | add(1)`.
 //! List and map literals hold constants. The one function is `range`.
-//! Filters: `to_json`, `to_yaml`, `quote`, `indent`, `b64encode`, `sha256`,
-//! `required`, `fail`, `default`, `cat`, `add`, `replace`, `join`, `trim`, `lower`,
+//! Filters: `to_json`, `to_exact_json` (which keeps none as null), `to_yaml`,
+//! `quote`, `indent`, `b64encode`, `sha256`, `required`, `fail`, `default`, `cat`, `add`, `replace`, `join`, `trim`, `lower`,
 //! `upper`, `string`, `int`, `length`, `items`, `first`, `last`, `sort`,
 //! `unique`, `map`, `select`, `reject`, `selectattr`, `rejectattr`.
 //! An undefined name is an error, and so is printing `none`, a list or a map.
@@ -61,8 +63,9 @@
 //! **Patches** merge maps, delete what is `null`, and match the members of
 //! `containers`, `initContainers`, `volumes`, `env`, `ports` and
 //! `imagePullSecrets` by `name`, of `volumeMounts` by `mountPath` and of
-//! `hostAliases` by `ip`; any other list is replaced. A patch may not rename
-//! the workload or part its selector from its pods' labels.
+//! `hostAliases` by `ip`; any other list is replaced. After them come a
+//! `mergePatch`, which replaces every list, and the operations of a `jsonPatch`. A
+//! patch may not rename the workload or part its selector from its pods' labels.
 //!
 //! **Every object** gets the namespace of the application (cluster-scoped
 //! kinds none) and the labels `app.oam.dev/name` and `app.oam.dev/component`.

@@ -142,3 +142,31 @@ fn no_parameter_of_a_built_in_type_is_taken_and_ignored() {
     }
     assert!(ignored.is_empty(), "{}", ignored.join("\n"));
 }
+
+#[test]
+fn the_page_on_templates_names_every_type_and_its_parameters() {
+    let page = include_str!("../../../../docs/templates.md");
+    let (_, list) = page.split_once("### What they take").unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with('|')).collect();
+    // These three have a section each, with all that they take.
+    let apart = ["gateway", "env", "storage"];
+    let mut missing = Vec::new();
+    for (path, text) in builtin::FILES {
+        for definition in read_file(path, text).unwrap() {
+            let quoted = format!("`{}`", definition.name);
+            let is_about = |row: &&&str| row.split('|').nth(1).unwrap().contains(&quoted);
+            let about: String = rows.iter().filter(is_about).copied().collect();
+            let about = if apart.contains(&definition.name.as_str()) { list } else { &about };
+            let names = definition.parameters.properties.keys();
+            let absent = |name: &&String| match apart.contains(&definition.name.as_str()) {
+                true => !about.contains(name.as_str()),
+                false => !about.contains(&format!("`{name}`")),
+            };
+            missing.extend(names.filter(absent).map(|name| format!("{quoted}: {name}")));
+            if !rows.iter().any(|row| row.contains(&quoted)) {
+                missing.push(quoted);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
