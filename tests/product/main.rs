@@ -9,7 +9,7 @@
 )]
 
 mod all_gates;
-mod autoscalers;
+mod at_odds;
 mod beside;
 mod canary;
 mod care;

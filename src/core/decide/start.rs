@@ -7,8 +7,8 @@ use crate::core::model::{Naming, Rollout};
 use crate::core::object::at;
 use crate::core::record::{EntityRecord, Further, RevisionRef, Status};
 use crate::core::strategy::{
-    AUTOSCALED_NEXT, Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes, autoscaled,
-    compile,
+    AUTOSCALED_NEXT, BY_HAND_NEXT, Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes,
+    autoscaled, by_hand, compile,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,9 +32,9 @@ pub(super) fn start(
         ));
     };
     let target = view.revision(name, "targetAppRevisionName")?;
-    if let Some(why) = autoscaled(target) {
-        let message = format!("{}: {}: {why}", rollout.place, view.key);
-        return Err(Refusal::plan(message, AUTOSCALED_NEXT));
+    let unfit = autoscaled(target).map(|why| (why, AUTOSCALED_NEXT));
+    if let Some((why, next)) = unfit.or_else(|| by_hand(target).map(|why| (why, BY_HAND_NEXT))) {
+        return Err(Refusal::plan(format!("{}: {}: {why}", rollout.place, view.key), next));
     }
     let stable = previous.and_then(|p| p.stable.as_ref());
     let source = source(view, previous, rollout, target)?;

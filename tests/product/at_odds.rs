@@ -1,5 +1,6 @@
-//! Autoscalers of what a rollout drives, as `lint` tells of them. That such a
-//! rollout does not begin is shown on the real control plane, which has the kind.
+//! What is at odds with a rollout: autoscalers of what it sizes, as `lint` tells of
+//! them, and pods that only people replace. That a rollout does not begin under an
+//! autoscaler is shown on the real control plane, which has the kind.
 
 use crate::plans::{APPLICATION, ROLLOUT, rollout};
 use crate::stage::Stage;
@@ -71,4 +72,23 @@ fn what_the_sandbox_does_not_model_is_refused_by_name() {
     let told = stage.apply_wait();
     assert_ne!(told.code, 0, "{told}");
     told.says("Job/default/web");
+}
+
+#[test]
+fn pods_that_only_people_replace_are_not_rolled() {
+    let by_hand = "{type: k8s-update-strategy, properties: {strategy: {type: OnDelete}}}";
+    let plan = |part: &str| application("statefulset", &[part]);
+    let stage = Stage::with(&[
+        (APPLICATION, &plan(by_hand)),
+        (ROLLOUT, &rollout("web-v1", &["targetSize: 4"])),
+    ]);
+    let why = "StatefulSet/default/web has the update strategy OnDelete";
+    stage.run(&["plan"]).ends(65).says("approllout.yaml:1: ").says(why).says("RollingUpdate");
+    stage.apply_wait().ends(65).says(why);
+    assert_eq!(stage.world().get("StatefulSet", "web"), None);
+    let rolling = plan(&by_hand.replace("OnDelete", "RollingUpdate"));
+    let next = rollout("web-v2", &["targetSize: 4"]);
+    stage.commit(&[(APPLICATION, &rolling), (ROLLOUT, &next)]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().get("StatefulSet", "web").unwrap()["status"]["readyReplicas"], 4);
 }
