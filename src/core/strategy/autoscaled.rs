@@ -35,21 +35,26 @@ fn scaled(body: &Value) -> Option<(KindRef, &str)> {
 /// the very workload whose size the rollout sets.
 #[must_use]
 pub fn autoscaled(revision: &RevisionBodies) -> Option<String> {
+    revision.rolled().find_map(|one| autoscaled_in(revision, one))
+}
+
+/// The same of one component that is rolled.
+fn autoscaled_in(revision: &RevisionBodies, one: &RevisionBodies) -> Option<String> {
     let others = revision.rest.iter().filter_map(|object| revision.bodies.get(object));
     let of_component = |body: &Value| {
         let labels = at(body, "/metadata/labels");
         let label = labels.and_then(|all| all.get("app.oam.dev/component")?.as_str());
-        label == Some(&revision.component)
+        label == Some(&one.component)
     };
     let elsewhere = |name: &str, kind: &KindRef| {
         revision.rest.iter().any(|object| object.name == name && object.kind_ref() == *kind)
     };
     let meant = others.filter(|body| of_component(body)).find(|body| {
         scaled(body).is_some_and(|(kind, name)| {
-            is_kind(&kind, revision) && !elsewhere(name, &revision.workload.kind_ref())
+            is_kind(&kind, one) && !elsewhere(name, &one.workload.kind_ref())
         })
     });
-    meant.and_then(|body| told(revision, body))
+    meant.and_then(|body| told(one, body))
 }
 
 fn is_kind(kind: &KindRef, revision: &RevisionBodies) -> bool {

@@ -15,6 +15,10 @@ pub const BY_HAND_NEXT: &str = "say the type RollingUpdate (the trait `k8s-updat
 /// itself takes them away.
 #[must_use]
 pub fn by_hand(revision: &RevisionBodies) -> Option<String> {
+    revision.rolled().find_map(left_to_people)
+}
+
+fn left_to_people(revision: &RevisionBodies) -> Option<String> {
     revision.kind.partition?;
     let body = revision.bodies.get(&revision.workload)?;
     let strategy = at(body, "/spec/updateStrategy/type").and_then(Value::as_str);

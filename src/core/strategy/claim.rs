@@ -256,7 +256,7 @@ pub(super) fn newest(
     let name = format!("{}-v1", application.name);
     let digest = Digest::of_bytes(name.as_bytes());
     let driven = (component, rollout.naming);
-    RevisionBodies::of(rendered, driven, &name, 1, &digest).ok()
+    RevisionBodies::of(rendered, driven, &name, 1, &digest).ok()?.with(rendered, &rollout.with).ok()
 }
 
 /// What keeps it from being rolled out so.
