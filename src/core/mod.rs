@@ -16,6 +16,7 @@ pub mod model;
 pub mod object;
 pub mod ownership;
 pub mod record;
+pub mod release;
 pub mod render;
 pub mod secrecy;
 pub mod strategy;

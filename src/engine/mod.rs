@@ -60,6 +60,7 @@ mod tree;
 mod trial;
 mod unlock;
 mod unmoved;
+mod versions;
 mod watch;
 mod work;
 mod write;
@@ -84,6 +85,7 @@ pub use unmoved::unmoved;
 
 use crate::core::model::Target;
 use crate::core::object::KindRef;
+use crate::core::release::Release;
 use crate::port::{Access, Ports};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
@@ -91,6 +93,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use versions::Pins;
 
 /// For how long an intent lets its run write.
 pub const WRITE_LEASE: Duration = Duration::from_secs(120);
@@ -119,6 +122,8 @@ pub struct Options {
     pub patches: bool,
     /// Begin nothing but what was reviewed.
     pub approved: Option<Rc<Approved>>,
+    /// The versions of what renders revisions and makes steps.
+    pub release: Release,
 }
 
 /// One run against one target.
@@ -131,6 +136,8 @@ pub struct Engine<'a, P: Ports> {
     rights: RefCell<BTreeMap<Access, bool>>,
     cluster_uid: RefCell<Option<String>>,
     until: Cell<Option<Timestamp>>,
+    /// Of what earlier versions have published, which one.
+    pins: RefCell<Rc<Pins>>,
     followed: Cell<bool>,
     tally: tally::Tally,
     labelled: RefCell<orphans::Labelled>,
@@ -157,6 +164,7 @@ impl<'a, P: Ports> Engine<'a, P> {
             rights: RefCell::default(),
             cluster_uid: RefCell::default(),
             until: Cell::new(None),
+            pins: RefCell::default(),
             followed: Cell::new(false),
             tally: tally::Tally::default(),
             labelled: RefCell::default(),

@@ -268,6 +268,7 @@ impl<P: Ports> Engine<'_, P> {
             unchanged,
             now: self.ports.clock().now().await?,
             holder_dead: self.holder_dead(record.as_deref()),
+            release: &self.options.release,
         }))
     }
 

@@ -3,6 +3,7 @@
 use super::memo::LoadedPlan;
 use super::outcome::Class;
 use super::overlaid::{Overlaid, overlaid};
+use super::versions::{Pins, Versions};
 use super::{Engine, Memo, RunError};
 use crate::core::decide::DirectContent;
 use crate::core::dialect::{self, PROJECT_FILE};
@@ -13,6 +14,7 @@ use crate::core::model::{
 };
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::EntityRecord;
+use crate::core::release::Release;
 use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
@@ -37,6 +39,8 @@ pub struct Loaded {
     pub(super) plain: BTreeMap<String, Plain>,
     /// The git blob that each file would be, of a plan that is not committed.
     pub(super) blobs: BTreeMap<String, String>,
+    /// The files of a plan that is not committed.
+    files: Vec<PlanFile>,
     /// Who has each of its objects.
     owners: Arc<Owners>,
 }
@@ -166,45 +170,39 @@ impl RenderedApplication {
 /// # Errors
 /// The text of everything that is wrong.
 pub fn load_files(files: Vec<PlanFile>, target: &Target) -> Result<Loaded, String> {
-    load_remembering(files, target, &Memo::default())
+    let (release, pins) = (Release::default(), Pins::default());
+    let versions = Versions { release: &release, pins: &pins };
+    load_remembering(files, target, &Memo::default(), &versions)
 }
 
-/// The same, with a memory of what was rendered before.
-fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Result<Loaded, String> {
+/// The same, with a memory of what was rendered before, and of what earlier
+/// versions have rendered.
+fn load_remembering(
+    files: Vec<PlanFile>,
+    target: &Target,
+    memo: &Memo,
+    versions: &Versions<'_>,
+) -> Result<Loaded, String> {
     let memo_of_files = memo.has_room_for(files.iter().map(|file| file.bytes.len()).sum());
     let mut parse = |file: &PlanFile, limits: &Limits| match memo_of_files {
         true => parsed(file, limits, memo),
         false => yaml::parse(&file.path, &file.bytes, limits).map(Rc::new),
     };
     let mut plan = dialect::load_parsing(files, &mut parse).map_err(|errors| errors.to_string())?;
-    let library = Library::new(&plan.templates).map_err(|error| error.to_string())?;
-    let mut errors = Vec::new();
-    let mut renderings = Vec::with_capacity(plan.applications.len());
-    for application in &plan.applications {
-        match rendering(application, &library, &target.namespace, &plan.project.limits, memo) {
-            Ok(made) => renderings.push(Some(made)),
-            Err(error) => {
-                renderings.push(None);
-                errors.push(error.to_string());
-            }
+    let newest = Library::of(&plan.templates, versions.release.newest());
+    let newest = newest.map_err(|error| error.to_string())?;
+    let documents = (!versions.pins.is_empty()).then(|| plan.objects.clone());
+    let (mut applications, mut errors) = rendered(&mut plan, &|_| &newest, target, memo);
+    if let Some(documents) = documents {
+        let earlier = earlier(&plan, &applications, versions)?;
+        if !earlier.is_empty() {
+            // Overlays are applied to the documents as they stand in the plan.
+            plan.objects = documents;
+            let of = |key: &ApplicationKey| earlier.get(key).unwrap_or(&newest);
+            (applications, errors) = rendered(&mut plan, &of, target, memo);
         }
     }
-    let mut overlaid = Overlaid::default();
-    if errors.is_empty() && !plan.project.overlays.is_empty() {
-        match overlay(&mut plan, &mut renderings, &library, target, memo) {
-            Ok(made) => overlaid = made,
-            Err(wrong) => errors.extend(wrong),
-        }
-    }
-    let mut applications = BTreeMap::new();
-    for (index, (application, made)) in plan.applications.iter().zip(renderings).enumerate() {
-        let Some(Rendering { rendered, digest, revisions }) = made else { continue };
-        let (namespace, name) = (rendered.namespace.clone(), application.name.clone());
-        let overlays = overlaid.touched.remove(&index).unwrap_or_default();
-        let content = content_digest(application, &library, &overlays);
-        let made = RenderedApplication { index, rendered, content, digest, revisions };
-        applications.insert(ApplicationKey { namespace, name }, made);
-    }
+    let library = newest;
     let (owners, twice) = owners(&plan, &applications, target);
     errors.extend(twice);
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
@@ -219,7 +217,79 @@ fn load_remembering(files: Vec<PlanFile>, target: &Target, memo: &Memo) -> Resul
         return Err(errors.join("\n"));
     }
     let plain = plain_by_namespace(&plan, &target.namespace);
-    Ok(Loaded { plan, applications, plain, owners, blobs: BTreeMap::new() })
+    Ok(Loaded { plan, applications, plain, owners, blobs: BTreeMap::new(), files: Vec::new() })
+}
+
+/// The libraries of those applications whose content an earlier version has
+/// published.
+fn earlier(
+    plan: &Plan,
+    applications: &BTreeMap<ApplicationKey, RenderedApplication>,
+    versions: &Versions<'_>,
+) -> Result<BTreeMap<ApplicationKey, Library>, String> {
+    let mut libraries: BTreeMap<&str, Library> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    for (key, application) in applications {
+        let Some(version) = versions.pins.of(key, &application.content) else { continue };
+        if !libraries.contains_key(version) {
+            let Some(builtins) = versions.release.builtins(version) else {
+                return Err(format!(
+                    "application {}: its revision was rendered by {version}, which this version of \
+                     tranche does not have: use a newer one",
+                    key.name
+                ));
+            };
+            let library = Library::of(&plan.templates, builtins);
+            libraries.insert(version, library.map_err(|error| error.to_string())?);
+        }
+        all.extend(libraries.get(version).map(|library| (key.clone(), library.clone())));
+    }
+    Ok(all)
+}
+
+/// Every application of a plan, each by the types of its library, with the
+/// overlays of a target; and all that is wrong with them.
+fn rendered<'l>(
+    plan: &mut Plan,
+    library_of: &dyn Fn(&ApplicationKey) -> &'l Library,
+    target: &Target,
+    memo: &Memo,
+) -> (BTreeMap<ApplicationKey, RenderedApplication>, Vec<String>) {
+    let mut errors = Vec::new();
+    let mut renderings = Vec::with_capacity(plan.applications.len());
+    let library = |application: &Application| library_of(&key_of(application, &target.namespace));
+    for application in &plan.applications {
+        let limits = &plan.project.limits;
+        match rendering(application, library(application), &target.namespace, limits, memo) {
+            Ok(made) => renderings.push(Some(made)),
+            Err(error) => {
+                renderings.push(None);
+                errors.push(error.to_string());
+            }
+        }
+    }
+    let mut overlaid = Overlaid::default();
+    if errors.is_empty() && !plan.project.overlays.is_empty() {
+        match overlay(plan, &mut renderings, &library, target, memo) {
+            Ok(made) => overlaid = made,
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    let mut applications = BTreeMap::new();
+    for (index, (application, made)) in plan.applications.iter().zip(renderings).enumerate() {
+        let Some(Rendering { rendered, digest, revisions }) = made else { continue };
+        let (namespace, name) = (rendered.namespace.clone(), application.name.clone());
+        let overlays = overlaid.touched.remove(&index).unwrap_or_default();
+        let content = content_digest(application, library(application), &overlays);
+        let made = RenderedApplication { index, rendered, content, digest, revisions };
+        applications.insert(ApplicationKey { namespace, name }, made);
+    }
+    (applications, errors)
+}
+
+fn key_of(application: &Application, namespace: &str) -> ApplicationKey {
+    let namespace = application.namespace.as_deref().unwrap_or(namespace).to_owned();
+    ApplicationKey { namespace, name: application.name.clone() }
 }
 
 fn plain_by_namespace(plan: &Plan, default: &str) -> BTreeMap<String, Plain> {
@@ -260,7 +330,7 @@ fn rendering(
 ) -> Result<Rendering, RenderError> {
     let namespace = application.namespace.as_deref().unwrap_or(namespace);
     let inputs = inputs_digest(application, library);
-    let key = format!("{inputs} {namespace} {limits:?}");
+    let key = format!("{inputs} {namespace} {limits:?} {}", library.version());
     if let Some(known) = memo.rendering(&key) {
         return Ok(known);
     }
@@ -273,16 +343,16 @@ fn rendering(
 
 /// Applies the overlays of all targets, and puts what those of `target` make in
 /// the place of what was rendered.
-fn overlay(
+fn overlay<'l>(
     plan: &mut Plan,
     renderings: &mut [Option<Rendering>],
-    library: &Library,
+    library: &dyn Fn(&Application) -> &'l Library,
     target: &Target,
     memo: &Memo,
 ) -> Result<Overlaid, Vec<String>> {
     let limits = &plan.project.limits;
     let render = |application: &Application, namespace: &str| {
-        let made = rendering(application, library, namespace, limits, memo);
+        let made = rendering(application, library(application), namespace, limits, memo);
         made.map(|made| made.rendered).map_err(|error| error.to_string())
     };
     let mut made = overlaid(plan, target, &render)?;
@@ -291,8 +361,10 @@ fn overlay(
         let overlays = Digest::of("overlays", &json!(touched));
         let found = plan.applications.get(index).zip(renderings.get_mut(index));
         let Some((application, slot)) = found else { continue };
+        let library = library(application);
         let inputs = inputs_digest(application, library);
-        let key = format!("{inputs} {} {limits:?} {overlays}", rendered.namespace);
+        let (namespace, version) = (&rendered.namespace, library.version());
+        let key = format!("{inputs} {namespace} {limits:?} {version} {overlays}");
         let patched = memo.rendering(&key).unwrap_or_else(|| {
             let digest = rendered_digest(&rendered);
             let patched = Rendering { rendered, digest, revisions: Rc::default() };
@@ -397,7 +469,19 @@ pub fn load_worktree(
 ) -> Result<Loaded, RunError> {
     let of = |file: &PlanFile| Some((file.path.clone(), blob(&file.bytes)?));
     let blobs = files.iter().filter_map(of).collect();
-    let loaded = load_files(files, target).map_err(|text| invalid(&text))?;
+    let loaded = load_files(files.clone(), target).map_err(|text| invalid(&text))?;
+    Ok(Loaded { blobs, files, ..loaded })
+}
+
+/// The same plan, with what earlier versions have published as they rendered it.
+pub(super) fn reloaded(
+    before: Loaded,
+    target: &Target,
+    memo: &Memo,
+    versions: &Versions<'_>,
+) -> Result<Loaded, RunError> {
+    let Loaded { blobs, files, .. } = before;
+    let loaded = load_remembering(files, target, memo, versions).map_err(|text| invalid(&text))?;
     Ok(Loaded { blobs, ..loaded })
 }
 
@@ -409,12 +493,14 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(Rc::clone(worktree));
         }
         let objects = self.ports.remote().objects();
-        let tree = objects.tree_id(commit)?;
+        let pins = Rc::clone(&self.pins.borrow());
+        let versions = Versions { release: &self.options.release, pins: &pins };
+        let tree = objects.tree_id(commit)? + &pins.word();
         if let Some(found) = self.memo.plan(self.target, &tree) {
             return Ok(found);
         }
         let loaded = match files(objects, commit) {
-            Ok(files) => load_remembering(files, self.target, &self.memo),
+            Ok(files) => load_remembering(files, self.target, &self.memo, &versions),
             Err(error) if error.class == Class::Invalid => Err(error.message),
             Err(error) => return Err(error),
         };

@@ -12,7 +12,7 @@ use crate::core::diff::{Change, Halfway, ObjectDiff, diff};
 use crate::core::model::Pause;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
-use crate::core::render::{BUILTIN_VERSION, Known, Numbered, number};
+use crate::core::render::{Known, Numbered, number};
 use crate::core::strategy::{
     BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, StepKind, Verb, desired,
 };
@@ -128,6 +128,7 @@ impl<P: Ports> Engine<'_, P> {
             self.fits(anchor, &mut reading).await?;
         }
         if let Some(loaded) = worktree {
+            let loaded = self.pinned(loaded)?;
             let plan = Rc::new(Ok(loaded));
             *self.worktree.borrow_mut() = Some(Rc::clone(&plan));
             reading.plan = plan;
@@ -206,7 +207,7 @@ impl<P: Ports> Engine<'_, P> {
                     number: new.number,
                     digest: application.content.clone(),
                     rendered: application.digest.clone(),
-                    builtins: BUILTIN_VERSION.to_owned(),
+                    builtins: self.options.release.newest().version.to_owned(),
                     plan_commit: WORKTREE.to_owned(),
                     objects: Vec::new(),
                 });

@@ -7,9 +7,7 @@ use super::{Engine, Reading, RunError, Tip};
 use crate::core::record::{
     self, CommitPhase, FORMAT, RevisionRecord, Trailers, dashboard, revision_path,
 };
-use crate::core::render::{
-    ApplicationKey, BUILTIN_VERSION, Known, Publication, WalkedCommit, walk,
-};
+use crate::core::render::{ApplicationKey, Known, Publication, WalkedCommit, walk};
 use crate::core::secrecy::redacted;
 use crate::port::{Change, Clock, CommitId, Objects, Ports, Progress, PushOutcome, Remote};
 use serde_json::Value;
@@ -46,6 +44,7 @@ impl<P: Ports> Engine<'_, P> {
                 &reading.plan_commit.0,
             );
             trailers.target_revision = Some(record.revision.clone());
+            trailers.note_builtins(&record.builtins);
             trailers.step_plan = Some(publication.commit.clone());
             trailers.run = Some(self.ports.process().holder().run.clone());
             let subject = format!("{}: revision {} published", record.application, record.revision);
@@ -154,7 +153,7 @@ impl<P: Ports> Engine<'_, P> {
             number: publication.revision.number,
             digest: publication.revision.digest.clone(),
             rendered: application.digest.clone(),
-            builtins: BUILTIN_VERSION.to_owned(),
+            builtins: self.options.release.newest().version.to_owned(),
             plan_commit: publication.commit.clone(),
             objects,
         })

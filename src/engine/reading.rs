@@ -78,6 +78,7 @@ impl<P: Ports> Engine<'_, P> {
             ));
         }
         let project = objects.root(&tips.plan)?.0;
+        self.pin(tip.as_ref())?;
         let newest = self.loaded(&tips.plan)?;
         let mut reading = Reading {
             newest: tips.plan.clone(),

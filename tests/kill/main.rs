@@ -22,6 +22,7 @@ mod overtaken;
 mod scenario;
 #[path = "../trap/mod.rs"]
 mod trap;
+mod upgraded;
 mod world;
 
 use audit::Audit;

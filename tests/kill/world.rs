@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tranche::core::decide::Command;
 use tranche::core::model::{Project, Target};
 use tranche::core::record::{EntityRecord, Phase};
+use tranche::core::release::Release;
 use tranche::core::strategy::{EntityKey, EntityKind};
 use tranche::edge::cluster::KubeCluster;
 use tranche::edge::git::{GitRemote, GitStore, RemoteUrl};
@@ -32,6 +33,8 @@ fn wall() -> Timestamp {
 pub struct World {
     dir: TempDir,
     buried: Graveyard,
+    /// The version of the program that runs here.
+    pub release: Release,
 }
 
 /// How a run ended: without a report if it was killed.
@@ -42,7 +45,8 @@ pub struct Ended {
 
 impl World {
     pub fn new() -> Self {
-        let world = Self { dir: tranche_lab::scratch().unwrap(), buried: Rc::default() };
+        let dir = tranche_lab::scratch().unwrap();
+        let world = Self { dir, buried: Rc::default(), release: Release::default() };
         let options = &mut RepositoryInitOptions::new();
         let options = options.bare(true).mkdir(true).initial_head("main").external_template(false);
         Repository::init_opts(world.dir.path().join("plan.git"), options).unwrap();
@@ -57,7 +61,7 @@ impl World {
                 copy_all(&from, &dir.path().join(part));
             }
         }
-        Self { dir, buried: Rc::default() }
+        Self { dir, buried: Rc::default(), release: self.release.clone() }
     }
 
     /// Commits files onto the plan branch.
@@ -143,7 +147,8 @@ impl World {
             process: NamedProcess::new(run_name(number), number, &self.buried),
         };
         let target = Self::target();
-        let options = Options { wait: Some(Duration::from_secs(600)), ..Options::default() };
+        let wait = Some(Duration::from_secs(600));
+        let options = Options { wait, release: self.release.clone(), ..Options::default() };
         let engine = Engine::new(&ports, &target, options);
         let report = tokio::select! {
             report = engine.apply() => Some(report),

@@ -14,6 +14,7 @@ use tranche::core::digest::Digest;
 use tranche::core::model::{OnDelete, Rollout, RolloutStrategy, TargetRevision};
 use tranche::core::object::ObjectRef;
 use tranche::core::record::{Decisions, EntityRecord, Holder, Verdict};
+use tranche::core::release::Release;
 use tranche::core::strategy::workload::Shape;
 use tranche::core::strategy::{Effect, EntityKey, RevisionBodies, StepKind};
 
@@ -95,6 +96,7 @@ impl Case {
             unchanged: &self.live.keys().cloned().collect::<BTreeSet<_>>(),
             now: self.now,
             holder_dead: self.holder_dead,
+            release: &Release::default(),
         })
     }
 

@@ -11,7 +11,7 @@ use tranche::core::model::{
 };
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::{
-    EntityKey, EntityKind, RevisionBodies, StepContext,
+    COMPILER, EntityKey, EntityKind, RevisionBodies, StepContext,
     workload::{self, Shape},
 };
 
@@ -123,5 +123,6 @@ pub fn context(source: Option<&RevisionBodies>, target: &RevisionBodies) -> Step
         revision: target.digest.clone(),
         attempt: 1,
         round: 0,
+        compiler: COMPILER,
     }
 }

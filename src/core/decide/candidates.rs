@@ -6,9 +6,9 @@ use crate::core::digest::Digest;
 use crate::core::model::Rollout;
 use crate::core::object::ObjectRef;
 use crate::core::strategy::{
-    Bodies, Compiled, Driven, Effect, EntityKey, Movement, RevisionBodies, RolloutInput, Sides,
-    Sizes, Standing, Step, StepContext, StepId, StepKind, begins_of_back, compile, compile_back,
-    compile_replay,
+    Bodies, COMPILER, Compiled, Driven, Effect, EntityKey, Movement, RevisionBodies, RolloutInput,
+    Sides, Sizes, Standing, Step, StepContext, StepId, StepKind, begins_of_back, compile,
+    compile_back, compile_replay,
 };
 use std::sync::Arc;
 
@@ -130,6 +130,7 @@ impl Ground<'_> {
             revision: bodies.target.digest.clone(),
             attempt,
             round: 0,
+            compiler: COMPILER,
         }
     }
 }

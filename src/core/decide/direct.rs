@@ -9,7 +9,8 @@ use super::{orphan, prune};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, Holder, OpenStep, Phase};
 use crate::core::strategy::{
-    BodyTable, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, entity_of, settled,
+    BodyTable, COMPILER, Driven, EntityKey, Step, StepContext, StepKind, compile_direct, entity_of,
+    settled,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -259,6 +260,7 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
         revision: content.digest().clone(),
         attempt,
         round: 0,
+        compiler: COMPILER,
     });
     let names: Vec<ObjectRef> = content.objects.iter().map(|(object, _)| object.clone()).collect();
     let table = BodyTable::direct(&content.objects, content.digest());

@@ -152,6 +152,19 @@ pub(super) fn not_compiled(key: &EntityKey, open: &OpenStep) -> Refusal {
     )
 }
 
+/// The refusal of an attempt whose steps this program does not know how to make.
+fn foreign(key: &EntityKey, record: &EntityRecord) -> Refusal {
+    Refusal::record(
+        format!(
+            "{key}: its attempt {} was begun by another version of tranche, by {}, which this one \
+             does not have",
+            record.attempt,
+            record.compiler.as_deref().unwrap_or_default(),
+        ),
+        "run a version that has it: `tranche log` shows which one wrote last",
+    )
+}
+
 /// Compiles the recorded attempt again: its movement, its sizes, its
 /// revisions.
 pub(super) fn recompiled(
@@ -199,7 +212,10 @@ pub(super) fn from_record<T>(
     let sizes = record.sizes();
     let beside: Vec<Sizes> = record.beside.iter().map(|one| one.sizes).collect();
     let source = bodies.source.as_deref();
-    let context = view.context(source, &bodies.target, record.attempt, record.settled);
+    let compiler = view.release.compiler_of(record.compiler.as_deref());
+    let Some(compiler) = compiler else { return Err(foreign(view.key, record)) };
+    let rounds = (record.settled, compiler);
+    let context = view.context(source, &bodies.target, record.attempt, rounds);
     let context = Arc::new(context);
     let input = RolloutInput {
         rollout,

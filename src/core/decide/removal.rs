@@ -5,7 +5,7 @@ use super::open::not_compiled;
 use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, OpenStep};
-use crate::core::strategy::{Effect, EntityKey, Step, StepContext, StepKind};
+use crate::core::strategy::{COMPILER, Effect, EntityKey, Step, StepContext, StepKind};
 use std::sync::Arc;
 
 /// What such a step is for.
@@ -38,6 +38,7 @@ impl Removal<'_> {
             revision,
             attempt: self.record.attempt,
             round: self.round,
+            compiler: COMPILER,
         });
         Some(context.step(self.kind, effects.collect(), 0))
     }

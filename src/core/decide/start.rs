@@ -7,8 +7,8 @@ use crate::core::model::{Naming, Rollout};
 use crate::core::object::at;
 use crate::core::record::{EntityRecord, Further, RevisionRef, Status};
 use crate::core::strategy::{
-    AUTOSCALED_NEXT, BY_HAND_NEXT, Bodies, Compiled, Movement, RevisionBodies, RolloutInput, Sizes,
-    autoscaled, by_hand, compile,
+    AUTOSCALED_NEXT, BY_HAND_NEXT, Bodies, Compiled, FIRST, Movement, RevisionBodies, RolloutInput,
+    Sizes, autoscaled, by_hand, compile,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,7 +50,9 @@ pub(super) fn start(
     let bodies = bodies.routed(rollout).map_err(|error| {
         Refusal::plan(format!("{}: {}: {error}", rollout.place, view.key), mend)
     })?;
-    let context = Arc::new(view.context(source.map(AsRef::as_ref), target, attempt, 0));
+    let compiler = view.release.compiler();
+    let context =
+        Arc::new(view.context(source.map(AsRef::as_ref), target, attempt, (0, compiler.clone())));
     let input = RolloutInput {
         rollout,
         context: &context,
@@ -67,6 +69,7 @@ pub(super) fn start(
     }
     let mut record = fresh(view, previous, rollout, &bodies, movement, (sizes, beside));
     record.attempt = attempt;
+    record.compiler = Some(compiler.version.to_owned()).filter(|version| version != FIRST);
     begin(view, record, compiled, &bodies)
 }
 

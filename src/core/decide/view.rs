@@ -4,7 +4,8 @@ use super::Refusal;
 use crate::core::model::{Rollout, TargetRevision};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{Decisions, EntityRecord, RevisionRef};
-use crate::core::strategy::{EntityKey, RevisionBodies, StepContext};
+use crate::core::release::Release;
+use crate::core::strategy::{Compiler, EntityKey, RevisionBodies, StepContext};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct RolloutView<'a> {
     pub now: Timestamp,
     /// The holder of the open step is provably dead.
     pub holder_dead: bool,
+    /// The versions that this program has.
+    pub release: &'a Release,
 }
 
 /// The names of the revisions that a decision needs to see.
@@ -128,7 +131,7 @@ impl<'a> RolloutView<'a> {
         source: Option<&RevisionBodies>,
         target: &RevisionBodies,
         attempt: u32,
-        round: u32,
+        (round, compiler): (u32, Compiler),
     ) -> StepContext {
         StepContext {
             project: self.project.to_owned(),
@@ -138,6 +141,7 @@ impl<'a> RolloutView<'a> {
             revision: target.digest.clone(),
             attempt,
             round,
+            compiler,
         }
     }
 

@@ -24,6 +24,9 @@ pub struct EntityRecord {
     pub status: Status,
     /// The attempt, from 1; it grows by a new target or a retry only.
     pub attempt: u32,
+    /// The version of what made the attempt's steps; the first one if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<String>,
     /// How often a finished rollout was mended; part of the mending steps'
     /// identity.
     #[serde(default)]
@@ -336,6 +339,7 @@ impl EntityRecord {
             entity,
             status: Status::fresh(),
             attempt,
+            compiler: None,
             settled: 0,
             rebuilt: false,
             replays: 0,

@@ -1,5 +1,6 @@
 //! The trailers of a record commit, for machines.
 
+use crate::core::render::FIRST_BUILTINS;
 use std::fmt;
 
 /// What a record commit is.
@@ -49,6 +50,9 @@ pub struct Trailers {
     /// What a rebuilt record stands on: the tip it was found at, if any, and
     /// the sequence number that the cluster knew.
     pub rebuilt_from: Option<String>,
+    /// The versions of the built-in types by which revisions on this record were
+    /// rendered, with spaces between them; the first one alone if none.
+    pub builtins: Option<String>,
 }
 
 impl fmt::Display for CommitPhase {
@@ -91,6 +95,25 @@ impl Trailers {
             approved_by: None,
             cluster: None,
             rebuilt_from: None,
+            builtins: previous.and_then(|p| p.builtins.clone()),
+        }
+    }
+
+    /// The versions of the built-in types by which revisions on this record were
+    /// rendered.
+    #[must_use]
+    pub fn rendered_by(&self) -> Vec<&str> {
+        self.builtins.as_deref().unwrap_or(FIRST_BUILTINS).split(' ').collect()
+    }
+
+    /// Notes that a revision is rendered by a version.
+    pub fn note_builtins(&mut self, version: &str) {
+        if !self.rendered_by().contains(&version) {
+            self.builtins = Some(match self.seq {
+                // Nothing was published before the first commit.
+                1 => version.to_owned(),
+                _ => format!("{} {version}", self.rendered_by().join(" ")),
+            });
         }
     }
 
@@ -118,6 +141,7 @@ impl Trailers {
             ("Approved-By", self.approved_by.as_ref()),
             ("Cluster", self.cluster.as_ref()),
             ("Rebuilt-From", self.rebuilt_from.as_ref()),
+            ("Builtins", self.builtins.as_ref()),
         ];
         for (key, value) in lines {
             if let Some(value) = value {
@@ -151,6 +175,7 @@ impl Trailers {
             approved_by: find("Approved-By"),
             cluster: find("Cluster"),
             rebuilt_from: find("Rebuilt-From"),
+            builtins: find("Builtins"),
         })
     }
 }

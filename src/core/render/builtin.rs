@@ -1,9 +1,28 @@
-//! The built-in types. Owns which there are; their text is in `builtin/`,
-//! written as a user would write it.
+//! The built-in types, by version. Owns which there are; their text is in
+//! `builtin/`, written as a user would write it.
+//!
+//! A type that is added changes nothing of what others render. Whoever changes
+//! what one renders makes a version: the files of the one before stay, and are
+//! what its revisions are rendered by.
+
+/// One version of all built-in types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Builtins {
+    /// Its name on the record.
+    pub version: &'static str,
+    /// File names and texts.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
+/// The version that revisions are of whose record names none.
+pub const FIRST_BUILTINS: &str = "builtin-2";
+
+/// The built-in types of this version.
+pub const BUILTIN: Builtins = Builtins { version: BUILTIN_VERSION, files: &FILES };
 
 /// The version of the built-in types, recorded with every revision. It
 /// changes whenever one of them renders anything else than before.
-pub const BUILTIN_VERSION: &str = "builtin-2";
+const BUILTIN_VERSION: &str = "builtin-2";
 
 /// File names and texts.
 pub(super) const FILES: [(&str, &str); 28] = [

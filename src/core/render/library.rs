@@ -1,7 +1,7 @@
 //! The types that an application may use: the built-in ones and a user's own.
 //! Owns which one a name means; it must never expand a template.
 
-use super::builtin;
+use super::builtin::{BUILTIN, Builtins};
 use super::definition::{Block, Definition, read_file};
 use super::environment;
 use super::error::{RenderError, hint};
@@ -31,6 +31,7 @@ pub struct TypeSummary {
 #[derive(Debug, Clone)]
 pub struct Library {
     types: BTreeMap<(TypeKind, String), Arc<Definition>>,
+    version: &'static str,
     notices: Vec<Notice>,
     environment: Environment<'static>,
 }
@@ -42,7 +43,16 @@ impl Library {
     /// A file that is no type file, a template that does not compile or uses
     /// what the language does not have, two user types of one kind and name.
     pub fn new(user: &[TemplateSource]) -> Result<Self, RenderError> {
-        let mut library = Self::builtin()?;
+        Self::of(user, &BUILTIN)
+    }
+
+    /// The same with the built-in types of a version.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
+    pub fn of(user: &[TemplateSource], builtins: &Builtins) -> Result<Self, RenderError> {
+        let mut library =
+            if *builtins == BUILTIN { Self::builtin()? } else { Self::compiled(builtins)? };
         for source in user {
             for definition in read_file(&source.path, &source.text)? {
                 library.add(definition)?;
@@ -53,18 +63,33 @@ impl Library {
 
     /// The built-in types, read and compiled once: they never change.
     fn builtin() -> Result<Self, RenderError> {
-        static BUILTIN: OnceLock<Library> = OnceLock::new();
-        if let Some(known) = BUILTIN.get() {
+        static KNOWN: OnceLock<Library> = OnceLock::new();
+        if let Some(known) = KNOWN.get() {
             return Ok(known.clone());
         }
-        let mut library =
-            Self { types: BTreeMap::new(), notices: Vec::new(), environment: environment::base() };
-        for (path, text) in builtin::FILES {
+        let library = Self::compiled(&BUILTIN)?;
+        Ok(KNOWN.get_or_init(|| library).clone())
+    }
+
+    fn compiled(builtins: &Builtins) -> Result<Self, RenderError> {
+        let mut library = Self {
+            types: BTreeMap::new(),
+            version: builtins.version,
+            notices: Vec::new(),
+            environment: environment::base(),
+        };
+        for (path, text) in builtins.files {
             for definition in read_file(path, text)? {
                 library.add(Definition { source: None, ..definition })?;
             }
         }
-        Ok(BUILTIN.get_or_init(|| library).clone())
+        Ok(library)
+    }
+
+    /// The version of the built-in types.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        self.version
     }
 
     /// What a person should know: user types that replace built-in ones.

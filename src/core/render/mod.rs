@@ -98,7 +98,7 @@ mod yaml_text;
 mod tests;
 
 pub use application::{Rendered, RenderedComponent, render};
-pub use builtin::BUILTIN_VERSION;
+pub use builtin::{BUILTIN, Builtins, FIRST_BUILTINS};
 pub use digest_form::digest_form;
 pub use error::RenderError;
 pub use identity::{Overlays, content_digest, inputs_digest, rendered_digest};

@@ -2,17 +2,13 @@
 //! begins. Owns which strategies those are, so that nobody else needs to know;
 //! it must never look at a cluster itself.
 
-use super::{CompileError, RolloutInput, Sides, Step, StepKind, compile, spread, switch};
+use super::compile::listed;
+use super::{CompileError, RolloutInput, Sides, Step, StepKind, spread, switch};
 use crate::core::model::Canary;
 
-/// The step back to the stable revision, from the sizes that stand as it
-/// begins. Without them, and for strategies that have one way back from
-/// everywhere, it is that of the compiled list.
-///
-/// # Errors
-/// See [`CompileError`]; each is a fault of the plan.
-pub fn compile_back(input: &RolloutInput<'_>, from: Option<Sides>) -> Result<Step, CompileError> {
-    let compiled = compile(input)?;
+/// The way back, from the sizes that stand as it begins.
+pub(super) fn from(input: &RolloutInput<'_>, from: Option<Sides>) -> Result<Step, CompileError> {
+    let compiled = listed(input)?;
     let Some(from) = from else { return Ok(compiled.abort) };
     let effects = match (input.blue_green(), alone(input)) {
         (Some(blue_green), _) => switch::late_back(input, blue_green, from)?,

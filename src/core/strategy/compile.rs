@@ -279,10 +279,7 @@ pub(super) struct Parts {
 }
 
 /// Compiles a rollout.
-///
-/// # Errors
-/// See [`CompileError`]; each is a fault of the plan.
-pub fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
+pub(super) fn listed(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
     if !input.bodies.target.parts.is_empty() {
         return together::compile(input);
     }

@@ -53,7 +53,7 @@ mod tests {
     use crate::core::digest::Digest;
     use crate::core::health::{Expression, Rule};
     use crate::core::object::KindRef;
-    use crate::core::strategy::{EntityKey, EntityKind, wave};
+    use crate::core::strategy::{COMPILER, EntityKey, EntityKind, wave};
 
     fn context() -> Arc<StepContext> {
         Arc::new(StepContext {
@@ -68,6 +68,7 @@ mod tests {
             revision: Digest::of_bytes(b"x"),
             attempt: 1,
             round: 0,
+            compiler: COMPILER,
         })
     }
 

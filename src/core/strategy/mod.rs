@@ -17,6 +17,7 @@ mod by_hand;
 mod canary;
 mod claim;
 mod compile;
+mod compiler;
 mod condition;
 mod desired;
 mod direct;
@@ -41,12 +42,13 @@ pub mod workload;
 mod written;
 
 pub use autoscaled::{AUTOSCALED_NEXT, autoscaled, autoscalers};
-pub use back::{begins_of_back, compile_back};
+pub use back::begins_of_back;
 pub use batches::{BatchError, Goals, goals};
 pub use bodies::{Bodies, BodyError, BodyTable, RevisionBodies};
 pub use by_hand::{BY_HAND_NEXT, by_hand};
 pub use claim::claim;
-pub use compile::{CompileError, Compiled, Movement, RolloutInput, Sizes, compile};
+pub use compile::{CompileError, Compiled, Movement, RolloutInput, Sizes};
+pub use compiler::{COMPILER, Compiler, FIRST, compile, compile_back, compile_replay};
 pub use condition::{Beside, Look, Sight, Written, look};
 pub use desired::{
     ANNOTATION_ENTITY, ANNOTATION_EPOCH, ANNOTATION_PREFIX, ANNOTATION_REVISION, ANNOTATION_STEP,
@@ -58,7 +60,7 @@ pub use effect::{Condition, Driven, Effect, Side, Verb};
 pub use lane::lane_objects;
 pub use member::Berth;
 pub use pin::Pin;
-pub use replay::{Standing, compile_replay};
+pub use replay::Standing;
 pub use routed::{RouteError, Routed, is_twin};
 pub use spread::Sides;
 pub use step::{EntityKey, EntityKind, Step, StepContext, StepId, StepKind};

@@ -5,12 +5,13 @@
 
 use super::beside;
 use super::canary::{self, at_rest};
+use super::compile::listed;
 use super::in_place::driven;
 use super::pair::{replicas, sides};
 use super::workload::Shape;
 use super::{
     CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Sides, Sizes, Step,
-    StepContext, StepKind, Verb, compile, spread, switch, together,
+    StepContext, StepKind, Verb, spread, switch, together,
 };
 use crate::core::model::{Canary, Naming};
 use std::sync::Arc;
@@ -25,16 +26,13 @@ pub enum Standing {
 }
 
 /// The step that brings back what stood, or none if nothing did.
-///
-/// # Errors
-/// See [`CompileError`]; each is a fault of the plan.
-pub fn compile_replay(
+pub(super) fn standing(
     input: &RolloutInput<'_>,
     standing: Standing,
     round: u32,
 ) -> Result<Option<Step>, CompileError> {
     let (done, effects) = match standing {
-        Standing::Finished(done) => (done, compile(input)?.settle.effects),
+        Standing::Finished(done) => (done, listed(input)?.settle.effects),
         Standing::After(done) if input.bodies.target.parts.is_empty() => {
             (done, after(input, done)?)
         }

@@ -1,6 +1,6 @@
 //! Steps and their identity.
 
-use super::Effect;
+use super::{Compiler, Effect};
 use crate::core::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -138,6 +138,8 @@ pub struct StepContext {
     /// How often a finished rollout was mended, or brought back, before; tells
     /// one such step from the next.
     pub round: u32,
+    /// What makes the steps; not in their identity, which is over what it made.
+    pub compiler: Compiler,
 }
 
 impl StepContext {
