@@ -57,7 +57,7 @@ impl Detail {
         let commit = match key.kind {
             EntityKind::Rollout => published.map(|published| published.plan_commit.clone()),
             EntityKind::Application => record.step_plan.clone(),
-            EntityKind::Lane | EntityKind::Objects => None,
+            EntityKind::Lane | EntityKind::Objects | EntityKind::Route => None,
         };
         let document = commit.and_then(|commit| {
             let applications = load_documents(objects, &CommitId(commit)).ok()?.applications;

@@ -94,6 +94,7 @@ fn planned(plan: &Outline, target: &Target, record: &EntityRecord) -> bool {
     let key = &record.entity;
     match key.kind {
         EntityKind::Rollout => hold(plan, target, record).is_some(),
+        EntityKind::Route => plan.route(&key.namespace, &key.name, &target.namespace),
         EntityKind::Lane => plan.lane(&key.namespace, &key.name, &target.namespace),
         EntityKind::Application => plan.application(&key.namespace, &key.name, &target.namespace),
         // Which namespace an object without one is in depends on its kind.

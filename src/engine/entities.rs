@@ -32,7 +32,7 @@ impl<P: Ports> Engine<'_, P> {
             // What a rollout records is what its lane goes by, and the other way
             // round.
             let kind = if key.kind == EntityKind::Lane { EntityKind::Rollout } else { key.kind };
-            let wave = (!Self::is_ground(loaded, &key), kind);
+            let wave = (!Self::is_ground(loaded, &key), Self::is_left(loaded, &key), kind);
             match waves.last_mut() {
                 Some((last, keys)) if *last == wave => keys.push(key),
                 _ => waves.push((wave, vec![key])),
@@ -60,6 +60,7 @@ impl<P: Ports> Engine<'_, P> {
             });
         }
         keys.extend(loaded.plan.lanes.iter().map(|lane| self.lane_key(lane)));
+        keys.extend(loaded.plan.routes.iter().map(|route| self.route_key(route)));
         keys.extend(loaded.plan.rollouts.iter().map(|rollout| self.rollout_key(rollout)));
         keys.extend(self.left_behind(loaded, &snapshot, &driven)?);
         for key in snapshot.entities()? {
@@ -71,8 +72,17 @@ impl<P: Ports> Engine<'_, P> {
         }
         let mut keys: Vec<EntityKey> = keys.into_iter().collect();
         // Namespaces before what lives in them, kinds before what is of them.
-        keys.sort_by_key(|key| !Self::is_ground(loaded, key));
+        keys.sort_by_key(|key| (!Self::is_ground(loaded, key), Self::is_left(loaded, key)));
         Ok(keys)
+    }
+
+    /// Whether an entity is an application that has left a plan with Routes: it
+    /// comes last, once no client is led there any more.
+    fn is_left(loaded: &Loaded, key: &EntityKey) -> bool {
+        let of = ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
+        key.kind == EntityKind::Application
+            && !loaded.routes.is_empty()
+            && !loaded.applications.contains_key(&of)
     }
 
     /// Whether an entity brings what others need to be created at all.
@@ -199,6 +209,9 @@ impl<P: Ports> Engine<'_, P> {
             let members = self.members(loaded, snapshot, key)?;
             return Ok(self.lane_content(loaded, key, &members, &|_| true));
         }
+        if key.kind == EntityKind::Route {
+            return Ok(Self::route_content(loaded, key, &|_| true));
+        }
         // Else it is an entity only because it is applied directly; with a step
         // it may have been given to a rollout since.
         if snapshot.entity(key)?.is_some_and(|record| record.open.is_some() || record.removed) {
@@ -226,6 +239,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         if key.kind == EntityKind::Lane {
             return Ok(self.lane_content(loaded, key, members, wanted));
+        }
+        if key.kind == EntityKind::Route {
+            return Ok(Self::route_content(loaded, key, wanted));
         }
         let application =
             ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };

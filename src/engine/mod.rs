@@ -51,6 +51,7 @@ mod rebuild;
 mod repeated;
 mod reviewed;
 mod round;
+mod routes;
 mod snapshot;
 mod stamp;
 mod survey;

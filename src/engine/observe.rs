@@ -107,7 +107,10 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Decision, RunError> {
         match key.kind {
             EntityKind::Rollout => self.decide_rollout(reading, snapshot, key, unchanged).await,
-            EntityKind::Application | EntityKind::Lane | EntityKind::Objects => {
+            EntityKind::Application
+            | EntityKind::Lane
+            | EntityKind::Objects
+            | EntityKind::Route => {
                 self.decide_direct(reading, snapshot, key, Looked::Asked(unchanged)).await
             }
         }

@@ -40,7 +40,7 @@ impl<P: Ports> Engine<'_, P> {
         let found = match key.kind {
             EntityKind::Rollout => self.left_of_rollout(reading, snapshot, &record, key).await?,
             EntityKind::Lane => self.left_of_lane(reading, snapshot, &record, key).await?,
-            EntityKind::Objects | EntityKind::Application => None,
+            EntityKind::Objects | EntityKind::Application | EntityKind::Route => None,
         };
         let Some((wanted, labelled)) = found else { return Ok(None) };
         let inventory = snapshot.inventory(key)?;

@@ -3,6 +3,7 @@
 use super::memo::LoadedPlan;
 use super::outcome::Class;
 use super::overlaid::{Overlaid, overlaid};
+use super::routes::edges_of;
 use super::versions::{Pins, Versions};
 use super::{Engine, Memo, RunError};
 use crate::core::decide::DirectContent;
@@ -19,7 +20,7 @@ use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
 };
-use crate::core::strategy::{BodyError, RevisionBodies, autoscalers, claim};
+use crate::core::strategy::{BodyError, Edges, RevisionBodies, autoscalers, claim};
 use crate::core::yaml::{self, Document};
 use crate::port::{CommitId, Objects, Ports, Remote};
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// Its applications by namespace and name.
     pub applications: BTreeMap<ApplicationKey, RenderedApplication>,
+    /// What its Routes are on the cluster, by namespace and name.
+    pub(super) routes: BTreeMap<ApplicationKey, Edges>,
     /// Its plain objects by namespace.
     pub(super) plain: BTreeMap<String, Plain>,
     /// The git blob that each file would be, of a plan that is not committed.
@@ -202,8 +205,10 @@ fn load_remembering(
             (applications, errors) = rendered(&mut plan, &of, target, memo);
         }
     }
+    let (routes, unfit) = edges_of(&plan, &applications, &target.namespace);
+    errors.extend(unfit);
+    let (owners, twice) = owners(&plan, &applications, &routes, target);
     let library = newest;
-    let (owners, twice) = owners(&plan, &applications, target);
     errors.extend(twice);
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
     errors.extend(claim(&mut plan, &rendered, &library, &target.namespace));
@@ -217,7 +222,8 @@ fn load_remembering(
         return Err(errors.join("\n"));
     }
     let plain = plain_by_namespace(&plan, &target.namespace);
-    Ok(Loaded { plan, applications, plain, owners, blobs: BTreeMap::new(), files: Vec::new() })
+    let (blobs, files) = (BTreeMap::new(), Vec::new());
+    Ok(Loaded { plan, applications, routes, plain, owners, blobs, files })
 }
 
 /// The libraries of those applications whose content an earlier version has
@@ -386,6 +392,7 @@ fn overlay<'l>(
 fn owners(
     plan: &Plan,
     applications: &BTreeMap<ApplicationKey, RenderedApplication>,
+    routes: &BTreeMap<ApplicationKey, Edges>,
     target: &Target,
 ) -> (Owners, Vec<String>) {
     let mut met: BTreeMap<ObjectRef, (Owner, String)> = BTreeMap::new();
@@ -410,6 +417,11 @@ fn owners(
     }
     for object in &plan.objects {
         meet(&object.body, Owner::Document, object.place.to_string());
+    }
+    for (key, edges) in routes {
+        for (_, body) in &edges.objects {
+            meet(body, Owner::Document, format!("Route {}", key.name));
+        }
     }
     let of = met.into_iter().map(|(object, (owner, _))| (object, owner)).collect();
     (Owners::new(&target.namespace, of), errors)

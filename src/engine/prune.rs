@@ -108,6 +108,7 @@ impl<P: Ports> Engine<'_, P> {
                     loaded.applications.contains_key(&application)
                         || driven.contains_key(&application)
                 }
+                EntityKind::Route => loaded.routes.contains_key(&application),
                 EntityKind::Lane => loaded.plan.lanes.iter().any(|lane| self.lane_key(lane) == key),
                 _ => loaded.plain.contains_key(&key.namespace),
             };

@@ -160,6 +160,8 @@ impl<P: Ports> Engine<'_, P> {
         match key.kind {
             EntityKind::Objects => self.of_documents(&step_plan, key, &mut origins)?,
             EntityKind::Lane => self.of_lane(&step_plan, key, &mut origins)?,
+            // Nothing of a Route is secret.
+            EntityKind::Route => {}
             EntityKind::Application => {
                 self.of_application(&step_plan, &application(&key.name), &mut origins)?;
             }

@@ -145,6 +145,7 @@ impl<'a, O: Objects> Snapshot<'a, O> {
         for (directory, kind) in [
             ("applications", EntityKind::Application),
             ("lanes", EntityKind::Lane),
+            ("routes", EntityKind::Route),
             ("rollouts", EntityKind::Rollout),
         ] {
             for namespace in self.names(directory)?.iter() {

@@ -99,6 +99,13 @@ impl<P: Ports> Engine<'_, P> {
             }
             Decision::Act(act) => {
                 self.was_reviewed(reading, key, &act)?;
+                if let Some(route) = self.leads_there(reading, &snapshot, key, &act).await? {
+                    let message = format!(
+                        "{key}: waiting, {route} is not yet as the plan has it, and may still lead \
+                         requests to what is to be deleted"
+                    );
+                    return Ok(Due::Nothing(Rest::awaiting(message)));
+                }
                 let cursor = match act.entry {
                     Entry::Fresh | Entry::Takeover => Some(act.cursor),
                     Entry::Resume => wanted(course.wants.as_ref(), &act),

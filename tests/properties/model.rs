@@ -65,6 +65,8 @@ impl Cluster {
                         | Condition::Reaches { .. }
                         | Condition::RouteAccepted { .. }
                         | Condition::Withdrawn { .. }
+                        | Condition::Capacity { .. }
+                        | Condition::TakenOver
                         | Condition::Drained { .. } => panic!("{object} is no route"),
                     }
                 }

@@ -7,6 +7,7 @@ use crate::core::model::Member;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, RevisionRef};
 use crate::core::render::digest_form;
+use crate::core::strategy::{Around, Edges};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -26,6 +27,10 @@ pub struct DirectContent {
     pub rules: Rules,
     /// The application's name; none for plain objects.
     application: Option<String>,
+    /// What stands around some of them.
+    pub around: BTreeMap<ObjectRef, Around>,
+    /// The Route's name.
+    route: Option<String>,
     /// The lane's name, and who is in it.
     lane: Option<(String, Vec<Member>)>,
     /// The digest over the objects, once it was asked for: where nothing is to
@@ -43,20 +48,29 @@ impl DirectContent {
         rules: &Rules,
     ) -> Self {
         let (application, rules) = (Some(application.to_owned()), rules.clone());
-        Self { objects, rules, application, lane: None, digest: OnceCell::from(digest) }
+        let none = Self::plain(objects, &Rules::default());
+        Self { rules, application, digest: OnceCell::from(digest), ..none }
     }
 
     /// Plain objects.
     #[must_use]
     pub fn plain(objects: Vec<Object>, rules: &Rules) -> Self {
-        let (application, lane, digest) = (None, None, OnceCell::new());
-        Self { objects, rules: rules.clone(), application, lane, digest }
+        let (application, lane, route, digest) = (None, None, None, OnceCell::new());
+        let (rules, around) = (rules.clone(), BTreeMap::new());
+        Self { objects, rules, around, application, route, lane, digest }
     }
 
     /// The objects of a lane while `members` are in it.
     #[must_use]
     pub fn of_lane(name: &str, objects: Vec<Object>, rules: &Rules, members: Vec<Member>) -> Self {
         Self { lane: Some((name.to_owned(), members)), ..Self::plain(objects, rules) }
+    }
+
+    /// The objects of a Route.
+    #[must_use]
+    pub fn of_route(name: &str, edges: &Edges, rules: &Rules) -> Self {
+        let (route, around) = (Some(name.to_owned()), edges.around.clone());
+        Self { route, around, ..Self::plain(edges.objects.clone(), rules) }
     }
 
     /// Who is in the lane that it is the content of.
@@ -72,7 +86,11 @@ impl DirectContent {
     pub fn part(&self, objects: Vec<Object>) -> Self {
         match &self.application {
             Some(name) => Self::rendered(name, objects, self.digest().clone(), &self.rules),
-            None => Self { lane: self.lane.clone(), ..Self::plain(objects, &self.rules) },
+            None => {
+                let (lane, route) = (self.lane.clone(), self.route.clone());
+                let around = self.around.clone();
+                Self { lane, route, around, ..Self::plain(objects, &self.rules) }
+            }
         }
     }
 
@@ -96,7 +114,8 @@ impl DirectContent {
             let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
             return format!("{name} with {who} ({})", self.digest().short());
         }
-        let title = self.application.as_deref().unwrap_or("objects");
+        let title = self.application.as_ref().or(self.route.as_ref());
+        let title = title.map_or("objects", String::as_str);
         format!("{title} ({})", self.digest().short())
     }
 

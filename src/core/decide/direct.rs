@@ -264,7 +264,7 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
     });
     let names: Vec<ObjectRef> = content.objects.iter().map(|(object, _)| object.clone()).collect();
     let table = BodyTable::direct(&content.objects, content.digest());
-    (compile_direct(&context, &names, &content.rules), table)
+    (compile_direct(&context, &names, &content.rules, &content.around), table)
 }
 
 fn begun(view: &DirectView<'_>, attempt: u32) -> EntityRecord {

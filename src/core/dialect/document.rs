@@ -4,8 +4,10 @@ use super::check::one_of;
 use super::claimed::Claim;
 use super::kruise_fields::{ALPHA, BETA};
 use super::nearest::nearest;
-use super::{application, approllout, kruise, kruise_route, plain};
-use crate::core::model::{Application, InputError, Lane, Notice, Place, PlainObject, Rollout};
+use super::{application, approllout, kruise, kruise_route, plain, route};
+use crate::core::model::{
+    Application, HostRoute, InputError, Lane, Notice, Place, PlainObject, Rollout,
+};
 use crate::core::yaml::{Kind, Node, Source};
 
 const OAM: &str = "core.oam.dev/v1beta1";
@@ -21,6 +23,7 @@ pub(super) struct Collected {
     pub rollouts: Vec<Rollout>,
     pub claims: Vec<Claim>,
     pub lanes: Vec<Lane>,
+    pub routes: Vec<HostRoute>,
     pub objects: Vec<PlainObject>,
     pub notices: Vec<Notice>,
     pub hints: Vec<Notice>,
@@ -56,6 +59,10 @@ impl Collected {
             }
             (ALPHA, "TrafficRouting") => {
                 self.lanes.push(kruise_route::read(root, source, &place)?);
+                Ok(())
+            }
+            (OWN, "Route") => {
+                self.routes.push(route::read(root, source, &place)?);
                 Ok(())
             }
             _ if GROUPS.contains(&group(api_version)) => {
@@ -117,12 +124,13 @@ fn list_items<'n>(root: &'n Node, kind: &str) -> Option<&'n [Node]> {
 
 fn unsupported(root: &Node, source: &Source, api_version: &str, kind: &str) -> InputError {
     let at = |name: &str| root.get(name).unwrap_or(root);
-    let kinds = match group(api_version) {
-        "rollouts.kruise.io" => ["Rollout", "TrafficRouting"],
-        _ => ["Application", "AppRollout"],
+    let kinds: &[&str] = match group(api_version) {
+        "rollouts.kruise.io" => &["Rollout", "TrafficRouting"],
+        "tranche.dev" => &["Application", "AppRollout", "Route"],
+        _ => &["Application", "AppRollout"],
     };
     let known = match (group(api_version), kind) {
-        ("standard.oam.dev", "Rollout") | ("tranche.dev", "Route") => None,
+        ("standard.oam.dev", "Rollout") => None,
         ("tranche.dev", "Project") if api_version == OWN => {
             return at("kind")
                 .error(source, "a Project stands outside `tranche.yaml`")
@@ -132,11 +140,15 @@ fn unsupported(root: &Node, source: &Source, api_version: &str, kind: &str) -> I
             let message = format!("{kind} of `{api_version}` is not supported");
             return at("apiVersion").error(source, message).expected(one_of(&[OAM, OWN]));
         }
-        (_, kind) => nearest(kind, &kinds),
+        ("tranche.dev", "Route") => {
+            let message = format!("Route of `{api_version}` is not supported");
+            return at("apiVersion").error(source, message).expected(one_of(&[OWN]));
+        }
+        (_, kind) => nearest(kind, kinds),
     };
     let error = at("kind")
         .error(source, format!("{kind} of `{api_version}` is not supported yet"))
-        .expected(one_of(&kinds))
+        .expected(one_of(kinds))
         .nearest(known);
     error.hint("take it out: no document is accepted and then ignored")
 }

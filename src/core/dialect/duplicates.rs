@@ -22,6 +22,9 @@ pub(super) fn find(collected: &Collected, targets: &[Target]) -> Vec<InputError>
         for lane in &collected.lanes {
             seen.note("TrafficRouting", "", lane.namespace.as_deref(), &lane.name, &lane.place);
         }
+        for route in &collected.routes {
+            seen.note("Route", "", route.namespace.as_deref(), &route.name, &route.place);
+        }
         for object in &collected.objects {
             if let Some(name) = ObjectRef::of(&object.body) {
                 let namespace = name.namespace.as_deref();

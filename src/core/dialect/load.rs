@@ -2,7 +2,7 @@
 
 use super::document::Collected;
 use super::select::{PROJECT_FILE, Role, role};
-use super::{claimed, duplicates, overlay, project};
+use super::{claimed, duplicates, overlay, project, route};
 use crate::core::model::{
     InputError, InputErrors, Limits, Notice, Operation, Place, Plan, PlanFile, Project,
     TemplateSource,
@@ -93,6 +93,7 @@ pub fn load_parsing(mut files: Vec<PlanFile>, parse: Parse<'_>) -> Result<Plan, 
     claimed::gather(&mut collected);
     collected.errors.extend(fill(&mut project, &patches));
     collected.errors.extend(duplicates::find(&collected, &project.targets));
+    collected.errors.extend(route::unknown(&collected));
     if let Some(errors) = InputErrors::collect(std::mem::take(&mut collected.errors)) {
         return Err(errors);
     }
@@ -152,7 +153,8 @@ fn template(file: PlanFile, limits: &Limits) -> Result<TemplateSource, InputErro
 }
 
 fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) -> Plan {
-    let Collected { mut applications, mut rollouts, mut lanes, mut objects, .. } = collected;
+    let Collected { mut applications, mut rollouts, mut lanes, mut routes, mut objects, .. } =
+        collected;
     let (mut notices, hints) = (collected.notices, collected.hints);
     applications.sort_by(|a, b| a.place.cmp(&b.place));
     if applications.is_empty() && rollouts.is_empty() && objects.is_empty() {
@@ -163,7 +165,8 @@ fn plan(project: Project, collected: Collected, templates: Vec<TemplateSource>) 
     }
     rollouts.sort_by(|a, b| a.place.cmp(&b.place));
     lanes.sort_by(|a, b| a.place.cmp(&b.place));
+    routes.sort_by(|a, b| a.place.cmp(&b.place));
     objects.sort_by(|a, b| a.place.cmp(&b.place));
     notices.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
-    Plan { project, applications, rollouts, lanes, objects, templates, notices, hints }
+    Plan { project, applications, rollouts, lanes, routes, objects, templates, notices, hints }
 }

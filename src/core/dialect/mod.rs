@@ -30,6 +30,7 @@ mod plain;
 mod project;
 mod requests;
 mod rollout_plan;
+mod route;
 mod schema;
 mod select;
 mod shape;
@@ -37,6 +38,7 @@ mod shape;
 pub use duration::seconds;
 pub use load::{Parse, load, load_parsing, load_project};
 pub use nearest::nearest;
+pub use route::{mute, to_acknowledge};
 pub use schema::schemas;
 pub use select::{PROJECT_FILE, selects};
 

@@ -17,6 +17,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
             root("TrafficRouting", &super::kruise_route::TRAFFIC_ROUTING),
         ),
         ("project.json", root("Project", &super::project::PROJECT)),
+        ("route.json", root("Route", &super::route::ROUTE)),
     ]
 }
 
@@ -111,6 +112,7 @@ mod tests {
                 include_str!("../../../schemas/kruise-trafficrouting.json"),
             ),
             ("project.json", include_str!("../../../schemas/project.json")),
+            ("route.json", include_str!("../../../schemas/route.json")),
         ];
         for ((name, schema), (file, text)) in schemas().into_iter().zip(committed) {
             assert_eq!(name, file);

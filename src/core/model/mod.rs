@@ -7,6 +7,7 @@ mod application;
 mod blue_green;
 mod canary;
 mod driven;
+mod edge;
 mod input_error;
 mod lane;
 mod outline;
@@ -25,6 +26,7 @@ pub use canary::{
     RouteProvider, Traffic, TrafficRoute,
 };
 pub use driven::{DrivenObject, Unclaimed};
+pub use edge::{Acknowledged, Api, Client, HostRoute, Instance, Mismatch, Next};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use lane::{Hop, Joined, Lane, Member};
 pub use outline::{Hold, Outline};

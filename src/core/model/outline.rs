@@ -16,6 +16,9 @@ pub struct Outline {
     /// By name.
     #[serde(default)]
     lanes: Vec<Outlined<()>>,
+    /// By name.
+    #[serde(default)]
+    routes: Vec<Outlined<()>>,
     /// Whether there are plain objects.
     pub objects: bool,
 }
@@ -92,10 +95,20 @@ impl Plan {
                 said: (),
             })
             .collect();
+        let mut routes: Vec<_> = self
+            .routes
+            .iter()
+            .map(|route| Outlined {
+                name: route.name.clone(),
+                namespace: route.namespace.clone(),
+                said: (),
+            })
+            .collect();
+        routes.sort_by(|a, b| a.name.cmp(&b.name));
         lanes.sort_by(|a, b| a.name.cmp(&b.name));
         rollouts.sort_by(|a, b| a.name.cmp(&b.name));
         applications.sort_by(|a, b| a.name.cmp(&b.name));
-        Outline { rollouts, applications, lanes, objects: !self.objects.is_empty() }
+        Outline { rollouts, applications, lanes, routes, objects: !self.objects.is_empty() }
     }
 }
 
@@ -111,6 +124,12 @@ impl Outline {
     #[must_use]
     pub fn lane(&self, namespace: &str, name: &str, default: &str) -> bool {
         find(&self.lanes, namespace, name, default).is_some()
+    }
+
+    /// Whether the plan has a Route.
+    #[must_use]
+    pub fn route(&self, namespace: &str, name: &str, default: &str) -> bool {
+        find(&self.routes, namespace, name, default).is_some()
     }
 
     /// Whether the plan has an application.

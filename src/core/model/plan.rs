@@ -1,6 +1,6 @@
 //! A whole plan, and where its parts stand in it.
 
-use super::{Application, Lane, Project, Rollout};
+use super::{Application, HostRoute, Lane, Project, Rollout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub rollouts: Vec<Rollout>,
     /// The lanes that rollouts join, by file and line.
     pub lanes: Vec<Lane>,
+    /// The hosts that several instances serve, by file and line.
+    pub routes: Vec<HostRoute>,
     /// Documents that are no plan kind, by file and line.
     pub objects: Vec<PlainObject>,
     /// The user's own component types and traits, by path.

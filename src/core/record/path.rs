@@ -7,6 +7,7 @@ use crate::core::strategy::{EntityKey, EntityKind};
 pub fn entity_path(key: &EntityKey) -> String {
     match key.kind {
         EntityKind::Rollout => format!("rollouts/{}/{}.yaml", key.namespace, key.name),
+        EntityKind::Route => format!("routes/{}/{}.yaml", key.namespace, key.name),
         EntityKind::Lane => format!("lanes/{}/{}.yaml", key.namespace, key.name),
         EntityKind::Application => format!("applications/{}/{}.yaml", key.namespace, key.name),
         EntityKind::Objects => format!("applications/{}/_objects.yaml", key.namespace),
@@ -25,6 +26,7 @@ pub fn decisions_path(key: &EntityKey) -> String {
 pub fn inventory_path(key: &EntityKey) -> String {
     match key.kind {
         EntityKind::Rollout => format!("inventory/{}/{}.rollout.yaml", key.namespace, key.name),
+        EntityKind::Route => format!("inventory/{}/{}.route.yaml", key.namespace, key.name),
         EntityKind::Lane => format!("inventory/{}/{}.lane.yaml", key.namespace, key.name),
         EntityKind::Application => format!("inventory/{}/{}.yaml", key.namespace, key.name),
         EntityKind::Objects => format!("inventory/{}/_objects.yaml", key.namespace),

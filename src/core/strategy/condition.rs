@@ -66,7 +66,9 @@ impl Condition {
     #[must_use]
     pub fn beside(&self, object: &ObjectRef) -> Option<Beside> {
         let service = match self {
-            Self::Serving { .. } | Self::Reaches { .. } => object.name.clone(),
+            Self::Serving { .. } | Self::Capacity { .. } | Self::Reaches { .. } => {
+                object.name.clone()
+            }
             Self::Drained { split, .. } => split.moved_to(),
             _ => return None,
         };
@@ -121,6 +123,10 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
         if let Condition::Withdrawn { seconds, .. } = condition {
             return drained(Look { met: true, seen, ..Look::default() }, *seconds, sight.waited);
         }
+        if let Condition::Capacity { .. } = condition {
+            // Whoever brings it may not have come to it yet.
+            return Look { seen, ..Look::default() };
+        }
         let removed = |written: Written<'_>| health::removed_itself(written.body, sight.waited);
         if *condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed)
         {
@@ -130,10 +136,11 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
         return Look { met, set_back: !met, seen, ..Look::default() };
     };
     match condition {
-        Condition::Serving { at_least } => {
+        Condition::Serving { at_least } | Condition::Capacity { at_least } => {
             return serving(*at_least, &object.to_string(), sight.beside);
         }
         Condition::RouteAccepted { split } => return accepted(split, object, live, sight),
+        Condition::TakenOver => return followed(object, live, sight),
         Condition::Drained { split, seconds, at_least } => {
             let look = accepted(split, object, live, sight);
             let there = serving(*at_least, &format!("Service {}", split.moved_to()), sight.beside);
@@ -250,6 +257,17 @@ fn withdrawn(service: &str, object: &ObjectRef, live: &Value, sight: &Sight<'_>)
     }
     let (met, seen) = match taken_over(object, live, sight) {
         Acceptance::Accepted => (true, format!("{object} sends nothing to {service}")),
+        Acceptance::Missing(why) | Acceptance::Refused(why) => {
+            (false, format!("{object} is not accepted: {why}"))
+        }
+    };
+    Look { met, seen, ..Look::default() }
+}
+
+/// Whether those who act on a route have it as it is.
+fn followed(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
+    let (met, seen) = match taken_over(object, live, sight) {
+        Acceptance::Accepted => (true, format!("{object} is accepted")),
         Acceptance::Missing(why) | Acceptance::Refused(why) => {
             (false, format!("{object} is not accepted: {why}"))
         }

@@ -212,6 +212,7 @@ pub fn entity_of(live: &Value) -> Option<EntityKey> {
     let kind = match parts.next()? {
         "objects" => EntityKind::Objects,
         "application" => EntityKind::Application,
+        "route" => EntityKind::Route,
         "lane" => EntityKind::Lane,
         "rollout" => EntityKind::Rollout,
         _ => return None,

@@ -5,14 +5,34 @@ use super::condition::has_health;
 use super::{Condition, Driven, Effect, Rank, Side, Step, StepContext, StepKind, Verb};
 use crate::core::health::Rules;
 use crate::core::model::DEFAULT_DEADLINE_SECONDS;
-use crate::core::object::ObjectRef;
+use crate::core::object::{KindRef, ObjectRef};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What has to be seen before an object is written and after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Services, of other owners, that have to serve before it is written.
+    pub stands_on: Vec<ObjectRef>,
+    /// Names of Services that it sends nothing to, so that those behind them may
+    /// go once it has been so for a while.
+    pub leaves: Vec<String>,
+    /// For how long, in seconds.
+    pub drain_seconds: u32,
+}
 
 /// Compiles the one step of objects that are applied as they stand: by rank,
 /// else in the given order. What a rule of the plan is about is awaited, whatever
-/// its kind; a definition of a kind before anything that may be of it is written.
+/// its kind; a definition of a kind before anything that may be of it is written;
+/// and first of all what stands `around` some of them.
 #[must_use]
-pub fn compile_direct(context: &Arc<StepContext>, objects: &[ObjectRef], rules: &Rules) -> Step {
+pub fn compile_direct(
+    context: &Arc<StepContext>,
+    objects: &[ObjectRef],
+    rules: &Rules,
+    around: &BTreeMap<ObjectRef, Around>,
+) -> Step {
+    let (capacity, followed) = waits_around(objects, around);
     let rank = |object: &ObjectRef| Rank::of(&object.kind_ref());
     let mut ordered: Vec<&ObjectRef> = objects.iter().collect();
     ordered.sort_by_cached_key(|object| rank(object));
@@ -21,13 +41,54 @@ pub fn compile_direct(context: &Arc<StepContext>, objects: &[ObjectRef], rules: 
     let kinds = ground.partition_point(|object| rank(object) < Rank::Kinds);
     let (spaces, kinds) = ground.split_at(kinds);
     let waits = |objects: &[&ObjectRef]| {
-        let lively =
-            |object: &&&ObjectRef| has_health(&object.kind) || rules.cover(&object.kind_ref());
+        let ruled = |object: &ObjectRef| rules.cover(&object.kind_ref());
+        let lively = |object: &&&ObjectRef| {
+            has_health(&object.kind) && !around.contains_key(**object) || ruled(object)
+        };
         objects.iter().filter(lively).map(|object| wait(object)).collect::<Vec<_>>()
     };
     let writes = |objects: &[&ObjectRef]| objects.iter().map(|o| write(o)).collect::<Vec<_>>();
-    let effects = [writes(ground), waits(kinds), writes(rest), waits(spaces), waits(rest)];
+    let effects = [
+        capacity,
+        writes(ground),
+        waits(kinds),
+        writes(rest),
+        waits(spaces),
+        waits(rest),
+        followed,
+    ];
     context.step(StepKind::Settle, effects.concat(), 0)
+}
+
+/// Capacity before anything is sent there, each Service once; and, after the
+/// writes, that those who follow a route have it, and have had it for a while.
+fn waits_around(
+    objects: &[ObjectRef],
+    around: &BTreeMap<ObjectRef, Around>,
+) -> (Vec<Effect>, Vec<Effect>) {
+    let here = || objects.iter().filter_map(|object| Some((object, around.get(object)?)));
+    let stands_on: BTreeSet<&ObjectRef> = here().flat_map(|(_, a)| &a.stands_on).collect();
+    let capacity = stands_on.into_iter();
+    let capacity = capacity.map(|service| awaited(service, Condition::Capacity { at_least: 1 }));
+    let taken = here().filter(|(object, _)| is_route(&object.kind_ref())).map(|(object, _)| object);
+    let taken = taken.map(|object| awaited(object, Condition::TakenOver));
+    let left = here().flat_map(|(object, around)| {
+        let seconds = around.drain_seconds;
+        let left = move |service: &String| {
+            awaited(object, Condition::Withdrawn { service: service.clone(), seconds })
+        };
+        around.leaves.iter().map(left)
+    });
+    (capacity.collect(), taken.chain(left).collect())
+}
+
+fn is_route(kind: &KindRef) -> bool {
+    kind.group() == "networking.istio.io"
+}
+
+fn awaited(object: &ObjectRef, condition: Condition) -> Effect {
+    let deadline_seconds = DEFAULT_DEADLINE_SECONDS;
+    Effect::Await { object: object.clone(), condition, deadline_seconds }
 }
 
 fn write(object: &ObjectRef) -> Effect {
@@ -40,11 +101,7 @@ fn write(object: &ObjectRef) -> Effect {
 }
 
 fn wait(object: &ObjectRef) -> Effect {
-    Effect::Await {
-        object: object.clone(),
-        condition: Condition::Healthy,
-        deadline_seconds: DEFAULT_DEADLINE_SECONDS,
-    }
+    awaited(object, Condition::Healthy)
 }
 
 #[cfg(test)]
@@ -80,7 +137,7 @@ mod tests {
     fn a_rule_of_the_plan_adds_a_wait_and_none_changes_no_step() {
         let service = KindRef::new("v1", "Service");
         let objects = [ObjectRef::new(&service, Some("default"), "web")];
-        let plain = compile_direct(&context(), &objects, &Rules::default());
+        let plain = compile_direct(&context(), &objects, &Rules::default(), &BTreeMap::new());
         assert_eq!(plain.effects.len(), 1);
         let rule = |kind: &KindRef| {
             Rules::new(vec![Rule {
@@ -91,8 +148,8 @@ mod tests {
             }])
         };
         let other = rule(&KindRef::new("example.com/v1", "Service"));
-        assert_eq!(compile_direct(&context(), &objects, &other).id(), plain.id());
-        let ruled = compile_direct(&context(), &objects, &rule(&service));
+        assert_eq!(compile_direct(&context(), &objects, &other, &BTreeMap::new()).id(), plain.id());
+        let ruled = compile_direct(&context(), &objects, &rule(&service), &BTreeMap::new());
         assert!(matches!(ruled.effects.last(), Some(Effect::Await { .. })));
     }
 
@@ -110,7 +167,7 @@ mod tests {
             named("apiextensions.k8s.io/v1", "CustomResourceDefinition", "databases"),
             named("v1", "Namespace", "other"),
         ];
-        let step = compile_direct(&context(), &objects, &Rules::default());
+        let step = compile_direct(&context(), &objects, &Rules::default(), &BTreeMap::new());
         let said = |effect: &Effect| {
             let object = effect.object();
             format!("{}{}/{}", if effect.writes() { "" } else { "? " }, object.kind, object.name)

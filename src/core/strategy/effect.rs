@@ -155,6 +155,14 @@ pub enum Condition {
         /// How long, in seconds.
         seconds: u32,
     },
+    /// The Service, which is another entity's, has at least so many ready
+    /// endpoints.
+    Capacity {
+        /// Endpoints.
+        at_least: u32,
+    },
+    /// Those who act on the route have taken it over, as far as its kind tells.
+    TakenOver,
     /// The Service selects the pods of one revision alone, those who follow it
     /// have seen that, and it has been so for a while: whoever sends requests
     /// elsewhere has had that time to finish.
@@ -174,7 +182,7 @@ impl Condition {
     /// claim to the object.
     #[must_use]
     pub fn is_of_another(&self) -> bool {
-        matches!(self, Self::Withdrawn { .. })
+        matches!(self, Self::Withdrawn { .. } | Self::Capacity { .. })
     }
 }
 
@@ -229,7 +237,10 @@ impl fmt::Display for Condition {
             Self::UpdatedReady { at_least } => write!(f, "until {at_least} updated and ready"),
             Self::ScaledTo { at_most } => write!(f, "until at most {at_most} left"),
             Self::Healthy => f.write_str("until healthy"),
-            Self::Serving { at_least } => write!(f, "until it serves {at_least}"),
+            Self::Serving { at_least } | Self::Capacity { at_least } => {
+                write!(f, "until it serves {at_least}")
+            }
+            Self::TakenOver => f.write_str("until accepted"),
             Self::RouteAccepted { split } => write!(f, "until accepted: {split}"),
             Self::Drained { seconds, .. } => write!(f, "until drained for {seconds} s"),
             Self::Withdrawn { service, seconds: 0 } => write!(f, "until nothing goes to {service}"),

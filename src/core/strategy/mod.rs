@@ -21,6 +21,7 @@ mod compiler;
 mod condition;
 mod desired;
 mod direct;
+mod edges;
 mod effect;
 mod in_place;
 mod joining;
@@ -55,7 +56,8 @@ pub use desired::{
     FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY, Stamp, beside_others, desired, entity_of,
     epoch_of, mark_of, restamped, revision_of, settled, unmarked,
 };
-pub use direct::compile_direct;
+pub use direct::{Around, compile_direct};
+pub use edges::{Edges, LABEL_APPLICATION, edges};
 pub use effect::{Condition, Driven, Effect, Side, Verb};
 pub use lane::lane_objects;
 pub use member::Berth;

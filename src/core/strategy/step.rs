@@ -14,6 +14,8 @@ pub enum EntityKind {
     Objects,
     /// An application that is applied directly.
     Application,
+    /// The routes of the clients of a host.
+    Route,
     /// A lane.
     Lane,
     /// A rollout.
@@ -37,6 +39,7 @@ impl fmt::Display for EntityKind {
         f.write_str(match self {
             Self::Objects => "objects",
             Self::Application => "application",
+            Self::Route => "route",
             Self::Lane => "lane",
             Self::Rollout => "rollout",
         })

@@ -27,6 +27,7 @@ mod provider;
 mod request;
 mod slices;
 mod split;
+mod sticky;
 mod twin;
 
 pub use apart::Apart;
@@ -43,4 +44,5 @@ pub use provider::{
 pub use request::{Comparison, Header, HeaderChange, Match, PathComparison, PathMatch, ValueMatch};
 pub use slices::{SERVICE_LABEL, SLICES, ready_addresses};
 pub use split::{Split, Weight};
+pub use sticky::{bucket, buckets};
 pub use twin::{TwinError, selects, twin};

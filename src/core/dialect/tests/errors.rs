@@ -96,7 +96,7 @@ fn what_the_original_has_and_we_do_not_is_refused_by_name() {
     let kinds = [
         ("standard.oam.dev/v1alpha1", "Rollout"),
         ("rollouts.kruise.io/v1beta1", "BatchRelease"),
-        ("tranche.dev/v1alpha1", "Route"),
+        ("tranche.dev/v1alpha1", "Policy"),
         ("core.oam.dev/v1beta1", "TraitDefinition"),
     ];
     for (version, kind) in kinds {
@@ -116,7 +116,7 @@ fn unknown_kinds_and_versions_of_our_groups_name_the_closest() {
         "\
 a.yaml:2:7: AppRolout of `tranche.dev/v1alpha1` is not supported yet
    2 | kind: AppRolout
-     |       ^^^^^^^^^ expected one of `Application`, `AppRollout`; did you mean `AppRollout`?
+     |       ^^^^^^^^^ expected one of `Application`, `AppRollout`, `Route`; did you mean `AppRollout`?
      = take it out: no document is accepted and then ignored"
     );
     let old = errors("apiVersion: core.oam.dev/v1alpha2\nkind: Application\n");

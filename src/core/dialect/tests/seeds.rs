@@ -92,6 +92,7 @@ fn the_seeds_load_verbatim_to_exactly_what_they_mean() {
                 "approllout.yaml"
             )],
             lanes: Vec::new(),
+            routes: Vec::new(),
             objects: Vec::new(),
             templates: Vec::new(),
             notices: Vec::new(),
