@@ -114,6 +114,24 @@ pub enum Command {
     /// Say that a target's cluster was rebuilt, so that it is filled again
     #[command(after_help = "Example:\n  tranche adopt --rebuilt --target production")]
     Adopt(Adopt),
+    /// Change the image of one component in the plan files, at its place
+    #[command(
+        after_help = "It changes files of the checkout, shows what, and commits nothing.\n\nExample:\n  tranche patch pet-be controller --container-image mycontainerorg/hello:1.0.1"
+    )]
+    Patch(Patch),
+    /// Lead clients of an application to another instance of it
+    #[command(
+        visible_alias = "route-traffic",
+        after_help = "It changes a Route among the files of the checkout, shows what, and commits nothing. All of \
+    the requests go over without -p; -p 0 takes them back.\n\nExamples:\n  tranche route -d pet-be -t pet-be-v2 -p 50\n  tranche route -s pet-fe -d pet-be -t pet-be-v2"
+    )]
+    Route(Reroute),
+    /// Take an instance out of the plan once no client points at it
+    #[command(
+        visible_aliases = ["terminate", "term"],
+        after_help = "It changes files of the checkout, shows what, and commits nothing.\n\nExample:\n  tranche retire pet-be"
+    )]
+    Retire(Retire),
     /// Work on a record branch that was damaged
     #[command(subcommand, after_help = "Example:\n  tranche record rebuild")]
     Record(Record),
@@ -327,6 +345,64 @@ pub struct Unlock {
     pub reason: Option<String>,
 }
 
+/// Options of `patch`.
+#[derive(Args, Debug)]
+pub struct Patch {
+    /// The application: NAME or NAMESPACE/NAME
+    pub instance: String,
+    /// Its component, with or without the application's name in front
+    pub component: String,
+    /// The new image
+    #[arg(short = 'i', long, value_name = "IMAGE", value_parser = image)]
+    pub container_image: String,
+    /// The container (default: the component's own)
+    #[arg(short = 'n', long, visible_alias = "container", value_name = "NAME")]
+    pub container_name: Option<String>,
+    /// A value of its environment; may be given several times
+    #[arg(short = 'e', long, value_name = "KEY=VALUE", value_parser = variable)]
+    pub env: Vec<(String, String)>,
+}
+
+/// Options of `route`.
+#[derive(Args, Debug)]
+pub struct Reroute {
+    /// The instance that clients depend on
+    #[arg(short = 'd', long, value_name = "INSTANCE")]
+    pub dependency: String,
+    /// The instance that they are led to; `--target` names the cluster's target
+    #[arg(short = 't', long, value_name = "INSTANCE")]
+    pub to: String,
+    /// Only these clients, with commas between them (default: all that depend on it)
+    #[arg(short = 's', long, value_name = "CLIENT", value_delimiter = ',')]
+    pub source: Vec<String>,
+    /// The share of their requests in per cent
+    #[arg(
+        short = 'p',
+        long,
+        value_name = "PERCENT",
+        default_value_t = 100,
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u8).range(..=100)
+    )]
+    pub percentage: u8,
+    /// Keep users on one side, by the header that carries their bucket
+    #[arg(short = 'a', long)]
+    pub enable_session_awareness: bool,
+    /// The header that carries a user's bucket
+    #[arg(long, value_name = "HEADER", default_value = "x-instance-id")]
+    pub session_header: String,
+    /// Write into the plan that differences of APIs are accepted
+    #[arg(short = 'y', long, visible_alias = "acknowledge")]
+    pub assume_yes: bool,
+}
+
+/// Options of `retire`.
+#[derive(Args, Debug)]
+pub struct Retire {
+    /// The application: NAME or NAMESPACE/NAME
+    pub instance: String,
+}
+
 /// Options of `adopt`.
 #[derive(Args, Debug)]
 pub struct Adopt {
@@ -366,6 +442,22 @@ pub struct Schema {
     /// Write every schema into a directory
     #[arg(long, value_name = "DIR")]
     pub all: Option<PathBuf>,
+}
+
+/// An image: a word.
+fn image(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(char::is_whitespace) {
+        true => Err(format!("\"{text}\" is no image; write registry/name:tag")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// A name and its value, which may have any `=` in it.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("no KEY=VALUE; write the name, `=` and the value".to_owned()),
+    }
 }
 
 /// How long to wait: a duration, or not at all.

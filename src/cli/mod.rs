@@ -5,6 +5,7 @@
 //! Data goes to stdout, talk to stderr.
 
 mod adopt;
+mod amend;
 mod apply;
 mod args;
 mod connect;
@@ -79,6 +80,9 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::Unlock(options) => unlock::run(&common, &options).await,
         Command::Adopt(options) => adopt::run(&common, &options).await,
         Command::Record(Record::Rebuild(options)) => rebuild::run(&common, &options).await,
+        Command::Patch(options) => amend::patch(&common, &options),
+        Command::Route(options) => amend::reroute(&common, &options),
+        Command::Retire(options) => amend::retire(&common, &options),
         Command::Schema(options) => schema::run(&options),
     }
 }

@@ -5,6 +5,7 @@
 //! network, log, or draw random numbers: time, ids and bytes come in as
 //! values. It may call nothing outside `core`.
 
+pub mod amend;
 pub mod approval;
 pub mod decide;
 pub mod dialect;

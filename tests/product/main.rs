@@ -13,6 +13,7 @@ mod at_odds;
 mod beside;
 mod canary;
 mod care;
+mod cellery;
 mod contested;
 #[path = "../trap/dice.rs"]
 mod dice;

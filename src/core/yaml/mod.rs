@@ -10,6 +10,7 @@
 
 mod ambiguous;
 mod build;
+mod edit;
 mod merge;
 mod node;
 mod read;
@@ -18,6 +19,7 @@ mod source;
 mod write;
 
 pub use ambiguous::ambiguous;
+pub use edit::{Draft, Seg};
 pub use node::{Document, Entry, Key, Kind, Node, Scalar};
 pub use read::parse;
 pub use source::Source;

@@ -72,6 +72,15 @@ impl Source {
         error.excerpt(column, self.cut(text, column_index, usize::try_from(width).unwrap_or(1)))
     }
 
+    /// Where a place begins in the text; its end if there is no such place.
+    pub(super) fn offset(&self, line: u32, column: u32) -> usize {
+        let index = |n: u32| usize::try_from(n).unwrap_or(usize::MAX).saturating_sub(1);
+        let Some(start) = self.starts.get(index(line)).copied() else { return self.text.len() };
+        let rest = self.text.get(start..).unwrap_or_default();
+        let skipped: usize = rest.chars().take(index(column)).map(char::len_utf8).sum();
+        start + skipped
+    }
+
     fn line(&self, number: u32) -> Option<&str> {
         let at = usize::try_from(number).ok()?.checked_sub(1)?;
         let rest = self.text.get(*self.starts.get(at)?..)?;
