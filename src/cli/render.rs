@@ -95,8 +95,8 @@ fn shown(object: &Value) -> Value {
     redacted(object.get("kind").and_then(Value::as_str).unwrap_or_default(), object)
 }
 
-/// All objects of a plan: plain ones, routes that rollouts drive, then each
-/// application's.
+/// All objects of a plan: plain ones, routes that rollouts drive, what Routes
+/// are, then each application's.
 fn objects(loaded: &Loaded) -> Vec<Value> {
     let plain = loaded.plan.objects.iter().map(|object| object.body.as_ref().clone());
     let rendered = loaded.applications.values().flat_map(|application| {
@@ -108,5 +108,6 @@ fn objects(loaded: &Loaded) -> Vec<Value> {
     let rollouts = loaded.plan.rollouts.iter();
     let driven = rollouts.flat_map(|rollout| rollout.drives(""));
     let routes = driven.filter_map(|driven| driven.document.cloned());
-    plain.chain(routes).chain(rendered).collect()
+    let edges = loaded.route_objects().cloned();
+    plain.chain(routes).chain(edges).chain(rendered).collect()
 }

@@ -49,6 +49,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// What its Routes are on the cluster.
+    pub fn route_objects(&self) -> impl Iterator<Item = &Value> {
+        self.routes.values().flat_map(|edges| &edges.objects).map(|(_, body)| body.as_ref())
+    }
+
     /// Whether anything in the plan renders an object.
     pub(super) fn has(&self, object: &ObjectRef) -> bool {
         self.owners.has(object)

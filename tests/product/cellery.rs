@@ -202,7 +202,7 @@ fn s4_route_by_halves_then_all_then_the_old_instance_goes() {
     let left: Vec<String> = services.filter(|name| name.starts_with("pet-be--")).collect();
     assert_eq!(left, ["pet-be--gateway"]);
     shop.stage.run(&["plan", "--detailed-exitcode"]).ends(0);
-    shop.stage.run(&["status"]).ends(0).says("pet-be");
+    shop.stage.run(&["status"]).ends(0).says("default/pet-be on sandbox: Route pet-be (");
     shop.stage.record_is_whole();
 }
 

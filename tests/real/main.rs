@@ -11,6 +11,7 @@
 
 mod audit;
 mod beside;
+mod cellery;
 mod changes;
 mod components;
 #[path = "../trap/dice.rs"]

@@ -114,8 +114,10 @@ impl DirectContent {
             let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
             return format!("{name} with {who} ({})", self.digest().short());
         }
-        let title = self.application.as_ref().or(self.route.as_ref());
-        let title = title.map_or("objects", String::as_str);
+        if let Some(name) = &self.route {
+            return format!("Route {name} ({})", self.digest().short());
+        }
+        let title = self.application.as_deref().unwrap_or("objects");
         format!("{title} ({})", self.digest().short())
     }
 

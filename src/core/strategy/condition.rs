@@ -483,6 +483,35 @@ mod tests {
     }
 
     #[test]
+    fn another_entitys_capacity_is_waited_for_and_nobodys_step_starts_over_for_it() {
+        let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), "web");
+        let condition = Condition::Capacity { at_least: 1 };
+        assert!(condition.is_of_another() && condition.beside(&service).is_some());
+        let missing = look(&condition, &service, &Sight::default());
+        assert!(!missing.met && !missing.set_back, "its owner may not have come to it yet");
+        let live = json!({});
+        let slices = json!({"endpoints": [{"addresses": ["1"], "conditions": {"ready": true}}]});
+        let slices = [Arc::new(slices)];
+        let sight = Sight { live: Some(&live), beside: &slices, ..Sight::default() };
+        assert!(look(&condition, &service, &sight).met);
+        assert!(!look(&condition, &service, &Sight { beside: &[], ..sight }).met);
+    }
+
+    #[test]
+    fn a_route_that_proxies_have_not_taken_over_is_waited_for() {
+        let kind = KindRef::new("networking.istio.io/v1", "VirtualService");
+        let route = ObjectRef::new(&kind, Some("default"), "web");
+        let met = |status: Value| {
+            let live = json!({"apiVersion": kind.api_version, "kind": kind.kind,
+                "metadata": {"name": "web", "generation": 2}, "status": status});
+            look(&Condition::TakenOver, &route, &Sight { live: Some(&live), ..Sight::default() })
+                .met
+        };
+        let said = |status: &str| json!({"observedGeneration": 2, "conditions": [{"type": "Reconciled", "status": status}]});
+        assert!(met(json!({})) && met(said("True")) && !met(said("False")));
+    }
+
+    #[test]
     fn a_switch_is_over_once_every_slice_follows_it_and_not_before() {
         let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), "web");
         let of = "web-v2".to_owned();

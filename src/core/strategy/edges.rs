@@ -4,9 +4,11 @@
 //! what is live.
 //!
 //! The rules of one client know the two instances that it goes to by the exact
-//! names of their Services, and no others. Which instance serves is decided by
-//! the client's own pods, by the label that all rendered pods carry, so that
-//! what one client reaches is no business of another.
+//! names of their Services, and no others. Each is for requests of the client's
+//! own pods, by the label that all rendered pods carry. Sidecars merge no two
+//! VirtualServices of one host: they take the first that has a rule for them, and
+//! one of which no rule fits the pod's labels is none. So every rule has to name
+//! its client, the last one too.
 
 use super::direct::Around;
 use crate::core::model::{Client, HostRoute, Instance};

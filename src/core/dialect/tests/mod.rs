@@ -10,6 +10,7 @@ mod overlays;
 mod pauses;
 mod project;
 mod rollouts;
+mod routes;
 mod seeds;
 
 use crate::core::dialect::load;

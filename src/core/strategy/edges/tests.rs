@@ -61,6 +61,11 @@ fn body<'e>(edges: &'e Edges, kind: &str, name: &str) -> Option<&'e Value> {
 fn followed(edges: &Edges, client: &str, user: Option<&str>) -> Vec<(String, u64)> {
     let rules = body(edges, "VirtualService", &format!("{client}--pet-be")).unwrap();
     assert_eq!(rules["spec"]["gateways"], json!(["mesh"]));
+    for rule in rules["spec"]["http"].as_array().unwrap() {
+        // A rule for everybody would be every sidecar's.
+        assert_eq!(rule["match"].as_array().unwrap().len(), 1);
+        assert_eq!(rule["match"][0]["sourceLabels"], json!({"app.oam.dev/name": client}));
+    }
     let takes = |rule: &&Value| {
         rule["match"].as_array().unwrap().iter().any(|matched| {
             let from = matched["sourceLabels"]["app.oam.dev/name"] == client;
