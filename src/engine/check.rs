@@ -128,8 +128,8 @@ impl<P: Ports> Engine<'_, P> {
                 && let Some((kind, _)) = condition.beside(object)
             {
                 let what = format!("{kind} of {object}");
-                let access = Access { verb: "list", kind, namespace: object.namespace.clone() };
-                ask(access, &what);
+                let namespace = object.namespace.clone();
+                ask(Access { verb: "list", kind, part: None, namespace }, &what);
             }
             let verbs: &[&'static str] = match effect {
                 Effect::Await { .. } => &["get"],
@@ -138,9 +138,8 @@ impl<P: Ports> Engine<'_, P> {
                 Effect::Write { .. } => &["get", "patch", "create"],
             };
             for verb in verbs.iter().copied() {
-                let access =
-                    Access { verb, kind: object.kind_ref(), namespace: object.namespace.clone() };
-                ask(access, object);
+                let (kind, namespace) = (object.kind_ref(), object.namespace.clone());
+                ask(Access { verb, kind, part: None, namespace }, object);
             }
         }
         let answers = asked.into_iter().map(|(access, what)| self.granted(key, access, what));

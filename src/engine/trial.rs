@@ -109,7 +109,7 @@ impl<P: Ports> Engine<'_, P> {
                 let verbs = if live.is_some() { &["patch"][..] } else { &["patch", "create"] };
                 for verb in verbs {
                     let (kind, namespace) = (object.kind_ref(), object.namespace.clone());
-                    if !self.may(Access { verb, kind, namespace }).await? {
+                    if !self.may(Access { verb, kind, part: None, namespace }).await? {
                         return Ok(true);
                     }
                 }

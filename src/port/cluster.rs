@@ -81,6 +81,15 @@ pub trait Cluster {
         resource_version: &str,
     ) -> Result<(), ClusterError>;
 
+    /// Evicts exactly the pod with this uid, as far as its disruption budgets let
+    /// it go.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`]; a budget that does not let it go is
+    /// [`ClusterProblem::Budget`], and a pod that is gone
+    /// [`ClusterProblem::Missing`].
+    async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError>;
+
     /// Asks by SelfSubjectAccessReview whether this identity may do it.
     ///
     /// # Errors
@@ -119,6 +128,8 @@ pub struct Access {
     pub verb: &'static str,
     /// The kind.
     pub kind: KindRef,
+    /// A part of it that has rights of its own, such as `eviction`.
+    pub part: Option<&'static str>,
     /// The namespace; none for cluster-scoped kinds.
     pub namespace: Option<String>,
 }
@@ -172,6 +183,9 @@ pub enum ClusterProblem {
     /// A webhook that has to be asked does not answer.
     #[error("a webhook of the cluster does not answer: {0}")]
     Webhook(String),
+    /// A disruption budget does not let the pod go now.
+    #[error("a disruption budget does not let it go yet: {0}")]
+    Budget(String),
     /// Anything else the server said, 501 of the sandbox included.
     #[error("{0}")]
     Other(String),

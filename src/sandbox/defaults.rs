@@ -1,7 +1,7 @@
 //! Defaults of what people look at. Owns no decision of ours: each is the real
 //! server's; a field that is there is never changed.
 
-use super::fields::{default, set, text};
+use super::fields::{annotation, default, set, text};
 use super::pod_defaults;
 use super::world::World;
 use crate::core::object::{KindRef, at};
@@ -47,6 +47,16 @@ pub(super) fn fill(kind: &str, object: &mut Value) {
             let claims = ["spec", "persistentVolumeClaimRetentionPolicy"];
             for event in ["whenDeleted", "whenScaled"] {
                 default(object, &[&claims[..], &[event]].concat(), json!("Retain"));
+            }
+            pod_defaults::spec(object.pointer_mut("/spec/template/spec"));
+        }
+        "DaemonSet" => {
+            default(object, &["spec", "revisionHistoryLimit"], json!(10));
+            default(object, &["spec", "updateStrategy", "type"], json!("RollingUpdate"));
+            if text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
+                let path = ["spec", "updateStrategy", "rollingUpdate"];
+                default(object, &[&path[..], &["maxSurge"]].concat(), json!(0));
+                default(object, &[&path[..], &["maxUnavailable"]].concat(), json!(1));
             }
             pod_defaults::spec(object.pointer_mut("/spec/template/spec"));
         }
@@ -121,10 +131,21 @@ pub(super) fn assign(world: &World, kind: &str, live: Option<&Value>, object: &m
             default(object, &["status", "phase"], json!("Active"));
         }
         "PersistentVolumeClaim" => default(object, &["status", "phase"], json!("Pending")),
+        "DaemonSet" => template_generation(live, object),
         "Pod" if live.is_none() => pod_defaults::admitted(object),
         "Service" => address(world, live, object),
         _ => {}
     }
+}
+
+/// A DaemonSet says in an annotation how often its template has changed.
+fn template_generation(live: Option<&Value>, object: &mut Value) {
+    const NAME: &str = "deprecated.daemonset.template.generation";
+    let template = |object: &Value| at(object, "/spec/template").cloned();
+    let before = live.and_then(|live| annotation(live, NAME)?.parse::<i64>().ok());
+    let changed = live.is_some_and(|live| template(live) != template(object));
+    let generation = before.unwrap_or(1) + i64::from(changed);
+    set(object, &["metadata", "annotations", NAME], json!(generation.to_string()));
 }
 
 fn policy(object: &mut Value) {

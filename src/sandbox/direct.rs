@@ -3,7 +3,7 @@
 //! functions as the API server's, so it must never decide anything itself.
 
 use super::api::route::{Place, Query};
-use super::api::{delete, read, write};
+use super::api::{delete, evict, read, write};
 use super::fields::set;
 use super::kinds::{self, Resource};
 use super::status::Refusal;
@@ -161,6 +161,23 @@ impl SandboxCluster {
     }
 }
 
+impl SandboxCluster {
+    /// [`Cluster::evict`], at once.
+    ///
+    /// # Errors
+    /// See [`ClusterProblem`].
+    pub fn take_off(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
+        let mut options = json!({"preconditions": {"uid": uid}});
+        if dry_run {
+            options["dryRun"] = json!(["All"]);
+        }
+        let body = json!({"metadata": {"name": pod.name}, "deleteOptions": options});
+        self.asked(pod, &pod.kind_ref(), |world, resource| {
+            evict::evict(world, resource, &place(pod), &body, &Query::default()).map(|_| ())
+        })
+    }
+}
+
 impl Cluster for SandboxCluster {
     async fn namespaced(&self, kind: &KindRef) -> Result<bool, ClusterError> {
         self.asked(kind, kind, |_, resource| Ok(resource.namespaced))
@@ -197,6 +214,10 @@ impl Cluster for SandboxCluster {
         resource_version: &str,
     ) -> Result<(), ClusterError> {
         self.remove(object, Some((uid, resource_version)))
+    }
+
+    async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
+        self.take_off(pod, uid, dry_run)
     }
 
     async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
@@ -244,6 +265,10 @@ fn problem(refusal: &Refusal) -> ClusterProblem {
             ClusterProblem::immutable(pairs).unwrap_or(ClusterProblem::Invalid(text))
         }
         400 => ClusterProblem::Invalid(text),
+        429 => {
+            let said = causes.iter().find_map(|cause| cause["message"].as_str());
+            ClusterProblem::Budget(said.map_or(text, str::to_owned))
+        }
         500 if NOT_OF_THE_TYPE.iter().any(|words| text.starts_with(words)) => {
             ClusterProblem::Invalid(text)
         }

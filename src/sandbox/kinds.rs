@@ -95,7 +95,7 @@ pub(super) const RESOURCES: &[Resource] = &[
     row(APPS, ("ControllerRevision", "controllerrevisions", ""), false),
     row(APPS, ("Deployment", "deployments", "deploy"), true),
     row(APPS, ("ReplicaSet", "replicasets", "rs"), true),
-    refused(row(APPS, ("DaemonSet", "daemonsets", "ds"), true)),
+    row(APPS, ("DaemonSet", "daemonsets", "ds"), true),
     row(APPS, ("StatefulSet", "statefulsets", "sts"), true),
     row(("apps.kruise.io", "v1alpha1"), ("CloneSet", "clonesets", "clone"), true),
     refused(row(

@@ -77,6 +77,16 @@ impl Refusal {
         out
     }
 
+    /// A pod that its disruption budget does not let go.
+    pub(super) fn over_budget(budget: &str, needed: u64, healthy: u64) -> Self {
+        let why = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let message = format!(
+            "The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently"
+        );
+        let cause = json!({"reason": "DisruptionBudget", "message": message});
+        Self::new(429, "TooManyRequests", why).with_causes(&[cause])
+    }
+
     /// What is not allowed, whoever asks.
     pub(super) fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());

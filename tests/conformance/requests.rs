@@ -103,5 +103,5 @@ macro_rules! tables {
 }
 
 tables! {
-    applies defaults deletes lists owners preconditions reads validation writes
+    applies daemonsets defaults deletes lists owners preconditions reads validation writes
 }

@@ -84,6 +84,12 @@ impl Cluster for Heeded {
         self.cluster.delete(object, uid, resource_version).await
     }
 
+    async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
+        let asked = if dry_run { &self.heard.dry_runs } else { &self.heard.writes };
+        asked.borrow_mut().push(format!("evict {pod}"));
+        self.cluster.evict(pod, uid, dry_run).await
+    }
+
     async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
         self.cluster.may(access).await
     }

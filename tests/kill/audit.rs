@@ -193,6 +193,20 @@ impl Witness<KubeCluster> for Audit {
         answer
     }
 
+    async fn evict(
+        &self,
+        cluster: &KubeCluster,
+        pod: &ObjectRef,
+        uid: &str,
+    ) -> Result<(), ClusterError> {
+        let answer = cluster.evict(pod, uid, false).await;
+        if answer.is_ok() {
+            self.count(format!("evict {pod}"));
+        }
+        self.look(cluster).await;
+        answer
+    }
+
     async fn look(&self, cluster: &KubeCluster) {
         let mut ready = 0;
         for kind in workload::KINDS {

@@ -320,6 +320,27 @@ impl Cluster for SimCluster {
         self.send(write).await.map(|_| ())
     }
 
+    async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
+        if dry_run {
+            self.reading(pod).await?;
+            return self.0.sim.sandbox.cluster().take_off(pod, uid, true);
+        }
+        self.0.before(true).await;
+        let text = || "simulated".to_owned();
+        if self.0.fires(Fault::WriteNotSent) {
+            return Err(Self::failed(pod, ClusterProblem::Unreachable(text())));
+        }
+        if self.0.fires(Fault::WriteLost) {
+            return Err(Self::failed(pod, ClusterProblem::Unknown(text())));
+        }
+        let done = self.0.sim.sandbox.cluster().take_off(pod, uid, false);
+        self.0.say(|| format!("   evict {pod}: {}", done.is_ok()));
+        if self.0.fires(Fault::AckLost) {
+            return Err(Self::failed(pod, ClusterProblem::Unknown(text())));
+        }
+        done
+    }
+
     async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
         self.reading(&access.kind).await?;
         Ok(!self.0.fires(Fault::MayNot))

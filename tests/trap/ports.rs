@@ -67,6 +67,11 @@ pub trait Witness<C: Cluster> {
         cluster.delete(object, uid, resource_version).await
     }
 
+    /// Does an eviction, and sees what comes of it.
+    async fn evict(&self, cluster: &C, pod: &ObjectRef, uid: &str) -> Result<(), ClusterError> {
+        cluster.evict(pod, uid, false).await
+    }
+
     /// An object is about to be read.
     async fn reading(&self, _object: &ObjectRef) {}
 
@@ -204,6 +209,21 @@ impl<C: Cluster, W: Witness<C>> Cluster for TrappedCluster<C, W> {
             }
         };
         self.trap.effect(Sort::Write, format!("delete {object}"), work).await
+    }
+
+    async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
+        if dry_run {
+            self.trap.alive().await;
+            return self.inner.evict(pod, uid, true).await;
+        }
+        let work = async |seen: bool| {
+            if seen {
+                self.witness.evict(&self.inner, pod, uid).await
+            } else {
+                self.inner.evict(pod, uid, false).await
+            }
+        };
+        self.trap.effect(Sort::Write, format!("evict {pod}"), work).await
     }
 
     async fn may(&self, access: &Access) -> Result<bool, ClusterError> {

@@ -7,6 +7,10 @@ use serde_json::Value;
 const SERVER_SIDE: &[&str] =
     &["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink"];
 
+/// An annotation in which the server counts how often a DaemonSet's template has
+/// changed.
+const COUNTED: &str = "deprecated.daemonset.template.generation";
+
 /// The object without status, without what the server keeps in its metadata
 /// and without our marks: they are never a difference.
 #[must_use]
@@ -20,7 +24,7 @@ pub fn cleaned(object: &Value) -> Value {
         }
         let empty = match metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             Some(annotations) => {
-                annotations.retain(|key, _| !key.starts_with(ANNOTATION_PREFIX));
+                annotations.retain(|key, _| !key.starts_with(ANNOTATION_PREFIX) && key != COUNTED);
                 annotations.is_empty()
             }
             None => false,

@@ -15,6 +15,9 @@ const LIMIT: usize = 2048;
 const NOT_OF_THE_TYPE: [&str; 2] =
     ["failed to create typed patch object", "failed to convert new object"];
 
+/// The cause of a 429 by which an eviction was refused.
+const BUDGET: &str = "DisruptionBudget";
+
 /// What an API server says of a webhook that may do more than answer.
 const NO_DRY_RUNS: &str = "does not support dry run";
 /// What it says of one that did not answer.
@@ -44,6 +47,13 @@ impl Sent {
 }
 
 impl Answer {
+    /// Whether a 429 is about a disruption budget, and not about too many
+    /// requests: waiting a moment changes nothing of it.
+    pub(super) fn is_of_a_budget(&self) -> bool {
+        let details = self.status().and_then(|status| status.details);
+        details.is_some_and(|details| details.causes.iter().any(|cause| cause.reason == BUDGET))
+    }
+
     /// The error object in the body, if there is one.
     pub(super) fn status(&self) -> Option<Status> {
         let value: Value = serde_json::from_slice(&self.body).ok()?;
@@ -65,6 +75,13 @@ impl Answer {
         };
         self.code == 500 && self.status().is_some_and(about_the_body)
     }
+}
+
+/// What a budget says of itself; the message beside it says only that there is one.
+fn text_of_budget(status: Option<&Status>, text: String) -> String {
+    let causes = status.and_then(|status| status.details.as_ref()).map(|details| &details.causes);
+    let cause = causes.into_iter().flatten().find(|cause| cause.reason == BUDGET);
+    cause.map(|cause| shorten(&cause.message)).filter(|said| !said.is_empty()).unwrap_or(text)
 }
 
 fn lost(class: Class, cause: String) -> ClusterProblem {
@@ -89,6 +106,9 @@ pub(super) fn problem(answer: &Answer, class: Class, secret: bool) -> ClusterPro
         400 if text.contains(NO_DRY_RUNS) => ClusterProblem::NoDryRun(text),
         422 => immutable(status.as_ref()).unwrap_or(ClusterProblem::Invalid(text)),
         400 | 413 | 415 => ClusterProblem::Invalid(text),
+        429 if answer.is_of_a_budget() => {
+            ClusterProblem::Budget(text_of_budget(status.as_ref(), text))
+        }
         // Refused before it was looked at.
         429 => ClusterProblem::Unreachable(text),
         501 => ClusterProblem::Other(text),

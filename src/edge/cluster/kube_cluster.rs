@@ -185,9 +185,36 @@ impl Cluster for KubeCluster {
         Err(about(object)(problem(&answer, Class::Write, secret)))
     }
 
+    async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
+        let path = format!("{}/eviction", self.path(pod).await?);
+        let mut options = json!({"preconditions": {"uid": uid}});
+        if dry_run {
+            options["dryRun"] = json!(["All"]);
+        }
+        let eviction = json!({
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "deleteOptions": options,
+        });
+        let class = if dry_run { Class::Read } else { Class::Write };
+        let call = Call {
+            class,
+            method: Method::POST,
+            path: &path,
+            content_type: JSON,
+            body: eviction.to_string().into_bytes(),
+        };
+        let answer = self.sender.send(&call).await.answer(class).map_err(about(pod))?;
+        if (200..300).contains(&answer.code) {
+            return Ok(());
+        }
+        Err(about(pod)(problem(&answer, class, false)))
+    }
+
     async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
         let resource = self.resource(&access.kind).await?;
-        let review = json!({
+        let mut review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {
@@ -198,6 +225,9 @@ impl Cluster for KubeCluster {
                 "namespace": access.namespace.as_deref().unwrap_or_default(),
             }},
         });
+        if let Some(part) = access.part {
+            review["spec"]["resourceAttributes"]["subresource"] = json!(part);
+        }
         let call = Call {
             class: Class::Read,
             method: Method::POST,
@@ -205,7 +235,8 @@ impl Cluster for KubeCluster {
             content_type: JSON,
             body: review.to_string().into_bytes(),
         };
-        let subject = format!("the right to {} {}", access.verb, access.kind);
+        let part = access.part.map_or_else(String::new, |part| format!("{part} of "));
+        let subject = format!("the right to {} {part}{}", access.verb, access.kind);
         let answer = self.sender.send(&call).await.json(Class::Read, false);
         let answer = answer.map_err(about(&subject))?;
         let allowed = at(&answer, "/status/allowed").and_then(Value::as_bool);

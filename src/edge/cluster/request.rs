@@ -187,7 +187,7 @@ fn may_repeat(sent: &Sent, class: Class) -> bool {
         Sent::Not(_) => true,
         Sent::Lost(_) => class == Class::Read,
         // Refused before it was looked at, so a write may be sent again.
-        Sent::Answer(answer) if answer.code == 429 => true,
+        Sent::Answer(answer) if answer.code == 429 => !answer.is_of_a_budget(),
         Sent::Answer(answer) => {
             let failed = answer.code != 501 && (500..600).contains(&answer.code);
             class == Class::Read && failed && !answer.is_not_of_the_type()

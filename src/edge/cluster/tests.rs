@@ -69,6 +69,8 @@ impl Script {
             "GET /api/v1" => Some(json!({"resources": [
                 {"name": "secrets", "kind": "Secret", "namespaced": true},
                 {"name": "nodes", "kind": "Node", "namespaced": false},
+                {"name": "pods", "kind": "Pod", "namespaced": true},
+                {"name": "pods/eviction", "kind": "Eviction", "namespaced": true},
             ]})),
             _ => None,
         };
@@ -390,7 +392,7 @@ fn rights_are_asked_for_by_resource() {
     let verdict = |allowed: bool| Say::Json(201, json!({"status": {"allowed": allowed}}));
     let script = Script::new([verdict(true), verdict(false), Say::Json(201, json!({}))]);
     let kind = KindRef::new("apps/v1", "Deployment");
-    let access = Access { verb: "patch", kind, namespace: Some("web".into()) };
+    let access = Access { verb: "patch", kind, part: None, namespace: Some("web".into()) };
     run(async {
         let cluster = script.cluster();
         assert!(cluster.may(&access).await.unwrap());
@@ -401,6 +403,54 @@ fn rights_are_asked_for_by_resource() {
     let wanted = json!({"verb": "patch", "group": "apps", "version": "v1",
                         "resource": "deployments", "namespace": "web"});
     assert_eq!(attributes, wanted);
+}
+
+#[test]
+fn evictions_carry_the_uid_and_a_budgets_word_comes_back_at_once() {
+    let held = || {
+        let cause = json!({"reason": "DisruptionBudget", "message": "needs 5 and has 5"});
+        status(429, "TooManyRequests", "Cannot evict pod", json!({"causes": [cause]}))
+    };
+    let gone = status(404, "NotFound", "gone", json!({"name": "a"}));
+    let moved = status(409, "Conflict", "the UID in the precondition", json!({}));
+    let busy = status(429, "TooManyRequests", "slow down", json!({}));
+    let done = || Say::Json(201, json!({}));
+    let script = Script::new([done(), held(), gone, moved, Say::Break, busy, done(), held()]);
+    let pod = ObjectRef::new(&KindRef::new("v1", "Pod"), Some("web"), "a");
+    let problems: Vec<Option<ClusterProblem>> = run(async {
+        let cluster = script.cluster();
+        let mut problems = Vec::new();
+        for dry_run in [false, false, false, false, false, false, true] {
+            let evicted = cluster.evict(&pod, "u1", dry_run).await;
+            problems.push(evicted.err().map(|error| error.problem));
+        }
+        problems
+    });
+    assert_eq!(problems[0], None);
+    assert_eq!(problems[1], Some(ClusterProblem::Budget("needs 5 and has 5".into())));
+    assert!(matches!(problems[2], Some(ClusterProblem::Missing(_))), "{problems:?}");
+    assert!(matches!(problems[3], Some(ClusterProblem::Stale(_))), "{problems:?}");
+    assert!(matches!(problems[4], Some(ClusterProblem::Unknown(_))), "{problems:?}");
+    assert_eq!(problems[5], None, "too many requests are asked again");
+    assert!(matches!(problems[6], Some(ClusterProblem::Budget(_))), "{problems:?}");
+    let asked = script.asked.lock().unwrap();
+    assert_eq!(asked.len(), 8, "a budget is not asked a second time");
+    let (line, body) = &asked[0];
+    assert_eq!(line, "POST /api/v1/namespaces/web/pods/a/eviction");
+    assert_eq!(body["deleteOptions"], json!({"preconditions": {"uid": "u1"}}));
+    assert_eq!(asked[7].1["deleteOptions"]["dryRun"], json!(["All"]));
+}
+
+#[test]
+fn a_right_to_a_part_of_a_kind_is_asked_for_by_its_name() {
+    let script = Script::new([Say::Json(201, json!({"status": {"allowed": true}}))]);
+    let kind = KindRef::new("v1", "Pod");
+    let part = Some("eviction");
+    let access = Access { verb: "create", kind, part, namespace: Some("web".into()) };
+    assert!(run(async { script.cluster().may(&access).await.unwrap() }));
+    let attributes = script.asked.lock().unwrap()[0].1["spec"]["resourceAttributes"].clone();
+    assert_eq!(attributes["subresource"], "eviction");
+    assert_eq!(attributes["resource"], "pods");
 }
 
 #[test]

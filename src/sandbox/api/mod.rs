@@ -3,6 +3,7 @@
 
 pub(super) mod delete;
 mod discovery;
+pub(super) mod evict;
 pub(super) mod read;
 pub(super) mod route;
 mod update;
@@ -168,6 +169,9 @@ fn dispatch(world: &mut World, call: &Call, aggregated: bool) -> Answer {
         (Route::Object(resource, place, None), &Method::DELETE) => {
             let options = if call.body.is_empty() { Value::Null } else { call.object()? };
             delete::delete(world, resource, &place, &options, &query)
+        }
+        (Route::Object(resource, place, Some(sub)), &Method::POST) if sub == "eviction" => {
+            evict::evict(world, resource, &place, &call.object()?, &query)
         }
         (Route::Object(_, _, Some(sub)), _) => {
             Err(Refusal::not_modelled(&format!("that of the subresource {sub}")))

@@ -60,6 +60,10 @@ pub(in crate::sandbox) fn create(
     schema::prune(&name.kind_ref(), &mut body);
     drop_server_fields(resource, &mut body);
     fill(resource, &mut body);
+    // Who creates a DaemonSet owns what the server counts on it.
+    if resource.kind == "DaemonSet" {
+        defaults::assign(world, resource.kind, None, &mut body);
+    }
     let (kind, now) = (name.kind_ref(), world.now().to_string());
     let blank = encoding::blank(&kind);
     let owned = without_status(resource, &body);

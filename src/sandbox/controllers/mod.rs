@@ -4,6 +4,7 @@
 
 mod claim;
 mod cloneset;
+mod daemonset;
 mod deployment;
 mod gateway;
 mod istio;
@@ -40,6 +41,7 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
         "Deployment" => deployment::reconcile(world, &object),
         "CloneSet" => cloneset::reconcile(world, &object),
         "StatefulSet" => statefulset::reconcile(world, &object),
+        "DaemonSet" => daemonset::reconcile(world, &object),
         "PersistentVolumeClaim" => claim::bind(world, &object),
         "Service" => service::reconcile(world, &object),
         "Gateway" | "GatewayClass" => gateway::works(world, &object),
@@ -54,7 +56,7 @@ pub(super) fn reconcile(world: &mut World, name: &ObjectRef) {
 pub(super) fn rank(name: &ObjectRef) -> u8 {
     match name.kind.as_str() {
         "Pod" => 0,
-        "ReplicaSet" | "StatefulSet" | "CloneSet" => 1,
+        "ReplicaSet" | "StatefulSet" | "CloneSet" | "DaemonSet" => 1,
         "Service" => 3,
         "HTTPRoute" => 4,
         _ => 2,
@@ -80,9 +82,16 @@ pub(super) fn due(world: &World, name: &ObjectRef) -> Option<Timestamp> {
         "HTTPRoute" => gateway::due(world, name, object),
         "VirtualService" | "DestinationRule" => istio::due(world, name, object),
         "Service" => service::due(world, name, object),
-        "ReplicaSet" | "CloneSet" | "StatefulSet" => template::next_available(world, object),
+        "ReplicaSet" | "CloneSet" | "StatefulSet" | "DaemonSet" => {
+            template::next_available(world, object)
+        }
         _ => None,
     }
+}
+
+/// Whether a pod is ready.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    template::ready_since(pod).is_some()
 }
 
 /// Whether every owner of the object is gone.

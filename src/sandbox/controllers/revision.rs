@@ -3,7 +3,7 @@
 
 use super::template::{controller_of, hash_of};
 use crate::core::object::{KindRef, ObjectRef};
-use crate::sandbox::fields::{int, text};
+use crate::sandbox::fields::{int, set, text};
 use crate::sandbox::world::World;
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ fn reference(owner: &Value, revision: &str) -> ObjectRef {
 /// revision's name.
 pub(super) fn publish(world: &mut World, owner: &Value, manager: &str) -> String {
     let template = &owner["spec"]["template"];
-    let name = format!("{}-{}", text(owner, "/metadata/name"), hash_of(world, owner));
+    let hash = hash_of(world, owner);
+    let name = format!("{}-{hash}", text(owner, "/metadata/name"));
     let known = world.owned(text(owner, "/metadata/uid"), "ControllerRevision");
     let newest = known.iter().map(|r| int(r, "/revision", 0)).max().unwrap_or(0);
     if let Some(kept) = world.bare(&reference(owner, &name)).cloned() {
@@ -31,11 +32,16 @@ pub(super) fn publish(world: &mut World, owner: &Value, manager: &str) -> String
         }
         return name;
     }
+    let mut labels = template["metadata"]["labels"].clone();
+    // Of a DaemonSet it says which pods are of it; of others their name does.
+    if owner["kind"] == "DaemonSet" {
+        set(&mut labels, &[LABEL], json!(hash));
+    }
     let kept = json!({
         "apiVersion": "apps/v1", "kind": "ControllerRevision",
         "metadata": {
             "name": name, "namespace": owner["metadata"]["namespace"],
-            "labels": template["metadata"]["labels"],
+            "labels": labels,
             "ownerReferences": controller_of(owner),
         },
         "data": {"spec": {"template": template}},

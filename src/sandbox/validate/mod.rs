@@ -37,6 +37,11 @@ pub(super) fn check(
             workload::check(resource.kind, object, &mut causes);
             workload::ordinals(live, object, &mut causes);
         }
+        "DaemonSet" => {
+            unmodelled(resource.kind, object)?;
+            workload::check(resource.kind, object, &mut causes);
+            workload::daemons(live, object, &mut causes);
+        }
         "Pod" => {
             pod::spec(&object["spec"], "spec", &mut causes);
             if let Some(live) = live.filter(|_| causes.is_empty()) {
@@ -117,12 +122,13 @@ fn unmodelled(kind: &str, object: &Value) -> Result<(), Refusal> {
     };
     let strategy: &[&str] = match kind {
         "StatefulSet" => &["rollingUpdate/maxUnavailable"],
+        "DaemonSet" => &["rollingUpdate/maxSurge"],
         _ => &["priorityStrategy", "scatterStrategy", "inPlaceUpdateStrategy"],
     };
     let there = |place: &str, name: &str| {
         object
             .pointer(&format!("{place}/{name}"))
-            .is_some_and(|value| !value.is_null() && *value != json!([]))
+            .is_some_and(|value| !value.is_null() && *value != json!([]) && *value != json!(0))
     };
     if let Some(name) = fields.iter().find(|name| there("/spec", name)) {
         return Err(Refusal::not_modelled(&format!("spec.{name} of a {kind}")));
@@ -132,6 +138,9 @@ fn unmodelled(kind: &str, object: &Value) -> Result<(), Refusal> {
             "spec.updateStrategy.{} of a {kind}",
             name.replace('/', ".")
         )));
+    }
+    if kind == "DaemonSet" && there("/spec/template/spec/affinity", "nodeAffinity") {
+        return Err(Refusal::not_modelled("node affinity of a DaemonSet"));
     }
     if there("/spec/selector", "matchExpressions") {
         return Err(Refusal::not_modelled(&format!("spec.selector.matchExpressions of a {kind}")));

@@ -11,7 +11,9 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Causes) {
     if kind == "StatefulSet" {
         management(object, causes);
     }
-    natural(object, "spec.replicas", causes);
+    if kind != "DaemonSet" {
+        natural(object, "spec.replicas", causes);
+    }
     if kind == "ReplicaSet" {
         natural(object, "spec.minReadySeconds", causes);
     }
@@ -20,10 +22,14 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Causes) {
     let empty = selector.is_some_and(|selector| {
         selector.get("matchLabels").is_none() && selector.get("matchExpressions").is_none()
     });
-    if selector.is_none() {
+    if selector.is_none() && kind != "DaemonSet" {
         causes.push(("spec.selector".into(), "Required value".into()));
     } else if empty {
-        let what = if kind == "StatefulSet" { "statefulset" } else { "deployment" };
+        let what = match kind {
+            "StatefulSet" => "statefulset",
+            "DaemonSet" => "daemonset",
+            _ => "deployment",
+        };
         let why = format!("Invalid value: {{}}: empty selector is invalid for {what}");
         causes.push(("spec.selector".into(), why));
     } else {
@@ -78,6 +84,8 @@ pub(super) fn deployment(object: &Value, causes: &mut Causes) {
     }
 }
 
+const ROLLING: &str = "spec.strategy.rollingUpdate";
+
 fn strategy(object: &Value, causes: &mut Causes) {
     let rolling = at(object, "/spec/strategy/rollingUpdate").filter(|r| !r.is_null());
     match (text(object, "/spec/strategy/type"), rolling) {
@@ -87,8 +95,8 @@ fn strategy(object: &Value, causes: &mut Causes) {
             causes.push(("spec.strategy.rollingUpdate".into(), why));
         }
         ("RollingUpdate", Some(rolling)) => {
-            let unavailable = fraction(rolling, "maxUnavailable", causes);
-            let surge = fraction(rolling, "maxSurge", causes);
+            let unavailable = fraction(rolling, (ROLLING, "maxUnavailable"), causes);
+            let surge = fraction(rolling, (ROLLING, "maxSurge"), causes);
             let field = "spec.strategy.rollingUpdate.maxUnavailable";
             let value = &rolling["maxUnavailable"];
             if unavailable == Some(0) && surge == Some(0) {
@@ -112,8 +120,8 @@ fn strategy(object: &Value, causes: &mut Causes) {
 }
 
 /// A number or a percentage that must not be below 0.
-fn fraction(rolling: &Value, name: &str, causes: &mut Causes) -> Option<i64> {
-    let field = format!("spec.strategy.rollingUpdate.{name}");
+fn fraction(rolling: &Value, (of, name): (&str, &str), causes: &mut Causes) -> Option<i64> {
+    let field = format!("{of}.{name}");
     match &rolling[name] {
         Value::Number(number) => {
             let number = number.as_i64()?;
@@ -135,6 +143,32 @@ fn fraction(rolling: &Value, name: &str, causes: &mut Causes) -> Option<i64> {
         }
         _ => None,
     }
+}
+
+/// What a DaemonSet has beyond other workloads.
+pub(super) fn daemons(live: Option<&Value>, object: &Value, causes: &mut Causes) {
+    natural(object, "spec.minReadySeconds", causes);
+    natural(object, "spec.revisionHistoryLimit", causes);
+    let field = "spec.updateStrategy.rollingUpdate";
+    match text(object, "/spec/updateStrategy/type") {
+        "OnDelete" => {}
+        "RollingUpdate" => {
+            let rolling = &object["spec"]["updateStrategy"]["rollingUpdate"];
+            let most = fraction(rolling, (field, "maxUnavailable"), causes);
+            if most.is_none_or(|most| most == 0) {
+                let why = "Required value: cannot be 0 when maxSurge is 0";
+                causes.push((format!("{field}.maxUnavailable"), why.to_owned()));
+            }
+        }
+        odd => {
+            let why = format!(
+                "Unsupported value: {{\"Type\":{odd:?},\"RollingUpdate\":null}}: supported values: \
+                 \"RollingUpdate\", \"OnDelete\""
+            );
+            causes.push(("spec.updateStrategy".into(), why));
+        }
+    }
+    selector_stays(live, object, causes);
 }
 
 fn management(object: &Value, causes: &mut Causes) {
