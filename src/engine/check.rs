@@ -9,13 +9,22 @@ use super::sweep::Sweep;
 use super::trial::explained;
 use super::{Class, Engine, RunError};
 use crate::core::decide::{Act, inert};
-use crate::core::object::{Live, ObjectRef, defines};
+use crate::core::object::{KindRef, Live, ObjectRef, defines};
 use crate::core::strategy::{
-    Effect, EntityKey, Movement, Side, Stamp, StepKind, beside_others, desired, epoch_of, workload,
+    Effect, EntityKey, Movement, Side, Stamp, StepKind, beside_others, desired, epoch_of,
+    holds_pods, holds_revisions, workload,
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+/// What an eviction asks of the server: a verb, a kind, and a part of it.
+type Needed = (&'static str, fn() -> KindRef, Option<&'static str>);
+const NEEDED_TO_EVICT: [Needed; 3] = [
+    ("list", holds_pods, None),
+    ("list", holds_revisions, None),
+    ("create", holds_pods, Some("eviction")),
+];
 
 impl<P: Ports> Engine<'_, P> {
     /// Asks for the rights that a step needs from an effect on, and dry-runs
@@ -131,8 +140,16 @@ impl<P: Ports> Engine<'_, P> {
                 let namespace = object.namespace.clone();
                 ask(Access { verb: "list", kind, part: None, namespace }, &what);
             }
+            if matches!(effect, Effect::Evict { .. }) {
+                for (verb, kind, part) in NEEDED_TO_EVICT {
+                    let (kind, namespace) = (kind(), object.namespace.clone());
+                    let of = part.map_or_else(String::new, |part| format!("{part} of "));
+                    let what = format!("{of}{kind} of {object}");
+                    ask(Access { verb, kind, part, namespace }, &what);
+                }
+            }
             let verbs: &[&'static str] = match effect {
-                Effect::Await { .. } => &["get"],
+                Effect::Await { .. } | Effect::Evict { .. } => &["get"],
                 Effect::Delete { .. } => &["get", "delete"],
                 Effect::Write { .. } if live.contains(object) => &["get", "patch"],
                 Effect::Write { .. } => &["get", "patch", "create"],

@@ -27,6 +27,7 @@ mod concurrently;
 mod course;
 mod drive;
 mod entities;
+mod evict;
 mod fact;
 mod foresee;
 mod forged;

@@ -292,7 +292,8 @@ impl<P: Ports> Engine<'_, P> {
                         write: (*side, driven.clone(), step.kind),
                     }),
                     Effect::Delete { .. } => None,
-                    Effect::Await { .. } => continue,
+                    // An eviction changes nothing of the object that it is about.
+                    Effect::Await { .. } | Effect::Evict { .. } => continue,
                 };
                 ways.entry(effect.object()).or_default().leads_to(i, turn);
             }

@@ -56,6 +56,8 @@ pub(super) struct Work {
     pub(super) absent: BTreeSet<ObjectRef>,
     /// What is being written.
     pub(super) part: Part,
+    /// Evictions without a definite answer.
+    unsure: u32,
     /// The lane that has it still, by the record that the round began with.
     pub(super) kept_by: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Work {
             unconfirmed: BTreeSet::new(),
             absent: BTreeSet::new(),
             part: Part::default(),
+            unsure: 0,
             kept_by: None,
             act,
         }
@@ -181,7 +184,7 @@ impl Work {
     /// What the cursor waits for does not come by waiting. The step is done
     /// again where that brings it; what an earlier batch has brought and
     /// somebody took away since is a failure, as a success is only at two looks.
-    fn undone(&mut self, object: &ObjectRef, seen: String) -> Pace {
+    pub(super) fn undone(&mut self, object: &ObjectRef, seen: String) -> Pace {
         let before = self.act.step.effects.iter().take(self.cursor);
         let brings = before.filter(|effect| effect.writes()).any(|e| e.object() == object);
         if brings || self.act.step.kind.is_patient() {
@@ -218,18 +221,39 @@ impl Work {
         self.met_until > self.cursor
     }
 
-    /// Whether the cursor stands at a wait.
+    /// Whether the cursor stands at a wait, or at what may have to wait.
     pub(super) fn waits(&self) -> bool {
-        self.effect().is_some_and(|effect| !effect.writes())
+        self.effect().is_some_and(|e| !e.writes() || matches!(e, Effect::Evict { .. }))
+    }
+
+    /// What the cursor stands at cannot be done now: it waits, or has waited for
+    /// too long.
+    pub(super) fn not_yet(&mut self, seen: String, now: Timestamp) -> Pace {
+        self.doubted = false;
+        match self.deadline() {
+            Some(deadline) if now >= deadline => Pace::Over(End::Failed(seen)),
+            _ => Pace::Blocked(seen),
+        }
+    }
+
+    /// This run has come to the cursor, if it had not before.
+    pub(super) fn arrives(&mut self, now: Timestamp) {
+        self.arrived.get_or_insert(now);
+    }
+
+    /// One more eviction without a definite answer: how many there were before.
+    pub(super) fn unsure(&mut self) -> u32 {
+        self.unsure += 1;
+        self.unsure - 1
     }
 
     /// How long what the cursor waits for may take. The way back never fails
     /// by its deadline: it repeats.
     pub(super) fn deadline_seconds(&self) -> Option<u32> {
         match self.effect() {
-            Some(Effect::Await { deadline_seconds, .. }) => {
-                Some(*deadline_seconds).filter(|_| !self.is_patient())
-            }
+            Some(
+                Effect::Await { deadline_seconds, .. } | Effect::Evict { deadline_seconds, .. },
+            ) => Some(*deadline_seconds).filter(|_| !self.is_patient()),
             _ => None,
         }
     }
@@ -297,7 +321,7 @@ impl Work {
     /// marks say what it has done. A cursor that was edited to skip a write is
     /// believed no further than they go: whether pods are updated no count
     /// tells, if the template that they are counted by is not the step's.
-    fn unwritten(&self, object: &ObjectRef, live: &Value) -> bool {
+    pub(super) fn unwritten(&self, object: &ObjectRef, live: &Value) -> bool {
         let mut before = self.act.step.effects.iter().enumerate().take(self.cursor);
         let newest = before.rfind(|(_, effect)| {
             matches!(effect, Effect::Write { object: written, .. } if written == object)
@@ -373,12 +397,28 @@ impl<P: Ports> Engine<'_, P> {
             };
         }
         let Some(effect) = work.effect().cloned() else { return over(End::Succeeded) };
+        if matches!(effect, Effect::Evict { .. }) {
+            return self.evict_some(watch, work, &effect).await;
+        }
         if !effect.writes() {
             return self.look_at_wait(work, &effect).await;
         }
         if work.lock.is_none() {
             return over(End::Unlocked);
         }
+        match self.may_not_write(watch, work).await? {
+            Some(stop) => Ok(stop),
+            None => self.write_part(watch, work).await,
+        }
+    }
+
+    /// Before each write: why this run stops first, if it does.
+    pub(super) async fn may_not_write(
+        &self,
+        watch: &Watch,
+        work: &mut Work,
+    ) -> Result<Option<Pace>, Halt> {
+        let over = |end| Ok(Some(Pace::Over(end)));
         if self.ports.process().stopping() {
             return over(End::Paused(SIGNAL.to_owned()));
         }
@@ -386,10 +426,7 @@ impl<P: Ports> Engine<'_, P> {
             return over(End::Paused("the write lease is over".to_owned()));
         }
         self.heed(watch, work).await?;
-        if work.aborting {
-            return Ok(Pace::Going);
-        }
-        self.write_part(watch, work).await
+        Ok(work.aborting.then_some(Pace::Going))
     }
 
     /// One look at what is awaited; it has to hold at two.

@@ -10,9 +10,10 @@ use super::work::out_of_time;
 use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::{Live, ObjectRef, at};
+use crate::core::strategy::workload::Shape;
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, Side, Stamp, StepKind, Verb, beside_others, desired, epoch_of,
-    mark_of, revision_of, workload,
+    Driven, Effect, EntityKey, OnNodes, Side, Stamp, StepKind, Verb, beside_others, desired,
+    epoch_of, mark_of, revision_of, workload,
 };
 use crate::core::traffic::{idle, is_made};
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
@@ -61,7 +62,7 @@ impl<P: Ports> Engine<'_, P> {
                 let emptied = emptied(act, index, object);
                 self.remove((effect, act.step.kind), emptied, lock, &unsure).await
             }
-            Effect::Await { .. } => Ok(Written::Done),
+            Effect::Await { .. } | Effect::Evict { .. } => Ok(Written::Done),
         };
         match done {
             // A write without a definite answer may still land: the intent
@@ -238,7 +239,7 @@ impl<P: Ports> Engine<'_, P> {
 }
 
 /// A newer run has written the object: ours is over.
-fn fenced(object: &ObjectRef, live: &Value, epoch: u64) -> Result<(), Halt> {
+pub(super) fn fenced(object: &ObjectRef, live: &Value, epoch: u64) -> Result<(), Halt> {
     match epoch_of(live) {
         Some(newer) if newer > epoch => Err(Halt::Superseded(format!(
             "{object} carries epoch {newer}, newer than ours ({epoch}): another run has taken over"
@@ -248,7 +249,7 @@ fn fenced(object: &ObjectRef, live: &Value, epoch: u64) -> Result<(), Halt> {
 }
 
 /// The uid of an object that the lock does not name.
-fn unnamed(live: &Value, lock: &Lock) -> Option<String> {
+pub(super) fn unnamed(live: &Value, lock: &Lock) -> Option<String> {
     let uid = uid_of(live);
     (!lock.named.contains(&uid)).then_some(uid)
 }
@@ -266,6 +267,7 @@ fn inert(verb: Verb, driven: &Driven, body: &Value, leaves: bool) -> Option<Driv
     let mut inert = driven.clone();
     match (verb, driven.replicas) {
         (Verb::Scale, Some(replicas)) if replicas == 0 || leaves => return None,
+        (Verb::Scale, None) if driven.nodes == Some(OnNodes::Nowhere) => return None,
         (_, Some(0) | None) => {}
         (_, Some(_)) => inert.replicas = Some(0),
     }
@@ -282,7 +284,8 @@ fn leaves(act: &Act, index: usize, object: &ObjectRef) -> bool {
 /// Also what drives no size is created without pods: no stamp can fence off the
 /// late creation of what is not there. The same effect then writes its size.
 fn without_pods(object: &ObjectRef, driven: Driven) -> Driven {
-    match workload::of(&object.kind_ref()) {
+    match workload::of(&object.kind_ref()).map(|kind| kind.shape) {
+        Some(Shape::Nodes) => Driven { nodes: Some(OnNodes::Nowhere), ..driven },
         Some(_) => Driven { replicas: Some(0), ..driven },
         None => driven,
     }

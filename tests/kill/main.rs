@@ -26,7 +26,7 @@ mod upgraded;
 mod world;
 
 use audit::Audit;
-use scenario::{CANARY, CLONESET, DEPLOY, LANE, PAIR, SPREAD, SWITCH, Scenario, TOGETHER};
+use scenario::{CANARY, CLONESET, DEPLOY, LANE, NODES, PAIR, SPREAD, SWITCH, Scenario, TOGETHER};
 use std::rc::Rc;
 use tranche::engine::Class;
 use trap::{Aim, Sort};
@@ -257,5 +257,20 @@ fn components_together_survive_a_dead_run_at_every_write() {
     block_on(killed_at(&TOGETHER, Corpse::Dead, |sort, what, _| {
         let ours = sort == Sort::Write && !what.contains(" Lease/");
         if ours { &[Moment::During, Moment::After] } else { &[] }
+    }));
+}
+
+#[test]
+fn evictions_survive_a_dead_run_at_every_write() {
+    block_on(killed_at(&NODES, Corpse::Dead, |sort, what, _| {
+        let ours = sort == Sort::Write && !what.contains(" Lease/");
+        if ours { &[Moment::Before, Moment::Flush, Moment::During, Moment::After] } else { &[] }
+    }));
+}
+
+#[test]
+fn evictions_survive_a_vanished_run_at_every_eviction() {
+    block_on(killed_at(&NODES, Corpse::Gone, |_, what, _| {
+        if what.starts_with("evict ") { &[Moment::During, Moment::After] } else { &[] }
     }));
 }

@@ -272,6 +272,78 @@ pub static SWITCH: Scenario = Scenario {
     ends: &[("web-v2", 4, "podinfo:2")],
 };
 
+/// A program on every node, of one image or another.
+macro_rules! agent {
+    ($image:literal) => {
+        concat!(
+            "\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: agent, annotations: {app.oam.dev/rollout-template: 'true'}}
+spec:
+  components: [{name: agent, type: agent, properties: {image: '",
+            $image,
+            "'}}]
+"
+        )
+    };
+}
+
+const AGENT: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: ComponentType
+metadata: {name: agent}
+spec:
+  workload: DaemonSet
+  parameters: {type: object, required: [image], properties: {image: {type: string}}}
+  template: |
+    apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: agent}
+    spec:
+      selector: {matchLabels: {app: agent}}
+      template:
+        metadata: {labels: {app: agent}}
+        spec: {containers: [{name: agent, image: {{ parameter.image | to_json }}}]}
+";
+
+macro_rules! over_nodes {
+    ($revision:literal) => {
+        concat!(
+            "\
+apiVersion: core.oam.dev/v1beta1
+kind: AppRollout
+metadata: {name: agent}
+spec:
+  targetAppRevisionName: ",
+            $revision,
+            "
+  rolloutPlan: {rolloutBatches: [{replicas: 1}, {replicas: 40%}, {}]}
+"
+        )
+    };
+}
+
+/// Evictions over five nodes: each pod goes once, and no batch takes more than
+/// its own.
+pub static NODES: Scenario = Scenario {
+    name: "a DaemonSet upgrade",
+    before: &[&[
+        ("templates/agent.yaml", AGENT),
+        ("application.yaml", agent!("agent:1")),
+        ("approllout.yaml", over_nodes!("agent-v1")),
+    ]],
+    change: &[&[
+        ("application.yaml", agent!("agent:2")),
+        ("approllout.yaml", over_nodes!("agent-v2")),
+    ]],
+    rollout: "agent",
+    revision: "agent-v2",
+    changes: 7,
+    floor: 3,
+    ends: &[("agent", 5, "agent:2")],
+};
+
 impl Scenario {
     /// The rollout is done, and nothing shows that a run was killed but the
     /// names of the runs.

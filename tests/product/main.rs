@@ -36,6 +36,7 @@ mod lane_members;
 mod lanes;
 mod locks;
 mod midway;
+mod nodes;
 mod overlays;
 mod owners;
 mod pair;

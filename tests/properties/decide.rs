@@ -190,7 +190,7 @@ impl Case {
                 Effect::Delete { object, .. } => {
                     self.live.remove(object);
                 }
-                Effect::Await { .. } => {}
+                Effect::Await { .. } | Effect::Evict { .. } => {}
             }
         }
         self.conclude(&act, StepVerdict::Succeeded);

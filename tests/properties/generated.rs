@@ -6,7 +6,7 @@
 //! hundred thousand in all, and with `--nocapture` says how many of each:
 //! `cargo test --release --test properties -- --ignored generated`.
 
-use crate::{beside, istio, member, spread, steps, switch, traffic};
+use crate::{beside, istio, member, nodes, spread, steps, switch, traffic};
 use proptest::prelude::any;
 use proptest::sample::Index;
 use proptest::strategy::{Strategy, ValueTree};
@@ -28,6 +28,7 @@ static ROWS: &[Row] = &[
     Row { name: "canaries by Istio's objects", check: by_istio },
     Row { name: "canaries by a template's route", check: by_a_template },
     Row { name: "members of a lane", check: in_a_lane },
+    Row { name: "batches over nodes", check: over_nodes },
 ];
 
 fn one<T>(of: impl Strategy<Value = T>, runner: &mut TestRunner) -> T {
@@ -90,6 +91,11 @@ fn in_a_lane(runner: &mut TestRunner) -> usize {
     let plan = one(member::plans(), runner);
     member::keeps_to_the_rules(&plan);
     member::comes_back(&plan, everywhere, |count| again.index(count))
+}
+
+fn over_nodes(runner: &mut TestRunner) -> usize {
+    let plan = one(nodes::plans(), runner);
+    if nodes::keeps_to_the_rules(&plan) { nodes::comes_back(&plan, everywhere) } else { 0 }
 }
 
 /// So many plans of each row; the same number, the same plans.

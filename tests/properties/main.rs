@@ -17,6 +17,7 @@ mod kubevela;
 mod machine;
 mod member;
 mod model;
+mod nodes;
 mod plan;
 mod replay;
 mod secrecy;

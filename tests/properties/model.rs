@@ -61,6 +61,7 @@ impl Cluster {
                         Condition::UpdatedReady { at_least } => pods.new = pods.new.max(*at_least),
                         Condition::Healthy => pods.new = pods.wanted,
                         Condition::ScaledTo { at_most } => assert!(pods.wanted <= *at_most),
+                        Condition::Replaced { .. } => panic!("{object} has no pod on each node"),
                         Condition::Serving { .. }
                         | Condition::Reaches { .. }
                         | Condition::RouteAccepted { .. }
@@ -71,6 +72,7 @@ impl Cluster {
                     }
                 }
             }
+            Effect::Evict { object, .. } => panic!("pods of {object} move by themselves"),
             Effect::Delete { object, .. } => {
                 self.workloads.remove(object);
             }

@@ -25,10 +25,11 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies>
     let (api, kind) = match shape {
         Shape::Pair => ("apps/v1", "Deployment"),
         Shape::InPlace => ("apps.kruise.io/v1alpha1", "CloneSet"),
+        Shape::Nodes => ("apps/v1", "DaemonSet"),
     };
     let name = match shape {
         Shape::Pair => format!("web-v{number}"),
-        Shape::InPlace => "web".to_owned(),
+        Shape::InPlace | Shape::Nodes => "web".to_owned(),
     };
     let kind = KindRef::new(api, kind);
     let workload = ObjectRef::new(&kind, Some("default"), &name);

@@ -182,6 +182,7 @@ impl Cluster {
                 pods.most = pods.most.min(*at_most);
             }
             Effect::Await { condition, .. } => panic!("{condition} is nothing of a pair"),
+            Effect::Evict { .. } => panic!("{effect} is nothing of a pair"),
             Effect::Delete { .. } => {
                 let pods = self.workloads.remove(object).unwrap();
                 assert_eq!((pods.wanted, pods.most), (0, 0), "{effect} takes pods with it");
@@ -288,6 +289,7 @@ proptest! {
                     Effect::Write { verb, .. } => *verb == Verb::Scale,
                     Effect::Await { condition, .. } => matches!(condition, Condition::ScaledTo { .. }),
                     Effect::Delete { .. } => true,
+                    Effect::Evict { .. } => false,
                 };
                 prop_assert!(free, "{}", effect);
             }

@@ -82,7 +82,9 @@ pub fn plans() -> impl Strategy<Value = Plan> {
         |(shape, strategy, movement, size, more, batches)| {
             let sizes = match (movement, shape) {
                 (Movement::Deploy, _) => Sizes { original: 0, target: size },
-                (Movement::Upgrade, Shape::InPlace) => Sizes { original: size, target: size },
+                (Movement::Upgrade, Shape::InPlace | Shape::Nodes) => {
+                    Sizes { original: size, target: size }
+                }
                 (Movement::Upgrade, Shape::Pair) => Sizes { original: size, target: size + more },
                 (Movement::Scale, _) if more % 2 == 0 => {
                     Sizes { original: size + more, target: size }

@@ -25,6 +25,7 @@ mod kills;
 mod kruise_green;
 mod lanes;
 mod late;
+mod nodes;
 mod race;
 mod reader;
 mod rebuilt;

@@ -9,6 +9,7 @@ use crate::core::object::{Live, ObjectRef, at};
 use crate::core::record::{
     Ending, EntityRecord, Further, Holder, NamedObject, OpenStep, Phase, RevisionRef, StepsRef,
 };
+use crate::core::strategy::workload::Shape;
 use crate::core::strategy::{
     ANNOTATION_ENTITY, EntityKey, Movement, RevisionBodies, Sizes, Step, StepKind, epoch_of,
     mark_of, revision_of,
@@ -163,7 +164,8 @@ fn is_complete(standing: &[Standing<'_>]) -> bool {
 fn has_its_size(traces: &Traces<'_>, one: &Standing<'_>) -> bool {
     let wanted = (one.revision.kind.read)(one.live).wanted;
     let named = traces.plans.first().and_then(|(_, rollout)| rollout.plan.target_size);
-    wanted == named.unwrap_or(one.revision.replicas)
+    let any = one.revision.kind.shape == Shape::Nodes;
+    any || wanted == named.unwrap_or(one.revision.replicas)
 }
 
 /// The step that wrote last, if it can be compiled again.

@@ -6,6 +6,7 @@ use super::{Decision, Entry, Event, Refusal, State};
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::at;
 use crate::core::record::{EntityRecord, Further, RevisionRef, Status};
+use crate::core::strategy::workload::{Shape, is_nowhere};
 use crate::core::strategy::{
     AUTOSCALED_NEXT, BY_HAND_NEXT, Bodies, Compiled, FIRST, Movement, RevisionBodies, RolloutInput,
     Sizes, autoscaled, by_hand, compile,
@@ -193,12 +194,18 @@ fn sizes(
     target: &RevisionBodies,
 ) -> Result<(Movement, Sizes), Refusal> {
     let wanted = rollout.plan.target_size;
+    let on_nodes = target.kind.shape == Shape::Nodes;
+    if on_nodes && wanted.is_some() {
+        return Err(sized(view, rollout, target));
+    }
     if let Some(source) = source {
         let live = view.live_size(source).ok_or_else(|| missing(view, source))?;
         // A size of nothing is not taken for what people want: it is also what
         // a creation of ours looks like that nobody has scaled up yet. What
         // moves requests needs pods at both ends, on its way back too.
-        if live == 0 && (wanted.is_none() || rollout.moves_requests()) {
+        // A workload with a pod on each node may have none: no node may fit.
+        let unknown = !(on_nodes && fits_nowhere(view, source));
+        if live == 0 && unknown && (wanted.is_none() || rollout.moves_requests()) {
             return Err(empty(view, rollout, source));
         }
         if source.workload != target.workload {
@@ -355,7 +362,10 @@ fn missing(view: &RolloutView<'_>, revision: &RevisionBodies) -> Refusal {
 }
 
 fn empty(view: &RolloutView<'_>, rollout: &Rollout, source: &RevisionBodies) -> Refusal {
-    let next = if rollout.moves_requests() {
+    let next = if source.kind.shape == Shape::Nodes {
+        "`kubectl get nodes` and the controller's own status show why; `tranche apply` again once \
+         its pods are counted"
+    } else if rollout.moves_requests() {
         "scale it up by hand (`kubectl scale`), and `tranche apply` again"
     } else {
         "scale it up by hand (`kubectl scale`), or name `targetSize` in the plan, and `tranche \
@@ -367,6 +377,23 @@ fn empty(view: &RolloutView<'_>, rollout: &Rollout, source: &RevisionBodies) -> 
             view.key, source.workload, source.revision
         ),
         next,
+    )
+}
+
+/// Whether a workload with a pod on each node was seen to fit none, and is not
+/// left on none by us.
+fn fits_nowhere(view: &RolloutView<'_>, source: &RevisionBodies) -> bool {
+    let live = view.live.get(&source.workload);
+    live.is_some_and(|live| !is_nowhere(live) && (source.kind.read)(live).settled)
+}
+
+fn sized(view: &RolloutView<'_>, rollout: &Rollout, target: &RevisionBodies) -> Refusal {
+    Refusal::plan(
+        format!(
+            "{}: {} names `targetSize`, but {} has a pod on each node that it fits",
+            rollout.place, view.key, target.workload
+        ),
+        "leave `targetSize` out; the workload's own node selection says where it runs",
     )
 }
 

@@ -132,6 +132,6 @@ pub(super) fn drifted(
             body.is_none_or(|(body, _)| !settled(live.get(object), object, body, driven))
         }
         Effect::Delete { object, .. } => live.contains(object),
-        Effect::Await { .. } => false,
+        Effect::Await { .. } | Effect::Evict { .. } => false,
     })
 }

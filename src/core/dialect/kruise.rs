@@ -16,7 +16,7 @@ use crate::core::model::{
     Rollout, TargetRevision, Traffic,
 };
 use crate::core::object::KindRef;
-use crate::core::strategy::workload;
+use crate::core::strategy::workload::{self, Shape};
 use crate::core::traffic::Weight;
 use crate::core::yaml::{Node, Source};
 use std::sync::Arc;
@@ -204,7 +204,10 @@ fn style(
         (false, false) => {
             let (api_version, name) = (of("apiVersion"), of("kind"));
             let known = api_version.zip(name).map(|(version, kind)| KindRef::new(version, kind));
-            if let Some(kind) = known.filter(|kind| workload::of(kind).is_none()) {
+            let steps = |kind: &KindRef| {
+                workload::of(kind).is_some_and(|known| known.shape != Shape::Nodes)
+            };
+            if let Some(kind) = known.filter(|kind| !steps(kind)) {
                 let message = format!(
                     "{} {} is of a kind that is not updated step by step",
                     kind.api_version, kind.kind

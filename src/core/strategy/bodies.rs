@@ -190,7 +190,8 @@ impl RevisionBodies {
         };
         let component =
             rendered.components.get(index).map_or_else(String::new, |part| part.name.clone());
-        let replicas = rendered_replicas(&body);
+        // How many nodes there are is nothing that a plan says.
+        let replicas = if kind.shape == Shape::Nodes { 0 } else { rendered_replicas(&body) };
         let sized = at(&body, "/spec/replicas").is_some_and(|named| !named.is_null());
         let template = at(&body, "/spec/template").cloned().unwrap_or_default();
         let template = Digest::of("tranche-pod-template-v1", &template);

@@ -3,7 +3,8 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
-    StepKind, Verb, beside, canary, goals, in_place, pair, spread, switch, together, workload,
+    StepKind, Verb, beside, canary, goals, in_place, nodes, pair, spread, switch, together,
+    workload,
 };
 use crate::core::model::{Batches, BlueGreen, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
@@ -185,7 +186,8 @@ impl RolloutInput<'_> {
         let rules = &self.rollout.health;
         let lively = revision.rest.iter().filter(|o| {
             let kind = o.kind_ref();
-            workload::of(&kind).is_some() || rules.cover(&kind)
+            let counted = workload::of(&kind).filter(|kind| kind.shape != Shape::Nodes);
+            counted.is_some() || rules.cover(&kind)
         });
         let awaits = lively.map(|o| self.wait(o, Condition::Healthy));
         apply.chain(awaits).collect()
@@ -243,11 +245,15 @@ impl RolloutInput<'_> {
             };
             return Ok(Goals { cumulative, warnings: Vec::new() });
         }
+        let on_nodes = self.bodies.target.kind.shape == Shape::Nodes;
+        if on_nodes && self.movement == Movement::Deploy {
+            return Ok(nodes::at_once_deployed(self));
+        }
         let total = match self.movement {
             Movement::Deploy | Movement::Upgrade => self.sizes.target,
             Movement::Scale => self.sizes.original.abs_diff(self.sizes.target),
         };
-        if total == 0 && self.movement == Movement::Scale {
+        if total == 0 && (on_nodes || self.movement == Movement::Scale) {
             // Nothing moves: whatever the batches say, they are done.
             let batches = match &self.rollout.plan.batches {
                 Batches::Listed(list) => list.len(),
@@ -322,6 +328,8 @@ pub(super) fn parts(
             (None, None) => pair::upgrade(input, &goals)?,
         },
         (Movement::Upgrade, Shape::InPlace) => in_place::upgrade(input, &goals)?,
+        (Movement::Upgrade, Shape::Nodes) => nodes::upgrade(input, &goals)?,
+        (Movement::Deploy | Movement::Scale, Shape::Nodes) => nodes::whole(input, &goals),
         (Movement::Deploy | Movement::Scale, _) => in_place::resize(input, &goals),
     };
     Ok((parts, goals, warnings))

@@ -179,6 +179,19 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
             format!("{} of {at_least} updated pods ready", pods.updated_ready),
             Some(pods.updated_ready),
         ),
+        Condition::Replaced { at_most, unready } => {
+            let (left, down) =
+                (pods.wanted.saturating_sub(pods.updated), pods.wanted.saturating_sub(pods.ready));
+            (
+                left <= at_most && down <= unready,
+                false,
+                format!(
+                    "{left} of an older template left, {} of {} ready",
+                    pods.ready, pods.wanted
+                ),
+                Some(pods.updated_ready),
+            )
+        }
         Condition::ScaledTo { at_most } => (
             pods.replicas <= at_most,
             pods.wanted > at_most,

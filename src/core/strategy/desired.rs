@@ -122,6 +122,9 @@ pub fn beside_others(
     let partition = workload::of(&object.kind_ref()).and_then(|kind| kind.partition);
     let pods = [driven.replicas.and(Some(REPLICAS)), driven.partition.and(partition)];
     let mut fields: Vec<&[&str]> = pods.into_iter().flatten().collect();
+    if driven.nodes.is_some() {
+        fields.push(&["spec", "updateStrategy", "type"]);
+    }
     if driven.split.is_some() {
         fields.extend(traffic::driven_fields(object));
     }

@@ -1,6 +1,6 @@
 //! The step language: one write or wait.
 
-use super::Pin;
+use super::{OnNodes, Pin};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,9 @@ pub struct Driven {
     /// Whose pods alone a Service selects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<Pin>,
+    /// What the template of a workload with one pod a node reaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<OnNodes>,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and
@@ -92,6 +95,20 @@ pub enum Effect {
         /// that says so.
         deadline_seconds: u32,
     },
+    /// Evict pods of older templates of an object with one pod a node, until few
+    /// enough are left. It says what is to be and not what to do: whoever comes
+    /// by it once more evicts no more than it asks for.
+    Evict {
+        /// The object.
+        object: ObjectRef,
+        /// Pods of older templates that stay.
+        at_most: u32,
+        /// Nodes that may be without an available pod at a time, those included
+        /// that are so for another reason.
+        at_once: u32,
+        /// How long it may take, in seconds, counted as that of a wait.
+        deadline_seconds: u32,
+    },
     /// Remove the object, by the uid that was read.
     Delete {
         /// The object.
@@ -116,6 +133,15 @@ pub enum Condition {
     UpdatedReady {
         /// Pods.
         at_least: u32,
+    },
+    /// At most so many pods of older templates are left on the nodes, and at most
+    /// so many nodes are without an available pod. How many nodes there are is
+    /// the cluster's: they come and go.
+    Replaced {
+        /// Pods of older templates.
+        at_most: u32,
+        /// Nodes without an available pod.
+        unready: u32,
     },
     /// At most so many pods are left, ready or not.
     ScaledTo {
@@ -207,6 +233,7 @@ impl Effect {
         match self {
             Self::Write { object, .. }
             | Self::Await { object, .. }
+            | Self::Evict { object, .. }
             | Self::Delete { object, .. } => object,
         }
     }
@@ -230,11 +257,31 @@ impl fmt::Display for Verb {
     }
 }
 
+/// So many pods of older templates, in words.
+struct Left(u32);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("none of an older template is left"),
+            1 => f.write_str("1 of an older template is left"),
+            many => write!(f, "{many} of an older template are left"),
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready { at_least } => write!(f, "until {at_least} ready"),
             Self::UpdatedReady { at_least } => write!(f, "until {at_least} updated and ready"),
+            Self::Replaced { at_most, unready } => {
+                write!(f, "until {}", Left(*at_most))?;
+                match unready {
+                    0 => f.write_str(", all ready"),
+                    unready => write!(f, ", all but {unready} ready"),
+                }
+            }
             Self::ScaledTo { at_most } => write!(f, "until at most {at_most} left"),
             Self::Healthy => f.write_str("until healthy"),
             Self::Serving { at_least } | Self::Capacity { at_least } => {
@@ -266,6 +313,9 @@ impl fmt::Display for Effect {
                 if let Some(pin) = &driven.pin {
                     return write!(f, " at {pin}");
                 }
+                if let Some(nodes) = driven.nodes {
+                    return write!(f, " {nodes}");
+                }
                 match (verb, driven.replicas, driven.partition) {
                     (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),
                     (Verb::Partition, _, Some(partition)) => write!(f, " at {partition}"),
@@ -280,6 +330,11 @@ impl fmt::Display for Effect {
             Self::Await { object, condition, deadline_seconds } => {
                 write!(f, "await {object} {condition}, at most {deadline_seconds} s")
             }
+            Self::Evict { object, at_most, at_once, deadline_seconds } => write!(
+                f,
+                "evict from {object} until {}, {at_once} at a time, at most {deadline_seconds} s",
+                Left(*at_most)
+            ),
             Self::Delete { object, .. } => write!(f, "delete {object}"),
         }
     }

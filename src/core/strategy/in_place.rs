@@ -85,7 +85,7 @@ pub(super) fn resize(input: &RolloutInput<'_>, goals: &[u32]) -> Parts {
             let condition = match (*goal < before, input.bodies.target.kind.shape) {
                 (true, _) => Condition::ScaledTo { at_most: *goal },
                 (false, Shape::Pair) => Condition::Ready { at_least },
-                (false, Shape::InPlace) => Condition::UpdatedReady { at_least },
+                (false, Shape::InPlace | Shape::Nodes) => Condition::UpdatedReady { at_least },
             };
             effects.push(input.wait(object, condition));
         }

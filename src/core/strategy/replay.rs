@@ -11,7 +11,7 @@ use super::pair::{replicas, sides};
 use super::workload::Shape;
 use super::{
     CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Sides, Sizes, Step,
-    StepContext, StepKind, Verb, spread, switch, together,
+    StepContext, StepKind, Verb, nodes, spread, switch, together,
 };
 use crate::core::model::{Canary, Naming};
 use std::sync::Arc;
@@ -75,7 +75,13 @@ fn after(input: &RolloutInput<'_>, done: u32) -> Result<Vec<Effect>, CompileErro
             let goal = reached.map(|(goal, _)| goal);
             in_place(input, batch.zip(goal).map(|(i, goal)| (goal, input.certain(i, goal))))
         }
+        (Movement::Upgrade, Shape::Nodes) => {
+            let mut effects = rest(input, reached.is_some());
+            effects.extend(nodes::standing(input, &moved, reached)?);
+            Ok(effects)
+        }
         (Movement::Deploy, _) if reached.is_none() => Ok(Vec::new()),
+        (Movement::Deploy | Movement::Scale, Shape::Nodes) => Ok(listed(input)?.settle.effects),
         (Movement::Deploy | Movement::Scale, _) => Ok(alone(input, reached)),
     }
 }
@@ -169,7 +175,7 @@ fn alone(input: &RolloutInput<'_>, reached: Option<(u32, u32)>) -> Vec<Effect> {
         object,
         match input.bodies.target.kind.shape {
             Shape::Pair => Condition::Ready { at_least },
-            Shape::InPlace => Condition::UpdatedReady { at_least },
+            Shape::InPlace | Shape::Nodes => Condition::UpdatedReady { at_least },
         },
     ));
     effects

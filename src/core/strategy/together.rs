@@ -49,7 +49,7 @@ pub(super) fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError
             CompileError::Component { component: component.clone(), why: error.to_string() }
         })?;
         if one.joins {
-            made.abort = leaves(&rollout);
+            made.abort = leaves(&rollout, made.abort);
         }
         for (i, batch) in made.batches.iter_mut().enumerate() {
             see(&rollout, i, goals.get(i).copied().unwrap_or(0), batch);
@@ -145,19 +145,25 @@ fn see(input: &RolloutInput<'_>, batch: usize, goal: u32, effects: &mut Vec<Effe
     let condition = match input.bodies.target.kind.shape {
         Shape::Pair => Condition::Ready { at_least },
         Shape::InPlace => Condition::UpdatedReady { at_least },
+        // How many there are is the nodes' doing, and each batch waits for them.
+        Shape::Nodes => return,
     };
     let last = effects.iter().take_while(|effect| !matches!(effect, Effect::Delete { .. })).count();
     effects.insert(last, input.wait(object, condition));
 }
 
 /// The way back of what had no revision before: nothing of it stays.
-fn leaves(input: &RolloutInput<'_>) -> Vec<Effect> {
+fn leaves(input: &RolloutInput<'_>, back: Vec<Effect>) -> Vec<Effect> {
     let object = &input.bodies.target.workload;
+    let gone = Effect::Delete { object: object.clone(), uid: None };
+    if input.bodies.target.kind.shape == Shape::Nodes {
+        return back.into_iter().chain([gone]).collect();
+    }
     let none = Driven { replicas: Some(0), ..super::in_place::driven(input, 0) };
     vec![
         RolloutInput::write(Verb::Scale, object, Side::Target, none),
         input.wait(object, Condition::ScaledTo { at_most: 0 }),
-        Effect::Delete { object: object.clone(), uid: None },
+        gone,
     ]
 }
 

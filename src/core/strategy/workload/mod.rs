@@ -4,8 +4,11 @@
 //! A new kind is a file here and a line in [`KINDS`].
 
 mod cloneset;
+mod daemonset;
 mod deployment;
 mod statefulset;
+
+pub use daemonset::{OnNodes, is_nowhere};
 
 use super::Driven;
 use crate::core::model::Amount;
@@ -21,6 +24,9 @@ pub enum Shape {
     /// One object whose pods are updated in place or replaced behind a
     /// partition.
     InPlace,
+    /// One object with a pod on each node that it fits: how many there are is
+    /// nobody's to say, and pods are updated by their being evicted.
+    Nodes,
 }
 
 /// A kind that rollouts can drive.
@@ -39,8 +45,12 @@ pub struct WorkloadKind {
 }
 
 /// The kinds that rollouts can drive.
-pub static KINDS: &[&WorkloadKind] =
-    &[&deployment::DEPLOYMENT, &cloneset::CLONESET, &statefulset::STATEFULSET];
+pub static KINDS: &[&WorkloadKind] = &[
+    &deployment::DEPLOYMENT,
+    &cloneset::CLONESET,
+    &statefulset::STATEFULSET,
+    &daemonset::DAEMONSET,
+];
 
 impl WorkloadKind {
     /// Pods that a live object's partition holds on the revision before. A
@@ -101,6 +111,9 @@ pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
     }
     if let Some(pin) = &driven.pin {
         traffic::pin(body, pin.label());
+    }
+    if let Some(nodes) = driven.nodes {
+        daemonset::drive(body, nodes);
     }
     if let Some(replicas) = driven.replicas {
         set(body, &["spec", "replicas"], json!(replicas));
