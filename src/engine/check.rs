@@ -12,7 +12,7 @@ use crate::core::decide::{Act, inert};
 use crate::core::object::{KindRef, Live, ObjectRef, defines};
 use crate::core::strategy::{
     Effect, EntityKey, Movement, Side, Stamp, StepKind, beside_others, desired, epoch_of,
-    holds_pods, holds_revisions, workload,
+    holds_pods, holds_revisions,
 };
 use crate::port::{Access, Cluster, ClusterProblem, Ports, WriteMode};
 use serde_json::Value;
@@ -41,11 +41,11 @@ impl<P: Ports> Engine<'_, P> {
         let mut seen = BTreeSet::new();
         let mut trials = Vec::new();
         for (index, effect) in act.step.effects.iter().enumerate().skip(cursor) {
-            deletable(effect, act.step.kind, live)?;
+            deletable(effect, act, live)?;
             if let (Effect::Delete { object, .. }, Some(live)) = (effect, live.get(effect.object()))
                 && emptied(act, cursor, object)
             {
-                still_empty(object, live)?;
+                still_empty(act, object, live)?;
             }
             let Effect::Write { object, .. } = effect else { continue };
             // What a sweep has shown was asked about in the same breath.
@@ -103,9 +103,9 @@ impl<P: Ports> Engine<'_, P> {
         for object in act.table.objects() {
             let rolled = act.table.rolls(object) && !act.table.tries(object);
             let sized = rolled && act.table.get(side, object).is_some();
-            let Some(kind) = workload::of(&object.kind_ref()).filter(|_| sized) else { continue };
+            let Some(kind) = act.table.kind(side, object).filter(|_| sized) else { continue };
             let Some(live) = self.ports.cluster().get(object).await? else { return Ok(false) };
-            (pods, any) = (pods.saturating_add((kind.read)(&live).wanted), true);
+            (pods, any) = (pods.saturating_add(kind.read(&live).wanted), true);
             if !self.is_newest(object, &live).await? {
                 return Ok(false);
             }
@@ -190,10 +190,11 @@ impl<P: Ports> Engine<'_, P> {
 
 /// An object that is to be deleted must be one that we wrote, and one that is
 /// removed as an orphan must have no pods.
-pub(super) fn deletable(effect: &Effect, kind: StepKind, live: &Live) -> Result<(), RunError> {
+pub(super) fn deletable(effect: &Effect, act: &Act, live: &Live) -> Result<(), RunError> {
     let Effect::Delete { object, uid } = effect else { return Ok(()) };
+    let is_removal = act.step.kind == StepKind::Orphans && uid.is_some();
     match live.get(object) {
-        Some(live) if kind == StepKind::Orphans && uid.is_some() && !inert(object, live) => {
+        Some(live) if is_removal && !inert(act.table.kind(Side::Target, object), live) => {
             Err(RunError::new(
                 Class::Refused,
                 format!("{object} was to be removed as an orphan, but it has pods by now"),
@@ -227,8 +228,10 @@ pub(super) fn emptied(act: &Act, from: usize, object: &ObjectRef) -> bool {
 /// Somebody wants pods of what was emptied to be deleted. They are not taken
 /// from under them: what this run has seen ready may have been those, if it has
 /// looked at all.
-pub(super) fn still_empty(object: &ObjectRef, live: &Value) -> Result<(), RunError> {
-    if inert(object, live) {
+pub(super) fn still_empty(act: &Act, object: &ObjectRef, live: &Value) -> Result<(), RunError> {
+    let rolls = |side: &Side| act.table.get(*side, object).is_some();
+    let side = [Side::Source, Side::Target].into_iter().find(rolls).unwrap_or(Side::Target);
+    if inert(act.table.kind(side, object), live) {
         return Ok(());
     }
     Err(RunError::new(
@@ -259,9 +262,10 @@ pub(super) fn first_write<'a>(
     let (body, revision) = act.table.get(*side, object)?;
     let stamp =
         Stamp { step: act.step.id(), effect: place, epoch: u64::MAX, entity: key, revision };
-    let state = desired(object, body, driven, &stamp);
+    let kind = act.table.kind(*side, object);
+    let state = desired(kind, body, driven, &stamp);
     let Some(live) = live else { return Some((object, state, WriteMode::CreateOnly)) };
-    let beside = beside_others(object, live, state, driven, act.step.kind);
+    let beside = beside_others((object, kind), live, state, driven, act.step.kind);
     Some((object, beside.state, exactly_or_taking(live, beside.takes)))
 }
 

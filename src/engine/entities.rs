@@ -254,7 +254,7 @@ impl<P: Ports> Engine<'_, P> {
             found.digest.clone(),
             &loaded.plan.project.health,
         );
-        Ok(Some(Rc::new(content)))
+        Ok(Some(Rc::new(content.knowing(&found.rendered.workloads))))
     }
 
     async fn plain(
@@ -269,6 +269,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         let objects = all.objects.iter().filter(|(object, _)| wanted(object)).cloned().collect();
         let some = DirectContent::plain(objects, &loaded.plan.project.health);
+        let some = some.knowing(&loaded.workloads);
         Ok((!some.objects.is_empty()).then(|| Rc::new(some)))
     }
 
@@ -296,7 +297,8 @@ impl<P: Ports> Engine<'_, P> {
             }
             objects.push((reference, body));
         }
-        let content = Rc::new(DirectContent::plain(objects, &loaded.plan.project.health));
+        let content = DirectContent::plain(objects, &loaded.plan.project.health);
+        let content = Rc::new(content.knowing(&loaded.workloads));
         *plain.content.borrow_mut() = Some(Rc::clone(&content));
         Ok(content)
     }

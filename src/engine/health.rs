@@ -6,7 +6,8 @@ use super::{Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::health::{Around, Rules, remarks};
 use crate::core::object::{Live, ObjectRef};
-use crate::core::strategy::{Condition, Effect, Written};
+use crate::core::strategy::workload::Workloads;
+use crate::core::strategy::{Condition, Effect, Side, Written};
 use crate::port::{Clock, Cluster, CommitId, Ports};
 use serde_json::Value;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl<P: Ports> Engine<'_, P> {
         }
         let rules = self.rules_of(&work.act)?;
         let now = Some(self.ports.clock().now().await?);
-        let around = Around { rules: &rules, now, ..Around::default() };
+        let workloads = Some(work.act.table.workloads(Side::Target));
+        let around = Around { rules: &rules, now, workloads, ..Around::default() };
         Ok(remarks(awaited.into_iter(), live, &around).unwrap_or_default())
     }
 }
@@ -64,4 +66,18 @@ pub(super) fn written<'w>(act: &'w Act, cursor: usize, object: &ObjectRef) -> Op
         }
         _ => None,
     })
+}
+
+/// The kinds of workload by which an awaited object is read: those of the plan
+/// that the step has written it from last. On the way back that is the one that
+/// is gone back to, whose descriptor has read these pods before.
+pub(super) fn workloads<'w>(act: &'w Act, cursor: usize, object: &ObjectRef) -> &'w Workloads {
+    let mut before = act.step.effects.iter().take(cursor).rev();
+    let written = before.find_map(|effect| match effect {
+        Effect::Write { object: written, side, .. } if written == object => Some(*side),
+        _ => None,
+    });
+    let rendered = |side: &Side| act.table.get(*side, object).is_some();
+    let side = written.or_else(|| [Side::Target, Side::Source].into_iter().find(rendered));
+    act.table.workloads(side.unwrap_or(Side::Target))
 }

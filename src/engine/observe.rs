@@ -14,6 +14,7 @@ use crate::core::model::{Naming, Rollout};
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::EntityRecord;
 use crate::core::render::ApplicationKey;
+use crate::core::strategy::workload::WorkloadKind;
 use crate::core::strategy::{
     Driven, Effect, EntityKey, EntityKind, RevisionBodies, StepKind, settled,
 };
@@ -80,13 +81,15 @@ impl<P: Ports> Engine<'_, P> {
         // says whether it really does.
         let writes = act.step.effects.iter().filter_map(|effect| match effect {
             Effect::Write { object, side, driven, .. } => {
-                Some((object, act.table.get(*side, object)?.0, driven))
+                let named = (object, act.table.kind(*side, object));
+                Some((named, act.table.get(*side, object)?.0, driven))
             }
             _ => None,
         });
-        let asked = writes.map(|(object, body, driven)| async move {
+        let asked = writes.map(|(named, body, driven)| async move {
+            let object = named.0;
             let Some(live) = self.ports.cluster().get(object).await? else { return Ok(None) };
-            let changes = self.would_change(object, &live, body, driven).await?;
+            let changes = self.would_change(named, &live, body, driven).await?;
             Ok::<_, RunError>((!changes).then(|| object.clone()))
         });
         for answer in concurrently(asked).await {
@@ -120,15 +123,15 @@ impl<P: Ports> Engine<'_, P> {
     /// where there is one, else by a dry-run.
     pub(super) async fn would_change(
         &self,
-        object: &ObjectRef,
+        named: (&ObjectRef, Option<&WorkloadKind>),
         live: &Value,
         body: &Value,
         driven: &Driven,
     ) -> Result<bool, RunError> {
-        if settled(Some(live), object, body, driven) {
+        if settled(Some(live), named, body, driven) {
             return Ok(false);
         }
-        Ok(self.tried(object, live, body, driven).await?.changes(object, live))
+        Ok(self.tried(named, live, body, driven).await?.changes(named.0, live))
     }
 
     async fn decide_direct(

@@ -8,6 +8,7 @@ use crate::core::decide::{Decision, OrphanView, RollingState, decide_orphans};
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::record::{Ended, EntityRecord};
+use crate::core::strategy::workload::Workloads;
 use crate::core::strategy::{
     EntityKey, EntityKind, LABEL_MANAGED_BY, MANAGED_BY, entity_of, is_twin,
 };
@@ -21,8 +22,9 @@ use std::sync::Arc;
 /// The labelled objects of a kind in a namespace.
 pub(super) type Labelled = BTreeMap<(KindRef, String), Rc<Vec<Arc<Value>>>>;
 
-/// What an entity wants, and what else says it is its own.
-type Found = (BTreeSet<ObjectRef>, Vec<Arc<Value>>);
+/// What an entity wants, what else says it is its own, and the kinds of workload
+/// that its plans describe.
+type Found = (BTreeSet<ObjectRef>, Vec<Arc<Value>>, Workloads);
 
 impl<P: Ports> Engine<'_, P> {
     /// What is to be done about the orphans of a rollout or a lane at which
@@ -42,7 +44,7 @@ impl<P: Ports> Engine<'_, P> {
             EntityKind::Lane => self.left_of_lane(reading, snapshot, &record, key).await?,
             EntityKind::Objects | EntityKind::Application | EntityKind::Route => None,
         };
-        let Some((wanted, labelled)) = found else { return Ok(None) };
+        let Some((wanted, labelled, workloads)) = found else { return Ok(None) };
         let inventory = snapshot.inventory(key)?;
         Ok(decide_orphans(&OrphanView {
             key,
@@ -52,6 +54,7 @@ impl<P: Ports> Engine<'_, P> {
             inventory: &inventory,
             wanted: &wanted,
             labelled: &labelled,
+            workloads: &workloads,
             plan_commit: &reading.plan_commit.0,
         }))
     }
@@ -75,7 +78,7 @@ impl<P: Ports> Engine<'_, P> {
         let wanted: BTreeSet<ObjectRef> =
             content.objects.iter().map(|(object, _)| object.clone()).collect();
         let left = self.left_routes(&wanted, key).await?;
-        Ok(Some((wanted, left)))
+        Ok(Some((wanted, left, Workloads::default())))
     }
 
     /// What a rollout wants, and what says it is its own of the kinds of that.
@@ -89,12 +92,14 @@ impl<P: Ports> Engine<'_, P> {
         let (naming, routes) = self.driven_by(reading, record, key)?;
         let mut wanted = BTreeSet::new();
         let mut kinds = BTreeSet::new();
+        let mut workloads = Workloads::default();
         for (reference, stays) in [(&record.target, false), (&record.stable, true)] {
             let Some(reference) = reference else { continue };
             let driving = Driving::recorded(record, naming);
             let found = self.revision(reading, snapshot, key, &reference.name, &driving)?;
             let Some(bodies) = found else { return Ok(None) };
             kinds.extend(bodies.rolled().map(|one| one.workload.kind_ref()));
+            workloads.join(&bodies.workloads);
             let wants = |object: &&ObjectRef| stays || object.kind == "Service";
             wanted.extend(bodies.bodies.keys().filter(wants).cloned());
         }
@@ -112,7 +117,7 @@ impl<P: Ports> Engine<'_, P> {
             }
         }
         labelled.extend(self.left_twins(routes, record, key).await?);
-        Ok(Some((wanted, labelled)))
+        Ok(Some((wanted, labelled, workloads)))
     }
 
     /// The Services of single revisions that say they are of a rollout at rest,

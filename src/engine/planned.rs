@@ -20,6 +20,7 @@ use crate::core::render::{
     ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
     rendered_digest,
 };
+use crate::core::strategy::workload::Workloads;
 use crate::core::strategy::{BodyError, Edges, RevisionBodies, autoscalers, claim};
 use crate::core::yaml::{self, Document};
 use crate::port::{CommitId, Objects, Ports, Remote};
@@ -46,6 +47,8 @@ pub struct Loaded {
     files: Vec<PlanFile>,
     /// Who has each of its objects.
     owners: Arc<Owners>,
+    /// The kinds of workload that its templates describe.
+    pub(super) workloads: Workloads,
 }
 
 impl Loaded {
@@ -199,6 +202,7 @@ fn load_remembering(
     let mut plan = dialect::load_parsing(files, &mut parse).map_err(|errors| errors.to_string())?;
     let newest = Library::of(&plan.templates, versions.release.newest());
     let newest = newest.map_err(|error| error.to_string())?;
+    plan.notices.extend(newest.notices().iter().cloned());
     let documents = (!versions.pins.is_empty()).then(|| plan.objects.clone());
     let (mut applications, mut errors) = rendered(&mut plan, &|_| &newest, target, memo);
     if let Some(documents) = documents {
@@ -228,7 +232,8 @@ fn load_remembering(
     }
     let plain = plain_by_namespace(&plan, &target.namespace);
     let (blobs, files) = (BTreeMap::new(), Vec::new());
-    Ok(Loaded { plan, applications, routes, plain, owners, blobs, files })
+    let workloads = library.workloads();
+    Ok(Loaded { plan, applications, routes, plain, owners, workloads, blobs, files })
 }
 
 /// The libraries of those applications whose content an earlier version has
@@ -291,7 +296,8 @@ fn rendered<'l>(
         let Some(Rendering { rendered, digest, revisions }) = made else { continue };
         let (namespace, name) = (rendered.namespace.clone(), application.name.clone());
         let overlays = overlaid.touched.remove(&index).unwrap_or_default();
-        let content = content_digest(application, library(application), &overlays);
+        let content =
+            content_digest(application, library(application), &rendered.workloads, &overlays);
         let made = RenderedApplication { index, rendered, content, digest, revisions };
         applications.insert(ApplicationKey { namespace, name }, made);
     }
@@ -341,7 +347,8 @@ fn rendering(
 ) -> Result<Rendering, RenderError> {
     let namespace = application.namespace.as_deref().unwrap_or(namespace);
     let inputs = inputs_digest(application, library);
-    let key = format!("{inputs} {namespace} {limits:?} {}", library.version());
+    let key =
+        format!("{inputs} {namespace} {limits:?} {} {:?}", library.version(), library.workloads());
     if let Some(known) = memo.rendering(&key) {
         return Ok(known);
     }
@@ -375,7 +382,8 @@ fn overlay<'l>(
         let library = library(application);
         let inputs = inputs_digest(application, library);
         let (namespace, version) = (&rendered.namespace, library.version());
-        let key = format!("{inputs} {namespace} {limits:?} {version} {overlays}");
+        let workloads = library.workloads();
+        let key = format!("{inputs} {namespace} {limits:?} {version} {overlays} {workloads:?}");
         let patched = memo.rendering(&key).unwrap_or_else(|| {
             let digest = rendered_digest(&rendered);
             let patched = Rendering { rendered, digest, revisions: Rc::default() };

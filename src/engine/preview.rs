@@ -403,13 +403,14 @@ impl<P: Ports> Engine<'_, P> {
         table: &BodyTable,
         object: &ObjectRef,
         live: Option<&Value>,
-        (side, driven, kind): Write,
+        (side, driven, step_kind): Write,
     ) -> Result<Option<Trial>, RunError> {
         let Some((body, revision)) = table.get(side, object) else { return Ok(None) };
         let step = StepId("plan".to_owned());
         let stamp = Stamp { step: &step, effect: 0, epoch: 0, entity: key, revision };
-        let state = desired(object, body, &driven, &stamp);
-        let mut trial = self.trial_of(object, live, state, (&driven, kind)).await?;
+        let kind = table.kind(side, object);
+        let state = desired(kind, body, &driven, &stamp);
+        let mut trial = self.trial_of((object, kind), live, state, (&driven, step_kind)).await?;
         self.remember(reading, [key], object, &mut trial).await;
         Ok(Some(trial))
     }

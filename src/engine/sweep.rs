@@ -209,7 +209,7 @@ impl<P: Ports> Engine<'_, P> {
         mut live: Arc<Value>,
         body: &Value,
     ) -> (Arc<Value>, Result<Trial, RunError>) {
-        let mut trial = self.tried(object, &live, body, &Driven::default()).await;
+        let mut trial = self.tried((object, None), &live, body, &Driven::default()).await;
         for _ in 0..MOST_LOOKS {
             if !trial.as_ref().is_ok_and(Trial::is_stale) {
                 break;
@@ -219,7 +219,7 @@ impl<P: Ports> Engine<'_, P> {
                 Ok(None) => break,
                 Err(error) => return (live, Err(error.into())),
             }
-            trial = self.tried(object, &live, body, &Driven::default()).await;
+            trial = self.tried((object, None), &live, body, &Driven::default()).await;
         }
         (live, trial)
     }
@@ -238,7 +238,7 @@ fn sort_into(groups: &mut Groups, key: &EntityKey, content: &DirectContent) {
 /// Marks are no difference, unless they are those of an entity that is gone.
 fn judged(object: ObjectRef, live: Arc<Value>, body: &Value, gone: &BTreeSet<EntityKey>) -> Seen {
     let is_known = !is_leaving(&live) && !is_of_any(&live, gone);
-    if is_known && settled(Some(&live), &object, body, &Driven::default()) {
+    if is_known && settled(Some(&live), (&object, None), body, &Driven::default()) {
         Seen::Unchanged(object)
     } else {
         Seen::Differs(object, live)

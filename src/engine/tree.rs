@@ -5,11 +5,12 @@
 use super::concurrently::concurrently;
 use super::observe::Record;
 use super::planned::Driving;
-use super::{Engine, Reading, RunError};
+use super::{Engine, Loaded, Reading, RunError};
 use crate::core::decide::Leaf;
 use crate::core::health::{Around, Rules};
 use crate::core::object::{KindRef, Live, ObjectRef};
 use crate::core::record::{EntityRecord, RevisionRef};
+use crate::core::strategy::workload::Workloads;
 use crate::core::strategy::{Bodies, EntityKey, EntityKind};
 use crate::port::{Clock, ClusterProblem, CommitId, Ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,9 +53,10 @@ impl<P: Ports> Engine<'_, P> {
         let now = Some(self.ports.clock().now().await?);
         let mut tree = BTreeMap::new();
         for (key, record, objects) in &entities {
-            let rules = self.recorded_rules(record);
+            let (rules, workloads) = self.recorded_rules(record);
             let passing = self.passing(&reading, &snapshot, record);
-            let around = Around { rules: &rules, now, ..Around::default() };
+            let workloads = Some(&workloads);
+            let around = Around { rules: &rules, now, workloads, ..Around::default() };
             let leaves = objects.iter().map(|object| {
                 let leaf = match unread.get(&group(object)) {
                     Some(why) => Leaf::unread(object, why.clone()),
@@ -102,13 +104,14 @@ impl<P: Ports> Engine<'_, P> {
         Ok((live, unread))
     }
 
-    /// The rules of health of the plan that an entity was written from; none
-    /// where that cannot be read.
-    fn recorded_rules(&self, record: &EntityRecord) -> Rules {
+    /// The rules of health and the kinds of workload of the plan that an entity
+    /// was written from; none where that cannot be read.
+    fn recorded_rules(&self, record: &EntityRecord) -> (Rules, Workloads) {
         let commit = record.open.as_ref().map(|open| &open.step_plan).or(record.step_plan.as_ref());
         let plan = commit.and_then(|commit| self.loaded(&CommitId(commit.clone())).ok());
         let rules = plan.as_ref().and_then(|plan| plan.as_ref().as_ref().ok());
-        rules.map(|loaded| loaded.plan.project.health.clone()).unwrap_or_default()
+        let of = |loaded: &Loaded| (loaded.plan.project.health.clone(), loaded.workloads.clone());
+        rules.map(of).unwrap_or_default()
     }
 
     /// What a rollout under way takes away again; nothing is marked where its

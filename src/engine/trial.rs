@@ -6,6 +6,7 @@ use super::{Class, Engine, Reading, RunError};
 use crate::core::diff::{Note, Outcome, cleaned};
 use crate::core::object::{Applier, ObjectRef, apply, encoding, refilled};
 use crate::core::ownership::{Contested, Write, Yielded, applied_before, clash};
+use crate::core::strategy::workload::WorkloadKind;
 use crate::core::strategy::{
     Driven, EntityKey, FIELD_MANAGER, StepKind, beside_others, epoch_of, unmarked,
 };
@@ -49,13 +50,13 @@ impl<P: Ports> Engine<'_, P> {
     /// Fails only if the cluster does not answer: every other answer is one.
     pub(super) async fn tried(
         &self,
-        object: &ObjectRef,
+        named: (&ObjectRef, Option<&WorkloadKind>),
         live: &Value,
         body: &Value,
         driven: &Driven,
     ) -> Result<Trial, RunError> {
-        let (state, kind) = (unmarked(live, object, body, driven), StepKind::Settle);
-        self.trial_of(object, Some(live), state, (driven, kind)).await
+        let (state, step) = (unmarked(live, named.1, body, driven), StepKind::Settle);
+        self.trial_of(named, Some(live), state, (driven, step)).await
     }
 
     /// Tries out a write.
@@ -64,13 +65,13 @@ impl<P: Ports> Engine<'_, P> {
     /// As [`Self::tried`].
     pub(super) async fn trial_of(
         &self,
-        object: &ObjectRef,
+        (object, kind): (&ObjectRef, Option<&WorkloadKind>),
         live: Option<&Value>,
         state: Value,
-        (driven, kind): (&Driven, StepKind),
+        (driven, step): (&Driven, StepKind),
     ) -> Result<Trial, RunError> {
         let beside = match live {
-            Some(live) => beside_others(object, live, state, driven, kind),
+            Some(live) => beside_others((object, kind), live, state, driven, step),
             None => Yielded { state, takes: false, contested: Vec::new() },
         };
         let mode = live.map_or(WriteMode::CreateOnly, |live| exactly_or_taking(live, beside.takes));

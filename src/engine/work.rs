@@ -2,7 +2,7 @@
 //! it has to stop; it must never push: what came of it is told to the round.
 
 use super::course::Want;
-use super::health::written;
+use super::health::{workloads, written};
 use super::intent::Lock;
 use super::outcome::Halt;
 use super::part::Part;
@@ -14,7 +14,7 @@ use crate::core::health::Rules;
 use crate::core::object::{Live, ObjectRef};
 use crate::core::record::{EntityRecord, OpenStep};
 use crate::core::strategy::{
-    Condition, Effect, EntityKey, Look, Sight, StepKind, look, mark_of, revision_of, workload,
+    Condition, Effect, EntityKey, Look, Sight, StepKind, look, mark_of, revision_of,
 };
 use crate::port::{Clock, Cluster, CommitId, Ports, Progress};
 use jiff::{SignedDuration, Timestamp};
@@ -491,7 +491,7 @@ impl<P: Ports> Engine<'_, P> {
         }
         let effects = &work.act.step.effects;
         for index in 0..work.cursor {
-            let Some(brought) = brought(effects, index) else { continue };
+            let Some(brought) = brought(&work.act, index) else { continue };
             let object = brought.object();
             let between = effects.iter().take(work.cursor).skip(index + 1);
             if between.filter(|later| later.writes()).any(|later| later.object() == object) {
@@ -566,6 +566,7 @@ impl<P: Ports> Engine<'_, P> {
             live: live.as_deref(),
             beside: &beside,
             rules: &rules,
+            workloads: Some(workloads(&work.act, work.cursor, object)),
             written: written(&work.act, work.cursor, object),
             now: Some(now),
             waited: now.duration_since(since),
@@ -584,7 +585,8 @@ impl<P: Ports> Engine<'_, P> {
 /// What has to stand still of the pods that the wait at an effect has brought:
 /// as many as the step has written before it. Where it leaves their number to
 /// others, that they are there at all.
-fn brought(effects: &[Effect], index: usize) -> Option<Effect> {
+fn brought(act: &Act, index: usize) -> Option<Effect> {
+    let effects = &act.step.effects;
     let Effect::Await { object, condition, deadline_seconds } = effects.get(index)? else {
         return None;
     };
@@ -594,7 +596,9 @@ fn brought(effects: &[Effect], index: usize) -> Option<Effect> {
     });
     let condition = match (condition, written) {
         (Condition::Ready { .. }, _) => condition.clone(),
-        (Condition::Healthy, _) if workload::of(&object.kind_ref()).is_none() => return None,
+        (Condition::Healthy, _) if workloads(act, index, object).of_object(object).is_none() => {
+            return None;
+        }
         (Condition::Healthy, Some(at_least)) => Condition::Ready { at_least },
         (Condition::Healthy, None) => Condition::Healthy,
         _ => return None,

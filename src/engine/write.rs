@@ -10,10 +10,10 @@ use super::work::out_of_time;
 use super::{Class, Engine, RunError};
 use crate::core::decide::Act;
 use crate::core::object::{Live, ObjectRef, at};
-use crate::core::strategy::workload::Shape;
+use crate::core::strategy::workload::{Shape, WorkloadKind};
 use crate::core::strategy::{
-    Driven, Effect, EntityKey, OnNodes, Side, Stamp, StepKind, Verb, beside_others, desired,
-    epoch_of, mark_of, revision_of, workload,
+    Driven, Effect, EntityKey, OnNodes, Side, Stamp, Verb, beside_others, desired, epoch_of,
+    mark_of, revision_of,
 };
 use crate::core::traffic::{idle, is_made};
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
@@ -60,7 +60,7 @@ impl<P: Ports> Engine<'_, P> {
             }
             Effect::Delete { object, .. } => {
                 let emptied = emptied(act, index, object);
-                self.remove((effect, act.step.kind), emptied, lock, &unsure).await
+                self.remove(act, effect, emptied, lock, &unsure).await
             }
             Effect::Await { .. } | Effect::Evict { .. } => Ok(Written::Done),
         };
@@ -83,6 +83,7 @@ impl<P: Ports> Engine<'_, P> {
         (verb, object, side, driven): (Verb, &ObjectRef, Side, &Driven),
         (unsure, absent): (&Cell<bool>, &Cell<bool>),
     ) -> Result<Written, Halt> {
+        let kind = act.table.kind(side, object);
         let Some((body, revision)) = act.table.get(side, object) else {
             return Err(RunError::new(
                 Class::Failed,
@@ -122,7 +123,9 @@ impl<P: Ports> Engine<'_, P> {
                         Some(_) if unsure.get() => {}
                         Some((_, done))
                             if done == index
-                                && !self.would_change(object, live, body, driven).await? =>
+                                && !self
+                                    .would_change((object, kind), live, body, driven)
+                                    .await? =>
                         {
                             return Ok(Written::Done);
                         }
@@ -131,8 +134,8 @@ impl<P: Ports> Engine<'_, P> {
                     if let Some(uid) = unnamed(live, lock) {
                         return Ok(Written::Unnamed(uid));
                     }
-                    let state = desired(object, body, driven, &stamp);
-                    let beside = beside_others(object, live, state, driven, act.step.kind);
+                    let state = desired(kind, body, driven, &stamp);
+                    let beside = beside_others((object, kind), live, state, driven, act.step.kind);
                     (beside.state, exactly_or_taking(live, beside.takes))
                 }
                 None => {
@@ -145,11 +148,11 @@ impl<P: Ports> Engine<'_, P> {
                         }
                         continue;
                     };
-                    let inert = without_pods(object, inert);
+                    let inert = without_pods(kind, inert);
                     let idle = idle(body).filter(|_| driven.split.is_none());
                     whole = inert == *driven && idle.is_none();
                     let body = idle.as_ref().unwrap_or(body);
-                    (desired(object, body, &inert, &stamp), WriteMode::CreateOnly)
+                    (desired(kind, body, &inert, &stamp), WriteMode::CreateOnly)
                 }
             };
             match self.ports.cluster().apply(object, &state, &mode, false).await {
@@ -191,7 +194,8 @@ impl<P: Ports> Engine<'_, P> {
 
     async fn remove(
         &self,
-        (effect, kind): (&Effect, StepKind),
+        act: &Act,
+        effect: &Effect,
         emptied: bool,
         lock: &Lock,
         unsure: &Cell<bool>,
@@ -219,9 +223,9 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(Written::Unnamed(uid));
             }
             let found = Live::from_iter([(object.clone(), live.clone())]);
-            deletable(effect, kind, &found)?;
+            deletable(effect, act, &found)?;
             if emptied {
-                still_empty(object, &live)?;
+                still_empty(act, object, &live)?;
             }
             let WriteMode::Exactly { uid, resource_version } = exactly(&live) else { break };
             match self.ports.cluster().delete(object, &uid, &resource_version).await {
@@ -283,8 +287,8 @@ fn leaves(act: &Act, index: usize, object: &ObjectRef) -> bool {
 
 /// Also what drives no size is created without pods: no stamp can fence off the
 /// late creation of what is not there. The same effect then writes its size.
-fn without_pods(object: &ObjectRef, driven: Driven) -> Driven {
-    match workload::of(&object.kind_ref()).map(|kind| kind.shape) {
+fn without_pods(kind: Option<&WorkloadKind>, driven: Driven) -> Driven {
+    match kind.map(|kind| kind.shape) {
         Some(Shape::Nodes) => Driven { nodes: Some(OnNodes::Nowhere), ..driven },
         Some(_) => Driven { replicas: Some(0), ..driven },
         None => driven,

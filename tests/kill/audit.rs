@@ -209,10 +209,10 @@ impl Witness<KubeCluster> for Audit {
 
     async fn look(&self, cluster: &KubeCluster) {
         let mut ready = 0;
-        for kind in workload::KINDS {
-            let name = KindRef::new(kind.api_version, kind.kind);
+        for kind in workload::built_in() {
+            let name = kind.of.clone();
             let live = cluster.list(&name, Some("default"), &[]).await.unwrap();
-            ready += live.iter().map(|object| (kind.read)(object).ready).sum::<u32>();
+            ready += live.iter().map(|object| kind.read(object).ready).sum::<u32>();
         }
         self.lowest.set(self.lowest.get().min(ready));
         self.follow(cluster).await;

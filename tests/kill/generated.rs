@@ -537,10 +537,10 @@ async fn at_rest(world: &World, case: &Case, number: u32, words: &str) {
         cluster.list(&kind, Some("default"), &[]).await.unwrap()
     };
     let mut workloads = BTreeMap::new();
-    for kind in workload::KINDS {
-        for live in list(kind.api_version, kind.kind).await {
+    for kind in workload::built_in() {
+        for live in list(&kind.of.api_version, &kind.of.kind).await {
             let image = live["spec"]["template"]["spec"]["containers"][0]["image"].clone();
-            let pods = (kind.read)(&live);
+            let pods = kind.read(&live);
             let name = live["metadata"]["name"].as_str().unwrap().to_owned();
             workloads.insert(name, (pods.wanted, pods.ready, image));
         }

@@ -361,15 +361,15 @@ impl Scenario {
     async fn pods(&self, world: &World, case: &str) {
         let cluster = world.cluster();
         let mut found = Vec::new();
-        for kind in workload::KINDS {
-            let name = KindRef::new(kind.api_version, kind.kind);
+        for kind in workload::built_in() {
+            let name = kind.of.clone();
             for live in cluster.list(&name, Some("default"), &[]).await.unwrap() {
                 let text = |pointer: &str| {
                     let text = live.pointer(pointer).and_then(Value::as_str);
                     text.unwrap_or_default().to_owned()
                 };
                 let image = text("/spec/template/spec/containers/0/image");
-                found.push((text("/metadata/name"), (kind.read)(&live).ready, image));
+                found.push((text("/metadata/name"), kind.read(&live).ready, image));
             }
         }
         let ends = self

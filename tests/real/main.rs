@@ -14,6 +14,7 @@ mod beside;
 mod cellery;
 mod changes;
 mod components;
+mod described;
 #[path = "../trap/dice.rs"]
 mod dice;
 mod faults;

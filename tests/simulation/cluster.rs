@@ -140,7 +140,7 @@ fn read_words(found: Option<&Value>) -> String {
     let epoch = note("tranche.dev/epoch");
     match ObjectRef::of(live).and_then(|object| workload::of(&object.kind_ref())) {
         Some(kind) => {
-            let pods = (kind.read)(live);
+            let pods = kind.read(live);
             let (wanted, ready) = (pods.wanted, pods.ready);
             format!("at {} epoch {epoch} wants {wanted}, ready {ready}", version(live))
         }

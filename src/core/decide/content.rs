@@ -7,6 +7,7 @@ use crate::core::model::Member;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, RevisionRef};
 use crate::core::render::digest_form;
+use crate::core::strategy::workload::Workloads;
 use crate::core::strategy::{Around, Edges};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -25,6 +26,8 @@ pub struct DirectContent {
     pub objects: Vec<Object>,
     /// The plan's rules of health.
     pub rules: Rules,
+    /// The plan's descriptors of kinds.
+    pub workloads: Workloads,
     /// The application's name; none for plain objects.
     application: Option<String>,
     /// What stands around some of them.
@@ -57,7 +60,14 @@ impl DirectContent {
     pub fn plain(objects: Vec<Object>, rules: &Rules) -> Self {
         let (application, lane, route, digest) = (None, None, None, OnceCell::new());
         let (rules, around) = (rules.clone(), BTreeMap::new());
-        Self { objects, rules, around, application, route, lane, digest }
+        let workloads = Workloads::default();
+        Self { objects, rules, workloads, around, application, route, lane, digest }
+    }
+
+    /// The same, of a plan that describes kinds of workload.
+    #[must_use]
+    pub fn knowing(self, workloads: &Workloads) -> Self {
+        Self { workloads: workloads.clone(), ..self }
     }
 
     /// The objects of a lane while `members` are in it.
@@ -84,14 +94,15 @@ impl DirectContent {
     /// writes.
     #[must_use]
     pub fn part(&self, objects: Vec<Object>) -> Self {
-        match &self.application {
+        let part = match &self.application {
             Some(name) => Self::rendered(name, objects, self.digest().clone(), &self.rules),
             None => {
                 let (lane, route) = (self.lane.clone(), self.route.clone());
                 let around = self.around.clone();
                 Self { lane, route, around, ..Self::plain(objects, &self.rules) }
             }
-        }
+        };
+        part.knowing(&self.workloads)
     }
 
     /// The digest over the objects.

@@ -228,7 +228,8 @@ fn due(view: &DirectView<'_>, open: Option<&OpenStep>) -> (Vec<Object>, Vec<Stri
     let differs = |(object, body): &Object| {
         let live = view.live.get(object);
         live.is_some_and(|live| is_of_any(live, view.gone))
-            || !view.unchanged.contains(object) && !settled(live, object, body, &Driven::default())
+            || !view.unchanged.contains(object)
+                && !settled(live, (object, None), body, &Driven::default())
     };
     let due: Vec<Object> = staying
         .iter()
@@ -263,7 +264,7 @@ fn compiled(view: &DirectView<'_>, content: &DirectContent, attempt: u32) -> (St
         compiler: COMPILER,
     });
     let names: Vec<ObjectRef> = content.objects.iter().map(|(object, _)| object.clone()).collect();
-    let table = BodyTable::direct(&content.objects, content.digest());
+    let table = BodyTable::direct(&content.objects, content.digest()).knowing(&content.workloads);
     (compile_direct(&context, &names, &content.rules, &content.around), table)
 }
 
@@ -382,6 +383,7 @@ mod tests {
                 "nginx.ingress.kubernetes.io/canary-weight": "0"}}});
         let object = ObjectRef::of(&late).unwrap();
         let removal = decide_orphans(&OrphanView {
+            workloads: crate::core::strategy::workload::Workloads::BUILT_IN,
             key: &key,
             project: "p",
             target: "t",

@@ -63,7 +63,7 @@ fn members(traces: &LaneTraces<'_>) -> Vec<Member> {
     let stands = |members: &Vec<Member>| {
         let objects = lane_objects(traces.lane, &traces.key.namespace, members);
         objects.iter().all(|(object, body)| {
-            settled(traces.live.get(object), object, body, &Driven::default())
+            settled(traces.live.get(object), (object, None), body, &Driven::default())
         })
     };
     sets.into_iter().map(of).find(stands).unwrap_or_default()

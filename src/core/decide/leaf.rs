@@ -5,7 +5,7 @@
 use crate::core::health::{Around, Health, health_of};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, RevisionRef};
-use crate::core::strategy::workload::{self, Pods};
+use crate::core::strategy::workload::Pods;
 use crate::core::strategy::{EntityKind, entity_of, mark_of, revision_of};
 use serde_json::Value;
 use std::fmt;
@@ -70,7 +70,7 @@ impl Leaf {
     }
 
     /// An object of an entity, as it was read; `around` are the plan's rules of
-    /// health.
+    /// health and its kinds of workload.
     #[must_use]
     pub fn of(
         record: &EntityRecord,
@@ -80,7 +80,7 @@ impl Leaf {
     ) -> Self {
         let Some(live) = live else { return Self::bare(object, Stands::Missing) };
         let mut leaf = Self::bare(object, Stands::Foreign);
-        leaf.pods = workload::of(&object.kind_ref()).map(|kind| (kind.read)(live));
+        leaf.pods = around.kind(object).map(|kind| kind.read(live));
         if entity_of(live).as_ref() != Some(&record.entity) {
             return leaf;
         }

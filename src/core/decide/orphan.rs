@@ -8,8 +8,9 @@ use super::removal::Removal;
 use super::{Act, Decision, Entry, Refusal};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Inventory, OpenStep};
+use crate::core::strategy::workload::{WorkloadKind, Workloads};
 use crate::core::strategy::{
-    EntityKey, EntityKind, StepKind, entity_of, epoch_of, is_twin, workload,
+    BodyTable, EntityKey, EntityKind, StepKind, entity_of, epoch_of, is_twin,
 };
 use crate::core::traffic::takes_nothing;
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub struct OrphanView<'a> {
     /// Service of a single revision that no route leads to; and every second
     /// Ingress that takes nothing.
     pub labelled: &'a [Arc<Value>],
+    /// The kinds of workload, as the plans of its revisions have them.
+    pub workloads: &'a Workloads,
     /// The plan commit in force.
     pub plan_commit: &'a str,
 }
@@ -50,7 +53,8 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
         .filter_map(|live| Some((ObjectRef::of(live)?, live.as_ref())))
         .filter(|(object, live)| is_orphan(view, object, live))
         .collect();
-    if let Some((object, live)) = found.iter().find(|(object, live)| !inert(object, live)) {
+    let kind = |object: &ObjectRef| view.workloads.of_object(object).map(|kind| &**kind);
+    if let Some((object, live)) = found.iter().find(|(object, live)| !inert(kind(object), live)) {
         let epoch = epoch_of(live).unwrap_or_default();
         return Some(Decision::Refuse(Refusal::safety(
             format!(
@@ -74,7 +78,9 @@ pub fn decide_orphans(view: &OrphanView<'_>) -> Option<Decision> {
     let mut record = view.record.clone();
     record.step_plan.get_or_insert_with(|| view.plan_commit.to_owned());
     let step_plan = record.step_plan.clone().unwrap_or_default();
-    Some(Decision::Act(Box::new(Act::bare(Entry::Fresh, step, record, step_plan))))
+    let table = BodyTable::default().knowing(view.workloads);
+    let act = Act { table, ..Act::bare(Entry::Fresh, step, record, step_plan) };
+    Some(Decision::Act(Box::new(act)))
 }
 
 /// An open removal whose run is gone.
@@ -116,10 +122,8 @@ fn is_nobodys(key: &EntityKey, live: &Value) -> bool {
 /// No pods, wanted or left; a Service of a single revision has none of its own,
 /// and a second Ingress that takes nothing leads to none.
 #[must_use]
-pub fn inert(object: &ObjectRef, live: &Value) -> bool {
-    let Some(kind) = workload::of(&object.kind_ref()) else {
-        return is_twin(live) || takes_nothing(live);
-    };
-    let pods = (kind.read)(live);
+pub fn inert(kind: Option<&WorkloadKind>, live: &Value) -> bool {
+    let Some(kind) = kind else { return is_twin(live) || takes_nothing(live) };
+    let pods = kind.read(live);
     pods.wanted == 0 && pods.replicas == 0
 }

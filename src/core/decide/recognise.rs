@@ -87,8 +87,7 @@ pub fn recognise(traces: &Traces<'_>) -> Recognised {
     let mut found = newest_step(traces, &standing);
     // A trial without pods that no step accounts for is what a superseded run has
     // left: it serves nobody, and is removed once the rollout rests.
-    let empty =
-        |one: &Standing<'_>| one.is_trial() && (one.revision.kind.read)(one.live).wanted == 0;
+    let empty = |one: &Standing<'_>| one.is_trial() && one.revision.kind.read(one.live).wanted == 0;
     if found.is_none() && standing.iter().any(empty) {
         standing.retain(|one| !empty(one));
         found = newest_step(traces, &standing);
@@ -117,7 +116,7 @@ fn is_past(found: &Found, standing: &[Standing<'_>]) -> bool {
 
 fn told(several: &[Standing<'_>]) -> String {
     let of = |one: &Standing<'_>| {
-        let pods = (one.revision.kind.read)(one.live);
+        let pods = one.revision.kind.read(one.live);
         format!("{} of {} pods of {} ready", pods.ready, pods.wanted, one.revision.revision)
     };
     let all: Vec<String> = several.iter().map(of).collect();
@@ -156,13 +155,13 @@ fn standing<'a>(traces: &'a Traces<'_>) -> (Vec<Standing<'a>>, Option<String>) {
 
 fn is_complete(standing: &[Standing<'_>]) -> bool {
     standing.iter().all(|one| {
-        let pods = (one.revision.kind.read)(one.live);
+        let pods = one.revision.kind.read(one.live);
         pods.settled && pods.wanted > 0
     })
 }
 
 fn has_its_size(traces: &Traces<'_>, one: &Standing<'_>) -> bool {
-    let wanted = (one.revision.kind.read)(one.live).wanted;
+    let wanted = one.revision.kind.read(one.live).wanted;
     let named = traces.plans.first().and_then(|(_, rollout)| rollout.plan.target_size);
     let any = one.revision.kind.shape == Shape::Nodes;
     any || wanted == named.unwrap_or(one.revision.replicas)
@@ -201,7 +200,7 @@ fn find(
     one: &Standing<'_>,
 ) -> Option<Found> {
     let (step, effect) = mark_of(one.live)?;
-    let replicas = (one.revision.kind.read)(one.live).wanted;
+    let replicas = one.revision.kind.read(one.live).wanted;
     let object = one.object.clone();
     let mark = Mark { step, effect, object, replicas };
     let (some, all) = (originals(traces, standing, false), originals(traces, standing, true));
@@ -234,7 +233,7 @@ fn find(
 /// Sizes that an attempt may have begun with: those that the plan's history
 /// names, and those between what one side and both sides have.
 fn originals(traces: &Traces<'_>, standing: &[Standing<'_>], between: bool) -> Vec<u32> {
-    let wanted = standing.iter().map(|one| (one.revision.kind.read)(one.live).wanted);
+    let wanted = standing.iter().map(|one| one.revision.kind.read(one.live).wanted);
     let sum = wanted.fold(0_u32, u32::saturating_add);
     let lowest = if between { 0 } else { sum.min(MOST_SIZES) };
     let mut all: Vec<u32> = traces.plans.iter().filter_map(|(_, r)| r.plan.target_size).collect();
@@ -272,7 +271,7 @@ fn undecided(traces: &Traces<'_>, why: String) -> Recognised {
 /// One revision serves with all its pods: however it came there, that is the
 /// end of it.
 fn serves(traces: &Traces<'_>, one: &Standing<'_>) -> Recognised {
-    let pods = (one.revision.kind.read)(one.live);
+    let pods = one.revision.kind.read(one.live);
     finished(traces, one.revision, pods.wanted, Vec::new())
 }
 
@@ -311,7 +310,7 @@ fn together(traces: &Traces<'_>) -> Recognised {
     let sizes = |revision: &RevisionBodies| -> Option<Vec<Further>> {
         let each = revision.rolled().map(|one| {
             let live = owned(&one.workload)?;
-            let pods = (one.kind.read)(live);
+            let pods = one.kind.read(live);
             let whole = pods.settled && pods.wanted > 0 && pods.wanted == one.replicas;
             let sizes = Sizes { original: pods.wanted, target: pods.wanted };
             let ours = revision_of(live) == Some(revision.digest.short());

@@ -247,6 +247,7 @@ fn untried(
     let Some((rendered, live)) = rendered.zip(view.live.get(&target.workload)) else {
         return Ok(());
     };
+    let images = |workload| images(target.kind.template.of(workload));
     let (wanted, runs) = (images(rendered), images(live));
     let Some((name, image)) =
         wanted.iter().find(|(name, image)| runs.get(*name).is_some_and(|live| live != *image))
@@ -267,10 +268,12 @@ fn untried(
     ))
 }
 
-/// The images of a workload's containers, by their names.
-fn images<'w>(workload: &'w Value) -> BTreeMap<&'w str, &'w str> {
-    let containers = at(workload, "/spec/template/spec/containers").and_then(Value::as_array);
-    let named = |container: &'w Value| {
+/// The images of a pod template's containers, by their names.
+fn images(template: Option<&Value>) -> BTreeMap<&str, &str> {
+    let containers = template.and_then(|pods| at(pods, "/spec/containers"));
+    let containers = containers.and_then(Value::as_array);
+    let named = |container| -> Option<(&str, &str)> {
+        let container: &Value = container;
         Some((container.get("name")?.as_str()?, container.get("image")?.as_str()?))
     };
     containers.into_iter().flatten().filter_map(named).collect()
@@ -384,7 +387,7 @@ fn empty(view: &RolloutView<'_>, rollout: &Rollout, source: &RevisionBodies) -> 
 /// left on none by us.
 fn fits_nowhere(view: &RolloutView<'_>, source: &RevisionBodies) -> bool {
     let live = view.live.get(&source.workload);
-    live.is_some_and(|live| !is_nowhere(live) && (source.kind.read)(live).settled)
+    live.is_some_and(|live| !is_nowhere(live) && source.kind.read(live).settled)
 }
 
 fn sized(view: &RolloutView<'_>, rollout: &Rollout, target: &RevisionBodies) -> Refusal {

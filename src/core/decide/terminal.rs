@@ -129,7 +129,8 @@ pub(super) fn drifted(
         Effect::Write { object, .. } if unchanged.contains(object) => false,
         Effect::Write { object, side, driven, .. } => {
             let body = table.get(*side, object);
-            body.is_none_or(|(body, _)| !settled(live.get(object), object, body, driven))
+            let named = (object, table.kind(*side, object));
+            body.is_none_or(|(body, _)| !settled(live.get(object), named, body, driven))
         }
         Effect::Delete { object, .. } => live.contains(object),
         Effect::Await { .. } | Effect::Evict { .. } => false,

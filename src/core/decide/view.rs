@@ -147,7 +147,7 @@ impl<'a> RolloutView<'a> {
 
     /// `spec.replicas` of a live workload; none if it is missing.
     pub(super) fn live_size(&self, revision: &RevisionBodies) -> Option<u32> {
-        self.live.get(&revision.workload).map(|live| (revision.kind.read)(live).wanted)
+        self.live.get(&revision.workload).map(|live| revision.kind.read(live).wanted)
     }
 }
 

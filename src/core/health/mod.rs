@@ -19,6 +19,7 @@ mod conditions;
 mod crd;
 mod daemonset;
 mod deployment;
+mod described;
 mod existing;
 mod expression;
 mod gateway;
@@ -41,6 +42,7 @@ pub use remarks::remarks;
 pub use rules::{Rule, Rules, rule_of};
 
 use crate::core::object::ObjectRef;
+use crate::core::strategy::workload::{WorkloadKind, Workloads};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fmt;
@@ -82,6 +84,8 @@ pub struct Verdict {
 pub struct Around<'a> {
     /// The plan's own rules.
     pub rules: &'a [Rule],
+    /// The kinds of workload, where a plan describes some.
+    pub workloads: Option<&'a Workloads>,
     /// The target's time; without it nothing counts as just begun.
     pub now: Option<Timestamp>,
     /// The partition that the step has written; pods that a higher one holds
@@ -89,6 +93,15 @@ pub struct Around<'a> {
     pub partition: Option<u32>,
     /// What [`class_of`] names, if it was found.
     pub beside: &'a [Arc<Value>],
+}
+
+impl<'a> Around<'a> {
+    /// How an object is read as a workload, if it is one.
+    #[must_use]
+    pub fn kind(&self, object: &ObjectRef) -> Option<&'a WorkloadKind> {
+        let workloads = self.workloads.unwrap_or(Workloads::BUILT_IN);
+        workloads.of_object(object).map(|kind| &**kind)
+    }
 }
 
 impl Verdict {
@@ -159,8 +172,9 @@ const KINDS: &[(&str, &str, OfKind)] = &[
     ("gateway.networking.k8s.io", "GatewayClass", gateway::health),
 ];
 
-/// How an object is. The plan's own rules come first, then its kind's, then
-/// what conditions mean everywhere.
+/// How an object is. The plan's own rules come first, then what it says where a
+/// kind of workload has its counts, then the kind's own rule, then what
+/// conditions mean everywhere.
 #[must_use]
 pub fn health_of(object: &ObjectRef, live: &Value, around: &Around<'_>) -> Verdict {
     if let Some(verdict) = generic::stale(live) {
@@ -173,9 +187,15 @@ pub fn health_of(object: &ObjectRef, live: &Value, around: &Around<'_>) -> Verdi
     if let Some(verdict) = generic::stalled(live) {
         return verdict;
     }
+    if let Some(described) = around.workloads.and_then(|workloads| workloads.described(&kind)) {
+        return described::health(live, described, around.partition);
+    }
     let group = kind.group();
     if let Some((.., of_kind)) = KINDS.iter().find(|(g, k, _)| *g == group && *k == object.kind) {
         return of_kind(live, around);
+    }
+    if let Some(kind) = around.kind(object) {
+        return described::health(live, kind, around.partition);
     }
     if existing::is_healthy_as_it_is(group, &object.kind) {
         return Verdict::current("it is there");

@@ -57,8 +57,12 @@ fn every_kind_has_the_verdicts_of_its_table() {
         assert!(cases.len() > 1, "{file}");
         for case in cases {
             let beside: Vec<_> = case.beside.into_iter().map(Arc::new).collect();
-            let around =
-                Around { rules: &[], now: case.now, partition: case.partition, beside: &beside };
+            let around = Around {
+                now: case.now,
+                partition: case.partition,
+                beside: &beside,
+                ..Around::default()
+            };
             let found = health_of(&object(&case.live), &case.live, &around);
             let wanted = (case.health, case.words, case.is_final, case.unruled, case.remarked);
             let remarked = found.remark.is_some();

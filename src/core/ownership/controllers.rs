@@ -35,7 +35,8 @@ pub(super) fn owner_of(kind: &KindRef, conflict: &Conflict) -> Option<String> {
     let manager = owner.manager.as_str();
     let field = path_text(&conflict.path);
     let scales = owner.subresource.as_deref() == Some("scale") && manager == CONTROLLERS;
-    if field == ".spec.replicas" && (scales || AUTOSCALERS.contains(&manager)) {
+    // Through a scale only the size is written, wherever a kind keeps it.
+    if scales || field == ".spec.replicas" && AUTOSCALERS.contains(&manager) {
         return Some(format!("the autoscaler ({manager})"));
     }
     if field.contains(".resources") && SIZERS.contains(&manager) {

@@ -12,6 +12,7 @@ use super::raw::raw;
 use super::validate::complete;
 use crate::core::model::{Application, Component, Limits, Place, Trait};
 use crate::core::object::ObjectRef;
+use crate::core::strategy::workload::Workloads;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Rendered {
     pub namespace: String,
     /// The components in their written order.
     pub components: Vec<RenderedComponent>,
+    /// The plan's descriptors of kinds that are among its objects.
+    pub workloads: Workloads,
 }
 
 /// What a component is on a cluster.
@@ -57,10 +60,12 @@ pub fn render(
     for component in &application.components {
         components.push(scene.component(component, &mut seen)?);
     }
+    let workloads = library.workloads().used(seen.keys().map(ObjectRef::kind_ref));
     Ok(Rendered {
         application: application.name.clone(),
         namespace: namespace.to_owned(),
         components,
+        workloads,
     })
 }
 

@@ -4,9 +4,12 @@
 use super::error::RenderError;
 use super::schema::Schema;
 use super::yaml_text::parse_documents;
-use crate::core::model::Place;
+use crate::core::model::{Limits, Place};
+use crate::core::strategy::workload::{self, WorkloadKind};
+use crate::core::yaml::{self, Document as YamlDocument};
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a type is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +20,8 @@ pub enum TypeKind {
     Trait,
     /// What a share of traffic writes into a kind of route.
     Route,
+    /// Where a kind of workload keeps what a rollout moves.
+    Workload,
 }
 
 impl TypeKind {
@@ -27,6 +32,7 @@ impl TypeKind {
             Self::Component => "component type",
             Self::Trait => "trait",
             Self::Route => "route type",
+            Self::Workload => "workload type",
         }
     }
 }
@@ -39,7 +45,7 @@ pub(super) struct Block {
     pub(super) line: u32,
 }
 
-/// A component type or a trait.
+/// One type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Definition {
     pub(super) kind: TypeKind,
@@ -57,11 +63,16 @@ pub(super) struct Definition {
     pub(super) merge_patch: Option<Block>,
     /// The operations of a JSON patch.
     pub(super) json_patch: Option<Block>,
+    /// What a workload type describes.
+    pub(super) describes: Option<Arc<WorkloadKind>>,
     pub(super) place: Place,
     /// The document's text as far as it tells revisions apart; none for a
     /// built-in type, whose version is recorded instead.
     pub(super) source: Option<String>,
 }
+
+/// The kind of document that describes a kind of workload.
+const WORKLOAD_TYPE: &str = "WorkloadType";
 
 impl Definition {
     /// The parts that hold templates.
@@ -152,6 +163,9 @@ fn read(path: &str, line: u32, chunk: &str, value: Value) -> Result<Definition, 
     let blank = chunk.lines().take_while(|text| is_blank(text)).count();
     let start = line + u32::try_from(blank).unwrap_or(0);
     let fail = |message: String| definition_error(path, start, message);
+    if value.get("kind").and_then(Value::as_str) == Some(WORKLOAD_TYPE) {
+        return workload_type(path, line, chunk);
+    }
     let document: Document =
         serde_json::from_value(value).map_err(|error| fail(format!("is no type: {error}")))?;
     if document.api_version != "tranche.dev/v1alpha1" {
@@ -163,7 +177,7 @@ fn read(path: &str, line: u32, chunk: &str, value: Value) -> Result<Definition, 
         "TraitType" => TypeKind::Trait,
         "RouteType" => TypeKind::Route,
         other => {
-            let known = "ComponentType, TraitType or RouteType";
+            let known = "ComponentType, TraitType, RouteType or WorkloadType";
             return Err(fail(format!("kind must be {known}, not {other}")));
         }
     };
@@ -185,7 +199,58 @@ fn read(path: &str, line: u32, chunk: &str, value: Value) -> Result<Definition, 
         patch: spec.patch.map(|text| block("patch", text)),
         merge_patch: spec.merge_patch.map(|text| block("mergePatch", text)),
         json_patch: spec.json_patch.map(|text| block("jsonPatch", text)),
+        describes: None,
         place: Place { file: path.to_owned(), line: start },
+        source: Some(chunk.trim_end().to_owned()),
+    })
+}
+
+/// A descriptor of a kind, which has no template.
+fn workload_type(path: &str, line: u32, chunk: &str) -> Result<Definition, RenderError> {
+    let limits = Limits { file_bytes: chunk.len(), ..Limits::default() };
+    let documents = yaml::parse(path, chunk.as_bytes(), &limits).map_err(|error| {
+        definition_error(path, line + error.line().max(1) - 1, error.message().to_owned())
+    })?;
+    let is = |document: &&YamlDocument| !document.root.is_null();
+    let Some(document) = documents.iter().find(is) else {
+        return Err(definition_error(path, line, "is no type: it is empty".to_owned()));
+    };
+    let root = &document.root;
+    let fail = |at: u32, message: String| definition_error(path, line + at.max(1) - 1, message);
+    let version = root.get("apiVersion").and_then(|node| node.text()).unwrap_or_default();
+    if version != "tranche.dev/v1alpha1" {
+        let message = format!("apiVersion must be tranche.dev/v1alpha1, not {version}");
+        return Err(fail(root.line, message));
+    }
+    for entry in root.entries() {
+        let key = entry.key.text.as_str();
+        if !["apiVersion", "kind", "metadata", "spec"].contains(&key) {
+            let message = format!("a workload type has no `{key}`: it is `metadata` and `spec`");
+            return Err(fail(entry.key.line, message));
+        }
+    }
+    let name = root.get("metadata").and_then(|node| node.get("name")?.text());
+    let Some(name) = name else {
+        return Err(fail(root.line, "is no type: it has no metadata.name".to_owned()));
+    };
+    let Some(spec) = root.get("spec") else {
+        return Err(fail(root.line, format!("workload type `{name}` has no spec")));
+    };
+    let describes = workload::read(spec).map_err(|fault| fail(fault.line, fault.message))?;
+    let description = spec.get("description").and_then(|node| node.text()).unwrap_or_default();
+    Ok(Definition {
+        kind: TypeKind::Workload,
+        name: name.to_owned(),
+        description: description.to_owned(),
+        workload: None,
+        applies_to: Vec::new(),
+        parameters: Schema { types: vec!["object".to_owned()], ..Schema::default() },
+        template: None,
+        patch: None,
+        merge_patch: None,
+        json_patch: None,
+        describes: Some(Arc::new(describes)),
+        place: Place { file: path.to_owned(), line: line + root.line.max(1) - 1 },
         source: Some(chunk.trim_end().to_owned()),
     })
 }
@@ -216,6 +281,7 @@ fn check_parts(kind: TypeKind, spec: &Spec) -> Result<(), &'static str> {
         TypeKind::Route if spec.workload.is_some() || spec.template.is_some() => {
             Err("`workload` and `template` do not belong to route types")
         }
+        TypeKind::Workload => Err("a workload type has no template"),
         TypeKind::Route if spec.patch.is_none() || spec.applies_to.is_empty() => Err(
             "a route type needs a `patch`, and in `appliesTo` the kinds that it writes, such as \
              `TraefikService.traefik.io`",

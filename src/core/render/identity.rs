@@ -8,6 +8,7 @@ use super::digest_form::digest_form;
 use super::library::Library;
 use crate::core::digest::Digest;
 use crate::core::model::{Application, Component};
+use crate::core::strategy::workload::Workloads;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -16,12 +17,17 @@ pub type Overlays = BTreeMap<String, Vec<Value>>;
 
 /// The digest that tells an application's revisions apart: that of its inputs
 /// and of the overlays that touch it on any target, so that all targets count
-/// alike; or, while `publishVersion` is set, of that value alone, so that a new value
+/// alike, and the descriptors of the kinds that it renders; or, while `publishVersion` is set, of that value alone, so that a new value
 /// makes a new revision even of equal content and nothing else makes one.
 #[must_use]
-pub fn content_digest(application: &Application, library: &Library, overlays: &Overlays) -> Digest {
+pub fn content_digest(
+    application: &Application,
+    library: &Library,
+    workloads: &Workloads,
+    overlays: &Overlays,
+) -> Digest {
     match &application.publish_version {
-        None => digest_of_inputs(application, library, overlays),
+        None => digest_of_inputs(application, library, workloads, overlays),
         Some(version) => Digest::of(
             "tranche-revision-v1",
             &json!({"application": application.name, "publishVersion": version}),
@@ -35,16 +41,24 @@ pub fn content_digest(application: &Application, library: &Library, overlays: &O
 /// instead, nor places, labels and annotations.
 #[must_use]
 pub fn inputs_digest(application: &Application, library: &Library) -> Digest {
-    digest_of_inputs(application, library, &Overlays::new())
+    digest_of_inputs(application, library, Workloads::BUILT_IN, &Overlays::new())
 }
 
-fn digest_of_inputs(application: &Application, library: &Library, overlays: &Overlays) -> Digest {
+fn digest_of_inputs(
+    application: &Application,
+    library: &Library,
+    workloads: &Workloads,
+    overlays: &Overlays,
+) -> Digest {
     let mut types = BTreeMap::new();
     for component in &application.components {
         note_type(library, TypeKind::Component, &component.kind, &mut types);
         for part in &component.traits {
             note_type(library, TypeKind::Trait, &part.kind, &mut types);
         }
+    }
+    for (name, source) in library.descriptors(workloads) {
+        types.insert(format!("{}/{name}", TypeKind::Workload.word()), source.to_owned());
     }
     let components: Vec<Value> = application.components.iter().map(component_inputs).collect();
     let mut inputs =

@@ -8,6 +8,7 @@ use super::error::{RenderError, hint};
 use super::profile;
 use super::raw::WRITTEN;
 use crate::core::model::{Notice, Place, TemplateSource};
+use crate::core::strategy::workload::{self, Workloads};
 use minijinja::Environment;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -121,6 +122,25 @@ impl Library {
         routes.find(|known| known.applies_to.iter().any(|one| one == kind)).cloned()
     }
 
+    /// The kinds of workload that rollouts of the plan can drive.
+    #[must_use]
+    pub fn workloads(&self) -> Workloads {
+        let described = self.types.values().filter_map(|known| known.describes.clone());
+        Workloads::new(described.collect())
+    }
+
+    /// The texts of the workload types that describe some kinds, by name.
+    pub(super) fn descriptors<'l>(
+        &'l self,
+        used: &'l Workloads,
+    ) -> impl Iterator<Item = (&'l str, &'l str)> {
+        let known = self.types.values().filter(|known| {
+            let described = known.describes.as_ref();
+            described.is_some_and(|kind| used.described(&kind.of).is_some())
+        });
+        known.filter_map(|known| Some((known.name.as_str(), known.source.as_deref()?)))
+    }
+
     /// The type of a name, or what to say of one that is not there.
     pub(super) fn require(
         &self,
@@ -164,6 +184,20 @@ impl Library {
             let message =
                 format!("{} `{name}` applies to {one}, as {} does", kind.word(), known.place);
             return Err(RenderError::Definition { place, message });
+        }
+        if let Some(described) = &definition.describes {
+            let of = &described.of;
+            let mut known = self.types.values().filter(|known| known.name != name);
+            let twice = known.find(|k| k.describes.as_ref().is_some_and(|kind| kind.of == *of));
+            if let Some(known) = twice {
+                let message =
+                    format!("{} `{name}` describes {of}, as {} does", kind.word(), known.place);
+                return Err(RenderError::Definition { place, message });
+            }
+            if workload::of(of).is_some() {
+                let message = format!("describes {of} in place of the built-in {}", kind.word());
+                self.notices.push(Notice { place: place.clone(), message });
+            }
         }
         let Some(previous) = self.types.insert((kind, name.clone()), Arc::new(definition)) else {
             return Ok(());

@@ -10,7 +10,8 @@
 //!
 //! ```yaml
 //! apiVersion: tranche.dev/v1alpha1
-//! kind: ComponentType              # or TraitType, RouteType
+//! kind: ComponentType              # or TraitType, RouteType; a WorkloadType has
+//!                                  # no template, see `strategy::workload`
 //! metadata: {name: queueworker}
 //! spec:
 //!   description: Takes jobs off a queue.

@@ -7,6 +7,7 @@ use super::*;
 use crate::core::model::{
     Application, Component, Limits, Operation, Overlay, Place, Selected, TemplateSource, Trait,
 };
+use crate::core::strategy::workload::Workloads;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -172,11 +173,11 @@ fn digests_are_what_they_always_were() {
     let none = Overlays::new();
     let overlays = Overlays::from([("prod".to_owned(), vec![overlay().inputs()])]);
     let found = [
-        content_digest(&seed(), &library, &none),
-        content_digest(&versioned, &library, &none),
-        content_digest(&queue, &own, &none),
+        content_digest(&seed(), &library, Workloads::BUILT_IN, &none),
+        content_digest(&versioned, &library, Workloads::BUILT_IN, &none),
+        content_digest(&queue, &own, Workloads::BUILT_IN, &none),
         rendered_digest(&rendered),
-        content_digest(&seed(), &library, &overlays),
+        content_digest(&seed(), &library, Workloads::BUILT_IN, &overlays),
     ];
     let pinned = [
         "sha256:70dceb8af038ea16a8a64a288524b3fd6f25dd9d1f7e3250959a0d90eb9ee416",
@@ -217,8 +218,9 @@ fn an_overlay_leaves_what_tranche_gives_an_object() {
 #[test]
 fn only_inputs_make_another_revision() {
     let library = Library::new(&[]).unwrap();
-    let digest =
-        |application: &Application| content_digest(application, &library, &Overlays::new());
+    let digest = |application: &Application| {
+        content_digest(application, &library, Workloads::BUILT_IN, &Overlays::new())
+    };
     let mut moved = seed();
     moved.place = place(77);
     moved.components[0].place = place(78);
@@ -239,9 +241,18 @@ fn only_inputs_make_another_revision() {
     let plain = Library::new(&user(QUEUEWORKER)).unwrap();
     let edited = Library::new(&user(&QUEUEWORKER.replace("Takes", "Fetches"))).unwrap();
     let windows = Library::new(&user(&QUEUEWORKER.replace('\n', "\r\n"))).unwrap();
-    assert_ne!(content_digest(&queue, &plain, &none), content_digest(&queue, &edited, &none));
-    assert_eq!(content_digest(&queue, &plain, &none), content_digest(&queue, &windows, &none));
-    assert_eq!(content_digest(&seed(), &plain, &none), content_digest(&seed(), &edited, &none));
+    assert_ne!(
+        content_digest(&queue, &plain, Workloads::BUILT_IN, &none),
+        content_digest(&queue, &edited, Workloads::BUILT_IN, &none)
+    );
+    assert_eq!(
+        content_digest(&queue, &plain, Workloads::BUILT_IN, &none),
+        content_digest(&queue, &windows, Workloads::BUILT_IN, &none)
+    );
+    assert_eq!(
+        content_digest(&seed(), &plain, Workloads::BUILT_IN, &none),
+        content_digest(&seed(), &edited, Workloads::BUILT_IN, &none)
+    );
 }
 
 #[test]

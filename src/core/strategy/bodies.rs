@@ -3,11 +3,11 @@
 //! object is written.
 
 use super::routed::revision_number;
-use super::workload::{self, Shape, WorkloadKind, rendered_replicas, set};
+use super::workload::{Shape, WorkloadKind, Workloads, set};
 use super::{Berth, Part, Routed, Side, Switched};
 use crate::core::digest::Digest;
 use crate::core::model::Naming;
-use crate::core::object::{ObjectRef, at};
+use crate::core::object::ObjectRef;
 use crate::core::render::Rendered;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,9 @@ pub struct RevisionBodies {
     /// The workload that is rolled.
     pub workload: ObjectRef,
     /// Its kind.
-    pub kind: &'static WorkloadKind,
+    pub kind: Arc<WorkloadKind>,
+    /// The plan's descriptors of kinds that are among its objects.
+    pub workloads: Workloads,
     /// What the workload is called.
     pub naming: Naming,
     /// A digest over its pod template as rendered.
@@ -84,7 +86,7 @@ pub enum BodyError {
     /// A kind that no strategy can drive.
     #[error(
         "component \"{component}\" of revision {revision} is a {kind}, which cannot be rolled; \
-         kinds that can be: {known}"
+         kinds that can be: {known}; docs/templates.md says how a plan describes another one"
     )]
     Kind {
         /// The revision.
@@ -174,6 +176,7 @@ impl RevisionBodies {
                     &part.name,
                     revision,
                     (number, naming),
+                    &rendered.workloads,
                 )?);
             } else {
                 keep(&mut bodies, &mut rest, &part.workload, revision)?;
@@ -190,10 +193,9 @@ impl RevisionBodies {
         };
         let component =
             rendered.components.get(index).map_or_else(String::new, |part| part.name.clone());
-        // How many nodes there are is nothing that a plan says.
-        let replicas = if kind.shape == Shape::Nodes { 0 } else { rendered_replicas(&body) };
-        let sized = at(&body, "/spec/replicas").is_some_and(|named| !named.is_null());
-        let template = at(&body, "/spec/template").cloned().unwrap_or_default();
+        let replicas = kind.size(&body);
+        let sized = kind.replicas.of(&body).is_some_and(|named| !named.is_null());
+        let template = kind.template.of(&body).cloned().unwrap_or_default();
         let template = Digest::of("tranche-pod-template-v1", &template);
         bodies.insert(workload.clone(), Arc::new(body));
         Ok(Self {
@@ -202,6 +204,7 @@ impl RevisionBodies {
             component,
             workload,
             kind,
+            workloads: rendered.workloads.clone(),
             naming,
             template,
             replicas,
@@ -244,31 +247,34 @@ impl RevisionBodies {
     }
 }
 
-type Rolled = (ObjectRef, &'static WorkloadKind, Value);
+type Rolled = (ObjectRef, Arc<WorkloadKind>, Value);
 
 fn rolled_workload(
     mut body: Value,
     component: &str,
     revision: &str,
     (number, naming): (u64, Naming),
+    workloads: &Workloads,
 ) -> Result<Rolled, BodyError> {
     let object = reference(&body, revision)?;
-    let Some(kind) = workload::of(&object.kind_ref()) else {
-        let known: Vec<&str> = workload::KINDS.iter().map(|k| k.kind).collect();
+    let Some(kind) = workloads.of_object(&object) else {
         return Err(BodyError::Kind {
             revision: revision.to_owned(),
             component: component.to_owned(),
-            kind: object.kind,
-            known: known.join(", "),
+            kind: object.kind_ref().to_string(),
+            known: workloads.names(),
         });
     };
     if kind.shape == Shape::Pair && naming == Naming::Revision {
         let name = format!("{component}-v{number}");
         set(&mut body, &["metadata", "name"], json!(name));
-        set(&mut body, &["spec", "selector", "matchLabels", LABEL_REVISION], json!(name));
-        set(&mut body, &["spec", "template", "metadata", "labels", LABEL_REVISION], json!(name));
+        if let Some(selector) = &kind.selector {
+            set(&mut body, &selector.to(&[LABEL_REVISION]), json!(name));
+        }
+        let labels = kind.template.to(&["metadata", "labels", LABEL_REVISION]);
+        set(&mut body, &labels, json!(name));
     }
-    Ok((reference(&body, revision)?, kind, body))
+    Ok((reference(&body, revision)?, Arc::clone(kind), body))
 }
 
 fn keep(
@@ -302,6 +308,7 @@ pub struct BodyTable {
     rolled: BTreeSet<ObjectRef>,
     moved: BTreeSet<ObjectRef>,
     tried: BTreeSet<ObjectRef>,
+    workloads: BTreeMap<Side, Workloads>,
 }
 
 impl BodyTable {
@@ -317,6 +324,7 @@ impl BodyTable {
             }
             table.rolled.extend(revision.trial.clone());
             table.tried.extend(revision.trial.clone());
+            table.workloads.insert(side, revision.workloads.clone());
             for (object, body) in &revision.bodies {
                 let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);
@@ -335,6 +343,25 @@ impl BodyTable {
             })
             .collect();
         Self { entries, ..Self::default() }
+    }
+
+    /// The same, of objects that a plan's descriptors are about.
+    #[must_use]
+    pub fn knowing(mut self, workloads: &Workloads) -> Self {
+        self.workloads.insert(Side::Target, workloads.clone());
+        self
+    }
+
+    /// The kinds of workload as one side's plan has them.
+    #[must_use]
+    pub fn workloads(&self, side: Side) -> &Workloads {
+        self.workloads.get(&side).unwrap_or(Workloads::BUILT_IN)
+    }
+
+    /// How an object is driven and read on a side, if it is a workload.
+    #[must_use]
+    pub fn kind(&self, side: Side, object: &ObjectRef) -> Option<&WorkloadKind> {
+        self.workloads(side).of_object(object).map(|kind| &**kind)
     }
 
     /// Rendered body and revision digest of an object on a side.

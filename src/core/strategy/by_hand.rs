@@ -19,7 +19,7 @@ pub fn by_hand(revision: &RevisionBodies) -> Option<String> {
 }
 
 fn left_to_people(revision: &RevisionBodies) -> Option<String> {
-    revision.kind.partition?;
+    revision.kind.partition.as_ref()?;
     let body = revision.bodies.get(&revision.workload)?;
     let strategy = at(body, "/spec/updateStrategy/type").and_then(Value::as_str);
     (strategy == Some("OnDelete")).then(|| {

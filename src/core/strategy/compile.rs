@@ -4,7 +4,6 @@ use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
     StepKind, Verb, beside, canary, goals, in_place, nodes, pair, spread, switch, together,
-    workload,
 };
 use crate::core::model::{Batches, BlueGreen, Canary, CapacityError, Naming, Rollout};
 use crate::core::object::ObjectRef;
@@ -186,7 +185,7 @@ impl RolloutInput<'_> {
         let rules = &self.rollout.health;
         let lively = revision.rest.iter().filter(|o| {
             let kind = o.kind_ref();
-            let counted = workload::of(&kind).filter(|kind| kind.shape != Shape::Nodes);
+            let counted = revision.workloads.of(&kind).filter(|kind| kind.shape != Shape::Nodes);
             counted.is_some() || rules.cover(&kind)
         });
         let awaits = lively.map(|o| self.wait(o, Condition::Healthy));

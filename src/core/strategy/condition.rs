@@ -3,7 +3,7 @@
 
 use super::Condition;
 use super::Pin;
-use super::workload;
+use super::workload::{WorkloadKind, Workloads};
 use crate::core::health::{self, Around, Health, Rule};
 use crate::core::object::{KindRef, ObjectRef};
 use crate::core::traffic::{self, Acceptance, Split};
@@ -20,6 +20,8 @@ pub struct Sight<'a> {
     pub beside: &'a [Arc<Value>],
     /// The plan's rules of health.
     pub rules: &'a [Rule],
+    /// The kinds of workload, as the plan of what was written has them.
+    pub workloads: Option<&'a Workloads>,
     /// What the step has written there before the wait.
     pub written: Option<Written<'a>>,
     /// The target's time.
@@ -160,11 +162,11 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
         Condition::Healthy => return healthy(object, live, sight),
         _ => {}
     }
-    let Some(kind) = workload::of(&object.kind_ref()) else {
+    let Some(kind) = sight.kind(object) else {
         let seen = format!("{object} has no pods to count");
         return Look { seen, ..Look::default() };
     };
-    let pods = (kind.read)(live);
+    let pods = kind.read(live);
     let (met, set_back, seen, ready) = match *condition {
         Condition::Ready { at_least } => (
             pods.ready >= at_least,
@@ -211,7 +213,7 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
 /// so.
 fn healthy(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
     let verdict = health::health_of(object, live, &sight.around(object));
-    let pods = workload::of(&object.kind_ref()).map(|kind| (kind.read)(live));
+    let pods = sight.kind(object).map(|kind| kind.read(live));
     Look {
         ready: pods.map(|pods| pods.updated_ready),
         met: verdict.health == Health::Current || verdict.unruled,
@@ -226,11 +228,17 @@ fn is_job(object: &ObjectRef) -> bool {
 }
 
 impl<'a> Sight<'a> {
+    fn kind(&self, object: &ObjectRef) -> Option<&'a WorkloadKind> {
+        let workloads = self.workloads.unwrap_or(Workloads::BUILT_IN);
+        workloads.of_object(object).map(|kind| &**kind)
+    }
+
     fn around(&self, object: &ObjectRef) -> Around<'a> {
-        let kind = workload::of(&object.kind_ref());
+        let kind = self.kind(object);
         let rendered = |written: Written<'_>| kind.map(|kind| kind.held(written.body));
         let partition = self.written.and_then(|w| w.partition.or_else(|| rendered(w)));
-        Around { rules: self.rules, now: self.now, partition, beside: self.beside }
+        let Self { rules, workloads, now, beside, .. } = *self;
+        Around { rules, workloads, now, partition, beside }
     }
 }
 

@@ -2,7 +2,7 @@
 //! our marks. Owns the annotations under `tranche.dev/`; they are never a
 //! difference.
 
-use super::workload::{self, set};
+use super::workload::{self, WorkloadKind, rendered_replicas, set};
 use super::{Driven, EntityKey, EntityKind, StepId, StepKind};
 use crate::core::diff::Outcome;
 use crate::core::digest::Digest;
@@ -23,7 +23,7 @@ pub const ANNOTATION_EPOCH: &str = "tranche.dev/epoch";
 pub const ANNOTATION_REVISION: &str = "tranche.dev/revision";
 /// The entity that owns the object.
 pub const ANNOTATION_ENTITY: &str = "tranche.dev/entity";
-/// Where a workload's size is.
+/// Where a workload's size is, unless its kind says otherwise.
 const REPLICAS: &[&str] = &["spec", "replicas"];
 
 /// Every mark that a write leaves.
@@ -55,9 +55,9 @@ pub const FIELD_MANAGER: &str = "tranche";
 /// The state that a write would bring about, with the marks that the live
 /// object has: what is left is what the write is about.
 #[must_use]
-pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven) -> Value {
+pub fn unmarked(live: &Value, kind: Option<&WorkloadKind>, body: &Value, driven: &Driven) -> Value {
     let mut state = encoded(body);
-    workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
+    workload::drive(&mut state, kind, driven);
     let mut metadata = state.get_mut("metadata").map(Value::take).unwrap_or_default();
     mark(&mut metadata, live);
     set(&mut state, &["metadata"], metadata);
@@ -68,14 +68,19 @@ pub fn unmarked(live: &Value, object: &ObjectRef, body: &Value, driven: &Driven)
 /// aside. Where it cannot be proven (the server fills in fields inside a list
 /// that is replaced whole) the answer is no, and a dry-run tells.
 #[must_use]
-pub fn settled(live: Option<&Value>, object: &ObjectRef, body: &Value, driven: &Driven) -> bool {
+pub fn settled(
+    live: Option<&Value>,
+    (object, kind): (&ObjectRef, Option<&WorkloadKind>),
+    body: &Value,
+    driven: &Driven,
+) -> bool {
     live.is_some_and(|live| {
         if as_applied(live, object, body, driven) {
             return true;
         }
-        let state = unmarked(live, object, body, driven);
+        let state = unmarked(live, kind, body, driven);
         unchanged(live, &state, FIELD_MANAGER) || {
-            let beside = beside_others(object, live, state, driven, StepKind::Settle);
+            let beside = beside_others((object, kind), live, state, driven, StepKind::Settle);
             let kept = |field: &Contested| field.outcome == Outcome::Kept;
             !beside.contested.is_empty()
                 && beside.contested.iter().all(kept)
@@ -113,14 +118,16 @@ fn encoded(body: &Value) -> Value {
 /// smaller meant another rollout than the one that is given up.
 #[must_use]
 pub fn beside_others(
-    object: &ObjectRef,
+    (object, kind): (&ObjectRef, Option<&WorkloadKind>),
     live: &Value,
     state: Value,
     driven: &Driven,
-    kind: StepKind,
+    step: StepKind,
 ) -> Yielded {
-    let partition = workload::of(&object.kind_ref()).and_then(|kind| kind.partition);
-    let pods = [driven.replicas.and(Some(REPLICAS)), driven.partition.and(partition)];
+    let size = kind.map_or_else(|| REPLICAS.to_vec(), |kind| kind.replicas.keys());
+    let partition = kind.and_then(|kind| kind.partition.as_ref()).map(|path| path.keys());
+    let pods =
+        [driven.replicas.and(Some(size.as_slice())), driven.partition.and(partition.as_deref())];
     let mut fields: Vec<&[&str]> = pods.into_iter().flatten().collect();
     if driven.nodes.is_some() {
         fields.push(&["spec", "updateStrategy", "type"]);
@@ -131,10 +138,10 @@ pub fn beside_others(
     if driven.pin.is_some() {
         fields.extend(traffic::PINNED_FIELDS);
     }
-    let replicas = at(live, "/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-    let grows = driven.replicas.is_some_and(|wanted| u64::from(wanted) > replicas);
-    let restored: &[&[&str]] = match kind {
-        StepKind::Abort if grows => &[REPLICAS],
+    let replicas = kind.map_or_else(|| rendered_replicas(live), |kind| kind.size(live));
+    let grows = driven.replicas.is_some_and(|wanted| wanted > replicas);
+    let restored: &[&[&str]] = match step {
+        StepKind::Abort if grows => &[&size],
         _ => &[],
     };
     yielded(object, live, state, FIELD_MANAGER, (&fields, restored))
@@ -164,9 +171,14 @@ fn mark(metadata: &mut Value, live: &Value) {
 
 /// The whole desired state of an object at one effect.
 #[must_use]
-pub fn desired(object: &ObjectRef, body: &Value, driven: &Driven, stamp: &Stamp<'_>) -> Value {
+pub fn desired(
+    kind: Option<&WorkloadKind>,
+    body: &Value,
+    driven: &Driven,
+    stamp: &Stamp<'_>,
+) -> Value {
     let mut state = encoded(body);
-    workload::drive(&mut state, workload::of(&object.kind_ref()), driven);
+    workload::drive(&mut state, kind, driven);
     let entity = format!("{}/{}/{}", stamp.entity.kind, stamp.entity.namespace, stamp.entity.name);
     let annotations = [
         (ANNOTATION_STEP, format!("{}/{}", stamp.step, stamp.effect)),

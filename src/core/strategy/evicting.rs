@@ -49,7 +49,7 @@ pub fn evicting(
     let Some(kind) = ObjectRef::of(live).and_then(|object| workload::of(&object.kind_ref())) else {
         return Evicting::default();
     };
-    let counts = (kind.read)(live);
+    let counts = kind.read(live);
     let Some(newest) = newest(owner, revisions).filter(|_| counts.observed) else {
         let seen = "the newest template is unseen".to_owned();
         return Evicting { seen, ..Evicting::default() };

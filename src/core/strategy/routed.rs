@@ -251,7 +251,7 @@ impl Bodies {
 impl RevisionBodies {
     /// The labels of its pods.
     pub(super) fn pods(&self) -> Option<&Value> {
-        at(self.bodies.get(&self.workload)?, "/spec/template/metadata/labels")
+        self.kind.pod_labels(self.bodies.get(&self.workload)?)
     }
 
     /// What tells its pods from those of the revision that is reached.

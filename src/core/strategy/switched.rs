@@ -95,8 +95,7 @@ impl RevisionBodies {
             }
         }
         let Some(body) = self.bodies.get(&object) else { return Ok(None) };
-        let labels = self.bodies.get(&self.workload);
-        let labels = labels.and_then(|workload| at(workload, "/spec/template/metadata/labels"));
+        let labels = self.pods();
         let selector = at(body, "/spec/selector");
         let why = if !selects(body, labels) {
             "does not select the component's pods"

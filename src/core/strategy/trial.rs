@@ -28,9 +28,9 @@ impl RevisionBodies {
     /// can tell them from others.
     pub(super) fn label_pods(&mut self) {
         let (key, value) = self.pods_label();
+        let labels = self.kind.template.to(&["metadata", "labels", key]);
         if let Some(body) = self.bodies.get_mut(&self.workload) {
-            let body = Arc::make_mut(body);
-            set(body, &["spec", "template", "metadata", "labels", key], json!(value));
+            set(Arc::make_mut(body), &labels, json!(value));
         }
     }
 
@@ -66,8 +66,10 @@ impl RevisionBodies {
                 trial["metadata"][shared] = value.clone();
             }
         }
-        set(&mut trial, &["spec", "selector", "matchLabels", LABEL_REVISION], json!(name));
-        let metadata = ["spec", "template", "metadata"];
+        if let Some(selector) = &self.kind.selector {
+            set(&mut trial, &selector.to(&[LABEL_REVISION]), json!(name));
+        }
+        let metadata = self.kind.template.to(&["metadata"]);
         let mut add = |field: &str, key: &str, value: Value| {
             let path = [&metadata[..], &[field, key]].concat();
             set(&mut trial, &path, value);

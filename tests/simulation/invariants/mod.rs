@@ -157,7 +157,7 @@ impl Audit {
             self.routes_read.insert((run.to_owned(), object.clone()), at);
         }
         let Some(kind) = workload::of(&object.kind_ref()) else { return };
-        let pods = found.map(|live| (kind.read)(live));
+        let pods = found.map(|live| kind.read(live));
         let ready = pods.filter(|pods| pods.observed).map_or(0, |pods| pods.ready);
         let epoch = self.holding.get(run).copied().unwrap_or(0);
         self.reads.insert((run.to_owned(), object.clone()), Seen { ready, epoch, at });

@@ -115,7 +115,7 @@ fn equal(sim: &Sim, audit: &Audit, record: &EntityRecord) -> Result<(), Violatio
     for object in sim.workloads(app) {
         let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or_default();
         let Some(kind) = workload::of(&object.kind_ref()) else { continue };
-        let pods = (kind.read)(&live);
+        let pods = kind.read(&live);
         if pods.wanted > 0 {
             serving.push((object.name.clone(), pods.wanted, pods.ready));
         }

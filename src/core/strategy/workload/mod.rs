@@ -1,12 +1,21 @@
-//! Workload kinds: where each keeps its replicas and its partition, and how
-//! its status reads. Owns the table of kinds that rollouts can drive.
+//! Workload kinds: where each keeps its replicas, its partition and its pod
+//! template, and how its status reads. Owns what a kind is to a rollout; it must
+//! never know a strategy, and there is no table that anybody could write to: the
+//! built-in kinds never change, and those of a plan travel with what it renders.
 //!
-//! A new kind is a file here and a line in [`KINDS`].
+//! A new kind is a descriptor: a file here with its line in [`BUILT_IN`], or one
+//! under `templates/` of a plan.
 
-mod cloneset;
 mod daemonset;
-mod deployment;
-mod statefulset;
+mod descriptor;
+mod known;
+mod path;
+mod pods;
+
+pub use descriptor::{Fault, read};
+pub use known::Workloads;
+pub use path::FieldPath;
+pub use pods::Pods;
 
 pub use daemonset::{OnNodes, is_nowhere};
 
@@ -14,7 +23,10 @@ use super::Driven;
 use crate::core::model::Amount;
 use crate::core::object::{KindRef, at};
 use crate::core::traffic;
+use crate::core::yaml;
+use pods::pods_of;
 use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
 
 /// How batches move over a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,67 +42,97 @@ pub enum Shape {
 }
 
 /// A kind that rollouts can drive.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadKind {
-    /// Group and version.
-    pub api_version: &'static str,
-    /// Kind.
-    pub kind: &'static str,
+    /// Group and version, and kind.
+    pub of: KindRef,
     /// How batches move over it.
     pub shape: Shape,
-    /// Where the partition stands, if the kind has one.
-    pub partition: Option<&'static [&'static str]>,
-    /// Reads pod counts from a live object.
-    pub read: fn(&Value) -> Pods,
+    /// Where its size stands.
+    pub replicas: FieldPath,
+    /// Where the partition stands: what is in place has one.
+    pub partition: Option<FieldPath>,
+    /// Where its pod template stands.
+    pub template: FieldPath,
+    /// Where the labels stand by which it selects its pods: what is a pair has
+    /// them, since each of the two selects its own.
+    pub selector: Option<FieldPath>,
+    /// Where its status has its counts.
+    pub(super) status: StatusPaths,
 }
 
-/// The kinds that rollouts can drive.
-pub static KINDS: &[&WorkloadKind] = &[
-    &deployment::DEPLOYMENT,
-    &cloneset::CLONESET,
-    &statefulset::STATEFULSET,
-    &daemonset::DAEMONSET,
+/// Where a status has its counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StatusPaths {
+    /// The generation that the controller has seen.
+    pub(super) observed: FieldPath,
+    /// Pods in all.
+    pub(super) replicas: FieldPath,
+    /// Ready pods.
+    pub(super) ready: FieldPath,
+    /// Pods of the newest template.
+    pub(super) updated: FieldPath,
+    /// Ready pods of the newest template, where the kind tells.
+    pub(super) updated_ready: Option<FieldPath>,
+    /// Pods that are ready for a while, where that counts.
+    pub(super) available: Option<FieldPath>,
+}
+
+/// The descriptors of the built-in kinds.
+const BUILT_IN: [&str; 3] = [
+    include_str!("deployment.yaml"),
+    include_str!("cloneset.yaml"),
+    include_str!("statefulset.yaml"),
 ];
 
+/// The kinds that rollouts can drive in any plan.
+#[must_use]
+pub fn built_in() -> &'static [Arc<WorkloadKind>] {
+    static KINDS: LazyLock<Vec<Arc<WorkloadKind>>> = LazyLock::new(|| {
+        let documents = BUILT_IN.iter().filter_map(|text| {
+            yaml::parse("builtin", text.as_bytes(), &crate::core::model::Limits::default()).ok()
+        });
+        let kinds =
+            documents.flatten().filter_map(|document| read(document.root.get("spec")?).ok());
+        kinds.chain(daemonset::kind()).map(Arc::new).collect()
+    });
+    &KINDS
+}
+
+/// The built-in workload kind of `kind`.
+#[must_use]
+pub fn of(kind: &KindRef) -> Option<&'static Arc<WorkloadKind>> {
+    built_in().iter().find(|known| known.of == *kind)
+}
+
 impl WorkloadKind {
+    /// The size that an object says; 1 where it says none, as servers default it.
+    #[must_use]
+    pub fn size(&self, object: &Value) -> u32 {
+        // How many nodes there are is nothing that an object says.
+        if self.shape == Shape::Nodes {
+            return 0;
+        }
+        self.replicas.of(object).and_then(pods_of).unwrap_or(1)
+    }
+
     /// Pods that a live object's partition holds on the revision before. A
     /// CloneSet's may be a percentage, if somebody else has written it.
     #[must_use]
     pub fn held(&self, live: &Value) -> u32 {
-        let set =
-            self.partition.and_then(|path| path.iter().try_fold(live, |set, key| set.get(*key)));
+        let set = self.partition.as_ref().and_then(|path| path.of(live));
         let percent = set.and_then(Value::as_str).and_then(|share| share.strip_suffix('%'));
         match percent.and_then(|percent| percent.parse().ok()) {
-            Some(percent) => Amount::Percent(percent).of(rendered_replicas(live)),
+            Some(percent) => Amount::Percent(percent).of(self.size(live)),
             None => set.and_then(pods_of).unwrap_or(0),
         }
     }
-}
 
-/// What a live workload says about its pods. Counts that the status leaves
-/// out are zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pods {
-    /// `spec.replicas`.
-    pub wanted: u32,
-    /// The controller has seen the newest spec.
-    pub observed: bool,
-    /// Pods in all.
-    pub replicas: u32,
-    /// Ready pods.
-    pub ready: u32,
-    /// Pods of the newest template.
-    pub updated: u32,
-    /// Ready pods of the newest template, where the kind tells.
-    pub updated_ready: u32,
-    /// The whole object is rolled out and healthy.
-    pub settled: bool,
-}
-
-/// The workload kind of `kind`, if rollouts can drive it.
-#[must_use]
-pub fn of(kind: &KindRef) -> Option<&'static WorkloadKind> {
-    KINDS.iter().copied().find(|k| k.api_version == kind.api_version && k.kind == kind.kind)
+    /// The labels of the pods that an object makes.
+    #[must_use]
+    pub fn pod_labels<'v>(&self, object: &'v Value) -> Option<&'v Value> {
+        at(self.template.of(object)?, "/metadata/labels")
+    }
 }
 
 /// `spec.replicas` as rendered; 1 where it is left out, as the server
@@ -116,10 +158,12 @@ pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
         daemonset::drive(body, nodes);
     }
     if let Some(replicas) = driven.replicas {
-        set(body, &["spec", "replicas"], json!(replicas));
+        let path = kind.map(|kind| kind.replicas.keys());
+        set(body, path.as_deref().unwrap_or(&["spec", "replicas"]), json!(replicas));
     }
-    if let (Some(partition), Some(path)) = (driven.partition, kind.and_then(|k| k.partition)) {
-        set(body, path, json!(partition));
+    let path = kind.and_then(|kind| kind.partition.as_ref());
+    if let (Some(partition), Some(path)) = (driven.partition, path) {
+        set(body, &path.keys(), json!(partition));
     }
 }
 
@@ -136,37 +180,5 @@ pub fn set(body: &mut Value, path: &[&str], value: Value) {
     *at = value;
 }
 
-/// What every kind's status tells in the same fields. What is updated *and*
-/// ready, and what counts as rolled out, each kind says itself.
-fn pods(object: &Value) -> Pods {
-    Pods {
-        wanted: rendered_replicas(object),
-        observed: observed(object),
-        replicas: count(object, "/status/replicas"),
-        ready: count(object, "/status/readyReplicas"),
-        updated: count(object, "/status/updatedReplicas"),
-        updated_ready: 0,
-        settled: false,
-    }
-}
-
-/// Whether all pods there are, and no others, are ready.
-fn all_ready(pods: &Pods) -> bool {
-    pods.observed && pods.replicas == pods.wanted && pods.ready == pods.wanted
-}
-
-/// A count in a live object.
-fn count(object: &Value, pointer: &str) -> u32 {
-    at(object, pointer).and_then(pods_of).unwrap_or(0)
-}
-
-fn pods_of(number: &Value) -> Option<u32> {
-    number.as_u64().map(|n| u32::try_from(n).unwrap_or(u32::MAX))
-}
-
-/// Whether the controller has seen the newest spec.
-fn observed(object: &Value) -> bool {
-    let generation = at(object, "/metadata/generation").and_then(Value::as_u64).unwrap_or(0);
-    let seen = at(object, "/status/observedGeneration").and_then(Value::as_u64);
-    seen.is_some_and(|seen| seen >= generation)
-}
+#[cfg(test)]
+mod tests;
