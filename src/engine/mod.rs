@@ -35,6 +35,7 @@ mod health;
 mod hold;
 mod intent;
 mod lanes;
+mod logical;
 mod look;
 mod memo;
 mod observe;

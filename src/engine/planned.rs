@@ -21,7 +21,9 @@ use crate::core::render::{
     rendered_digest,
 };
 use crate::core::strategy::workload::Workloads;
-use crate::core::strategy::{BodyError, Edges, RevisionBodies, autoscalers, claim};
+use crate::core::strategy::{
+    BodyError, Edges, Held, Referrers, RevisionBodies, autoscalers, claim, staying,
+};
 use crate::core::yaml::{self, Document};
 use crate::port::{CommitId, Objects, Ports, Remote};
 use serde_json::{Value, json};
@@ -97,6 +99,8 @@ pub struct RenderedApplication {
     pub content: Digest,
     /// The digest over its rendered objects.
     pub digest: Digest,
+    /// Its ConfigMaps and Secrets that others in the plan refer to.
+    held: Held,
     /// Revisions of it that were prepared already.
     revisions: Prepared,
 }
@@ -113,8 +117,8 @@ pub(super) struct Rendering {
 }
 
 /// Component, further components, what the workload is called, revision name and
-/// number.
-type RevisionKey = (Option<String>, Vec<String>, Naming, String, u64);
+/// number, and what others refer to.
+type RevisionKey = (Option<String>, Vec<String>, Naming, String, u64, Held);
 
 /// What of an application a rollout drives.
 #[derive(Clone, Debug, Default)]
@@ -164,13 +168,15 @@ impl RenderedApplication {
         number: u64,
     ) -> Result<Arc<RevisionBodies>, BodyError> {
         let Driving { component, with, naming } = driving;
-        let key = (component.clone(), with.clone(), *naming, name.to_owned(), number);
+        let held = self.held.clone();
+        let key = (component.clone(), with.clone(), *naming, name.to_owned(), number, held);
         if let Some(known) = self.revisions.borrow().get(&key) {
             return Ok(Arc::clone(known));
         }
         let driven = (component.as_deref(), *naming);
         let bodies = RevisionBodies::of(&self.rendered, driven, name, number, &self.digest)?;
-        let bodies = Arc::new(bodies.with(&self.rendered, with)?);
+        let bodies = bodies.with(&self.rendered, with)?;
+        let bodies = Arc::new(bodies.carrying(&self.rendered, &self.held)?);
         self.revisions.borrow_mut().insert(key, Arc::clone(&bodies));
         Ok(bodies)
     }
@@ -214,6 +220,7 @@ fn load_remembering(
             (applications, errors) = rendered(&mut plan, &of, target, memo);
         }
     }
+    hold(&plan, &mut applications, target);
     let (routes, unfit) = edges_of(&plan, &applications, &target.namespace);
     errors.extend(unfit);
     let (owners, twice) = owners(&plan, &applications, &routes, target);
@@ -222,6 +229,9 @@ fn load_remembering(
     let rendered = applications.iter().map(|(key, a)| (key.clone(), &*a.rendered)).collect();
     errors.extend(claim(&mut plan, &rendered, &library, &target.namespace));
     plan.notices.extend(autoscalers(&plan, &rendered, &target.namespace));
+    let held = applications.iter().map(|(key, a)| (key.clone(), (&*a.rendered, &a.held)));
+    let told = staying(&plan, &held.collect(), &target.namespace);
+    plan.notices.extend(told);
     let owners = Arc::new(owners);
     for rollout in &mut plan.rollouts {
         rollout.owners = Arc::clone(&owners);
@@ -298,7 +308,8 @@ fn rendered<'l>(
         let overlays = overlaid.touched.remove(&index).unwrap_or_default();
         let content =
             content_digest(application, library(application), &rendered.workloads, &overlays);
-        let made = RenderedApplication { index, rendered, content, digest, revisions };
+        let held = Held::new();
+        let made = RenderedApplication { index, rendered, content, digest, held, revisions };
         applications.insert(ApplicationKey { namespace, name }, made);
     }
     (applications, errors)
@@ -307,6 +318,51 @@ fn rendered<'l>(
 fn key_of(application: &Application, namespace: &str) -> ApplicationKey {
     let namespace = application.namespace.as_deref().unwrap_or(namespace).to_owned();
     ApplicationKey { namespace, name: application.name.clone() }
+}
+
+/// Finds what of each application's ConfigMaps and Secrets anybody else in the
+/// plan refers to.
+fn hold(
+    plan: &Plan,
+    applications: &mut BTreeMap<ApplicationKey, RenderedApplication>,
+    target: &Target,
+) {
+    let namespace_of = |body: &Value| {
+        let named = at(body, "/metadata/namespace").and_then(Value::as_str);
+        named.unwrap_or(&target.namespace).to_owned()
+    };
+    let is_config = |body: &Value| {
+        let kind = body.get("kind").and_then(Value::as_str);
+        matches!(kind, Some("ConfigMap" | "Secret"))
+    };
+    let configs = |application: &RenderedApplication| -> Vec<ObjectRef> {
+        let own = application.bodies().filter(|body| is_config(body));
+        own.filter_map(|body| ObjectRef::of(body)).collect()
+    };
+    if applications.values().all(|application| configs(application).is_empty()) {
+        return;
+    }
+    let mut all: Referrers<Option<&ApplicationKey>> = Referrers::default();
+    for object in &plan.objects {
+        all.add(&None, &namespace_of(&object.body), &object.body);
+    }
+    for (key, application) in &*applications {
+        for body in application.bodies() {
+            all.add(&Some(key), &namespace_of(body), body);
+        }
+    }
+    let held = |(key, application): (&ApplicationKey, &RenderedApplication)| -> Held {
+        let own = configs(application).into_iter().filter_map(|object| {
+            let who = all.other(&Some(key), &key.namespace, &object)?.to_string();
+            Some((object, who))
+        });
+        own.collect()
+    };
+    let found: Vec<Held> = applications.iter().map(held).collect();
+    drop(all);
+    for (application, held) in applications.values_mut().zip(found) {
+        application.held = held;
+    }
 }
 
 fn plain_by_namespace(plan: &Plan, default: &str) -> BTreeMap<String, Plain> {

@@ -1,6 +1,7 @@
 //! What an apply would do, without doing anything: reads and dry-runs only.
 
 use super::concurrently::concurrently;
+use super::logical::{Ends, by_plain_names};
 use super::planned::{Loaded, WORKTREE};
 use super::reviewed::Seen;
 use super::sweep::Sweep;
@@ -111,6 +112,8 @@ struct Between {
 
 /// What the steps do to one object.
 pub(super) struct Difference {
+    pub(super) object: ObjectRef,
+    pub(super) ends: Ends,
     pub(super) shown: Option<ObjectDiff>,
     pub(super) refusal: Option<RunError>,
     pub(super) patch: Option<SavedObject>,
@@ -301,7 +304,8 @@ impl<P: Ports> Engine<'_, P> {
         let swept = sweep.entities.contains(of.1).then_some(sweep);
         let found = ways.into_iter();
         let found = found.map(|(object, way)| self.difference(of, &act.table, swept, object, way));
-        concurrently(found).await.into_iter().filter_map(Result::transpose).collect()
+        let found = concurrently(found).await.into_iter().filter_map(Result::transpose);
+        Ok(by_plain_names(found.collect::<Result<_, _>>()?, &act.table))
     }
 
     /// One object, led to its last state.
@@ -352,6 +356,8 @@ impl<P: Ports> Engine<'_, P> {
                 (body, after) = (Some(rendered), Some(stored));
             }
         }
+        // What travels is shown beside the copy that it comes for.
+        let ends = Ends { live: live.clone(), after: after.clone() };
         let live = live.as_deref();
         let between = self.between(of, table, (object, live), way.before, during).await?;
         let found = on_the_way(object, (live, after.as_deref().zip(last)), &between, during, found);
@@ -365,8 +371,9 @@ impl<P: Ports> Engine<'_, P> {
             patch = counts.then_some(saved);
         }
         let (shown, refusal) = found.unzip();
-        let nothing = shown.is_none() && patch.is_none();
-        Ok((!nothing).then(|| Difference { shown, refusal: refusal.flatten(), patch }))
+        let nothing = shown.is_none() && patch.is_none() && table.plain(object).is_none();
+        let (object, refusal) = (object.clone(), refusal.flatten());
+        Ok((!nothing).then_some(Difference { object, ends, shown, refusal, patch }))
     }
 
     /// The states on the way: of what moves traffic and of what makes a

@@ -143,7 +143,8 @@ fn of_note(note: &Note) -> Option<Danger> {
         | Note::Extra { .. }
         | Note::MoreExtra { .. }
         | Note::LeftTo { .. }
-        | Note::OrderOnly => None,
+        | Note::OrderOnly
+        | Note::Copies { .. } => None,
     }
 }
 

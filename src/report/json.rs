@@ -123,6 +123,7 @@ fn note(note: &Note) -> Value {
         Note::Unverified { .. } => json!({"kind": "unverified", "text": text}),
         Note::Invalid { .. } => json!({"kind": "invalid", "text": text}),
         Note::OrderOnly => json!({"kind": "orderOnly", "text": text}),
+        Note::Copies { .. } => json!({"kind": "copies", "text": text}),
     }
 }
 
@@ -192,7 +193,7 @@ fn object_schema() -> Value {
         "What to know of an object besides its diff.",
         &json!({
             "kind": {"enum": ["recreate", "conflict", "released", "extra", "leftTo", "adopted",
-                              "unverified", "invalid", "orderOnly"]},
+                              "unverified", "invalid", "orderOnly", "copies"]},
             "fields": texts,
             "managers": texts,
             "outcome": {"enum": ["kept", "taken", "refused"]},

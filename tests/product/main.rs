@@ -13,6 +13,7 @@ mod at_odds;
 mod beside;
 mod canary;
 mod care;
+mod carried;
 mod cellery;
 mod contested;
 #[path = "../trap/dice.rs"]

@@ -76,6 +76,7 @@ pub fn revision(shape: Shape, number: u64, replicas: u32) -> Arc<RevisionBodies>
         routed: None,
         berth: None,
         switched: None,
+        carried: BTreeMap::new(),
     })
 }
 

@@ -96,9 +96,7 @@ impl<'a> RolloutView<'a> {
     /// Whether a revision that the record names is the wanted one. Digests tell
     /// nothing of the values of Secrets, so objects are compared besides.
     pub(super) fn is(&self, known: &RevisionRef, wanted: &RevisionBodies) -> bool {
-        let same = |bodies: &Arc<RevisionBodies>| {
-            wanted.rest.iter().all(|object| bodies.bodies.get(object) == wanted.bodies.get(object))
-        };
+        let same = |bodies: &Arc<RevisionBodies>| wanted.is_beside(bodies);
         known.digest == wanted.digest && self.revisions.get(&known.name).is_none_or(same)
     }
 

@@ -67,6 +67,13 @@ pub enum Note {
     },
     /// Nothing but the order of list items differs.
     OrderOnly,
+    /// Each revision has a copy of the object, under a name of its own.
+    Copies {
+        /// The copy that goes.
+        from: String,
+        /// The copy that comes.
+        to: String,
+    },
 }
 
 /// What becomes of a field that another manager owns.
@@ -114,6 +121,10 @@ impl fmt::Display for Note {
             Self::Unverified { why } => write!(f, "not verified by the server: {why}"),
             Self::Invalid { why } => write!(f, "the server refuses it: {why}"),
             Self::OrderOnly => write!(f, "only the order of list items differs"),
+            Self::Copies { from, to } => write!(
+                f,
+                "written as {to} beside {from}, which goes with the last pods that refer to it"
+            ),
         }
     }
 }

@@ -57,6 +57,9 @@ pub struct RevisionBodies {
     pub berth: Option<Berth>,
     /// The Services that a rollout switches, which are among the rest.
     pub switched: Option<Switched>,
+    /// The ConfigMaps and Secrets that travel with it, and what people called
+    /// each.
+    pub carried: BTreeMap<ObjectRef, ObjectRef>,
 }
 
 /// A revision that cannot be rolled.
@@ -216,6 +219,7 @@ impl RevisionBodies {
             routed: None,
             berth: None,
             switched: None,
+            carried: BTreeMap::new(),
         })
     }
 }
@@ -309,6 +313,7 @@ pub struct BodyTable {
     moved: BTreeSet<ObjectRef>,
     tried: BTreeSet<ObjectRef>,
     workloads: BTreeMap<Side, Workloads>,
+    carried: BTreeMap<ObjectRef, ObjectRef>,
 }
 
 impl BodyTable {
@@ -325,6 +330,7 @@ impl BodyTable {
             table.rolled.extend(revision.trial.clone());
             table.tried.extend(revision.trial.clone());
             table.workloads.insert(side, revision.workloads.clone());
+            table.carried.extend(revision.carried.clone());
             for (object, body) in &revision.bodies {
                 let entry = (Arc::clone(body), revision.digest.clone());
                 table.entries.insert((side, object.clone()), entry);
@@ -368,6 +374,12 @@ impl BodyTable {
     #[must_use]
     pub fn get(&self, side: Side, object: &ObjectRef) -> Option<(&Value, &Digest)> {
         self.entries.get(&(side, object.clone())).map(|(body, digest)| (&**body, digest))
+    }
+
+    /// What people called an object that travels with a revision.
+    #[must_use]
+    pub fn plain(&self, object: &ObjectRef) -> Option<&ObjectRef> {
+        self.carried.get(object)
     }
 
     /// Whether an object is a workload whose pods a rollout moves.

@@ -3,7 +3,7 @@
 //! before anything is published.
 
 use super::joining::{join, lanes, shared};
-use super::{Bodies, RevisionBodies, spread};
+use super::{Bodies, Held, RevisionBodies, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{
     Application, Limits, Notice, PlainObject, Plan, Rollout, RouteProvider, TargetRevision,
@@ -240,6 +240,28 @@ fn missing(
              add its document"
         ),
     })
+}
+
+/// What the rollouts of a plan leave under its one name although their pods
+/// refer to it.
+pub fn staying(
+    plan: &Plan,
+    applications: &BTreeMap<ApplicationKey, (&Rendered, &Held)>,
+    namespace: &str,
+) -> Vec<Notice> {
+    let of = |rollout: &Rollout| {
+        let own = rollout.namespace.as_deref().unwrap_or(namespace);
+        let name = rollout.application();
+        let key = ApplicationKey { namespace: own.to_owned(), name: name.to_owned() };
+        let (rendered, held) = applications.get(&key)?;
+        let application = plan
+            .applications
+            .iter()
+            .find(|a| a.name == name && a.namespace.as_deref().unwrap_or(namespace) == own)?;
+        let bodies = newest(rollout, application, rendered)?;
+        Some(bodies.staying(rendered, held, &rollout.place))
+    };
+    plan.rollouts.iter().filter_map(of).flatten().collect()
 }
 
 /// The newest rendering of what is rolled. Which component is meant, and
