@@ -210,8 +210,12 @@ fn progress(record: &EntityRecord) -> String {
             format!("batch {} of {of}, ", status.current_batch + 1)
         }
     };
+    let share = match status.rolling_state.terminal() {
+        true => String::new(),
+        false => record.share_after(status.current_batch),
+    };
     format!(
-        "{batch}{} of {} pods upgraded, {} ready",
+        "{batch}{} of {} pods upgraded, {} ready{share}",
         status.upgraded_replicas,
         status.rollout_target_size.max(0),
         status.upgraded_ready_replicas

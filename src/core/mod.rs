@@ -7,6 +7,7 @@
 
 pub mod amend;
 pub mod approval;
+pub mod captured;
 pub mod decide;
 pub mod dialect;
 pub mod diff;

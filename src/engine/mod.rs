@@ -20,6 +20,7 @@ mod anchor;
 mod apply;
 mod approve;
 mod assertion;
+mod capture;
 mod chain;
 mod check;
 mod command;

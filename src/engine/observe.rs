@@ -1,6 +1,7 @@
 //! Everything that a decision about one entity looks at. Owns which objects are
 //! read for it; it must not judge them, and writes nothing.
 
+use super::capture::{Way, taken_of};
 use super::concurrently::concurrently;
 use super::planned::Driving;
 use super::reading::known;
@@ -12,7 +13,7 @@ use crate::core::decide::{
 };
 use crate::core::model::{Naming, Rollout};
 use crate::core::object::{Live, ObjectRef};
-use crate::core::record::EntityRecord;
+use crate::core::record::{EntityRecord, RevisionRecord};
 use crate::core::render::ApplicationKey;
 use crate::core::strategy::workload::WorkloadKind;
 use crate::core::strategy::{
@@ -220,10 +221,23 @@ impl<P: Ports> Engine<'_, P> {
         let decisions = snapshot.decisions(key)?;
         let loaded = reading.loaded()?;
         let rollout = self.rollout_in(loaded, key);
-        let target_revision = match rollout {
+        let mut target_revision = match rollout {
             Some(rollout) => self.wanted_revision(reading, snapshot, rollout)?,
             None => None,
         };
+        // What was captured has no names in the plan.
+        let taken = rollout.filter(|rollout| rollout.ratio.is_some());
+        let taken = taken.and_then(|rollout| Some((rollout, reading.takeovers.get(key)?)));
+        let named = match taken.map(|(rollout, takeover)| (rollout, &takeover.way)) {
+            None => None,
+            Some((_, Err(refusal))) => return Ok(Decision::Refuse(refusal.clone())),
+            Some((_, Ok(Way::There))) => return Ok(Decision::Idle(Idle::Done)),
+            Some((rollout, Ok(Way::From { source, target }))) => {
+                target_revision = Some(target.clone());
+                Some(Rollout { source: source.clone(), ..rollout.clone() })
+            }
+        };
+        let rollout = named.as_ref().or(rollout);
         let then = match record.as_ref().and_then(|r| r.step_plan.clone()) {
             Some(commit) => Some(self.loaded(&CommitId(commit))?),
             None => None,
@@ -295,6 +309,9 @@ impl<P: Ports> Engine<'_, P> {
         };
         let known = known(reading, snapshot, &application.namespace, &application.name)?;
         let Some(revision) = known.iter().find(|r| r.revision == *name) else { return Ok(None) };
+        if revision.captured.is_some() {
+            return captured(revision).map(Some);
+        }
         let loaded = self.loaded(&CommitId(revision.plan_commit.clone()))?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(None) };
         let Some(found) = loaded.applications.get(&application) else { return Ok(None) };
@@ -314,6 +331,24 @@ impl<P: Ports> Engine<'_, P> {
         let open = record.and_then(|r| r.open.as_ref());
         open.is_some_and(|open| self.ports.process().provably_dead(&open.holder))
     }
+}
+
+/// The bodies of a revision that was captured: the record is all there is of it,
+/// so nothing of it is believed that its digest does not say.
+fn captured(revision: &RevisionRecord) -> Result<Arc<RevisionBodies>, RunError> {
+    let RevisionRecord { revision: name, number, rendered: digest, .. } = revision;
+    let broken = |why: &dyn std::fmt::Display| {
+        RunError::new(
+            super::Class::Refused,
+            format!("revision {name}, which was taken over from the cluster, {why}"),
+            "`tranche log` shows who wrote the record; take that commit off the branch",
+        )
+    };
+    let rendered =
+        taken_of(revision).ok_or_else(|| broken(&"is not what its digest says: it was edited"))?;
+    let driven = (None, Naming::Captured);
+    let bodies = RevisionBodies::of(&rendered, driven, name, *number, digest);
+    bodies.map(Arc::new).map_err(|error| broken(&error))
 }
 
 /// What of a revision is driven. What is under way keeps the components that it

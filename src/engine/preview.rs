@@ -143,6 +143,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         self.tell_notices(&reading)?;
         reading.pending = self.pending(&reading)?.into_iter().map(Rc::new).collect();
+        let (takeovers, captured) = self.takeovers(&reading).await?;
+        reading.takeovers = takeovers;
+        reading.pending.extend(captured.into_iter().map(Rc::new));
         let keys = self.entities(&reading)?;
         let sweep = self.sweep(&reading, &keys).await?;
         let (reading, sweep) = (&reading, &sweep);
@@ -213,6 +216,7 @@ impl<P: Ports> Engine<'_, P> {
                     builtins: self.options.release.newest().version.to_owned(),
                     plan_commit: WORKTREE.to_owned(),
                     objects: Vec::new(),
+                    captured: None,
                 });
             }
         }

@@ -5,7 +5,7 @@ use super::outcome::Halt;
 use super::planned::Loaded;
 use super::{Engine, Reading, RunError, Tip};
 use crate::core::record::{
-    self, CommitPhase, FORMAT, RevisionRecord, Trailers, dashboard, revision_path,
+    self, Captured, CommitPhase, FORMAT, RevisionRecord, Trailers, dashboard, revision_path,
 };
 use crate::core::render::{ApplicationKey, Known, Publication, WalkedCommit, walk};
 use crate::core::secrecy::redacted;
@@ -15,9 +15,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 impl<P: Ports> Engine<'_, P> {
+    /// Publishes what is new: what the plan branch has brought, and what is taken
+    /// over from the cluster.
+    pub(super) async fn publish(&self, reading: &mut Reading) -> Result<(), Halt> {
+        self.publish_plan(reading).await?;
+        self.take_over(reading).await
+    }
+
     /// Publishes what the plan branch has brought since the last record
     /// commit: one commit a revision, one push for all.
-    pub(super) async fn publish(&self, reading: &mut Reading) -> Result<(), Halt> {
+    async fn publish_plan(&self, reading: &mut Reading) -> Result<(), Halt> {
         let publications = self.unpublished(reading)?;
         if publications.is_empty() {
             return Ok(());
@@ -25,12 +32,39 @@ impl<P: Ports> Engine<'_, P> {
         if !self.follows_now(reading).await? {
             return Err(Halt::Lost);
         }
+        let published = publications.iter().map(|publication| {
+            let record = self.revision_record(publication)?;
+            Ok(Published { record, commit: publication.commit.clone() })
+        });
+        let published = published.collect::<Result<Vec<_>, RunError>>()?;
+        self.push_published(reading, published).await
+    }
+
+    /// The same of revisions that no plan commit renders.
+    pub(super) async fn push_revisions(
+        &self,
+        reading: &mut Reading,
+        published: Vec<Published>,
+    ) -> Result<(), Halt> {
+        if published.is_empty() {
+            return Ok(());
+        }
+        if !self.follows_now(reading).await? {
+            return Err(Halt::Lost);
+        }
+        self.push_published(reading, published).await
+    }
+
+    async fn push_published(
+        &self,
+        reading: &mut Reading,
+        published: Vec<Published>,
+    ) -> Result<(), Halt> {
         let remote = self.ports.remote();
         let now = self.ports.clock().now().await?;
         let mut tip = reading.tip.clone();
         let mut told = Vec::new();
-        for publication in &publications {
-            let record = self.revision_record(publication)?;
+        for Published { record, commit } in published {
             let path = revision_path(&record.namespace, &record.application, &record.revision);
             let bytes = Some(record::write(&path, &record)?);
             let mut changes = vec![Change { bytes, path: path.clone() }];
@@ -45,9 +79,9 @@ impl<P: Ports> Engine<'_, P> {
             );
             trailers.target_revision = Some(record.revision.clone());
             trailers.note_builtins(&record.builtins);
-            trailers.step_plan = Some(publication.commit.clone());
+            trailers.step_plan = Some(commit);
             trailers.run = Some(self.ports.process().holder().run.clone());
-            let subject = format!("{}: revision {} published", record.application, record.revision);
+            let subject = subject(&record);
             let parent = tip.as_ref().map(|t| &t.commit);
             let message = trailers.message(&subject, "");
             let commit = remote.objects().commit(parent, &changes, &message, now)?;
@@ -156,6 +190,7 @@ impl<P: Ports> Engine<'_, P> {
             builtins: self.options.release.newest().version.to_owned(),
             plan_commit: publication.commit.clone(),
             objects,
+            captured: None,
         })
     }
 
@@ -171,6 +206,25 @@ impl<P: Ports> Engine<'_, P> {
             "let this identity push to the branch (a hook or a protection refuses it), \
              and `tranche apply` again; nothing was written to the cluster under this commit",
         )
+    }
+}
+
+/// A revision that is to be published, and the plan commit that brings it.
+pub(super) struct Published {
+    pub(super) record: RevisionRecord,
+    pub(super) commit: String,
+}
+
+fn subject(record: &RevisionRecord) -> String {
+    let published = format!("{}: revision {} published", record.application, record.revision);
+    match &record.captured {
+        None => published,
+        Some(Captured { version, after: None, .. }) => {
+            format!("{published}, {version} as it runs on the cluster")
+        }
+        Some(Captured { version, after: Some(after), .. }) => {
+            format!("{published}, {version} made of {after}")
+        }
     }
 }
 

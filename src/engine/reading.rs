@@ -1,6 +1,7 @@
 //! One reading of plan and record. Owns which plan commit is in force; it must
 //! never write, nor look at the cluster.
 
+use super::capture::Takeovers;
 use super::forged::credible;
 use super::outcome::Class;
 use super::snapshot::Row;
@@ -36,6 +37,8 @@ pub struct Reading {
     pub tip: Option<Tip>,
     /// Revisions that would be published first; only a preview has any.
     pub pending: Vec<Rc<RevisionRecord>>,
+    /// Where the rollouts stand that take over what runs on the cluster.
+    pub(super) takeovers: Takeovers,
 }
 
 impl Reading {
@@ -88,6 +91,7 @@ impl<P: Ports> Engine<'_, P> {
             project,
             tip,
             pending: Vec::new(),
+            takeovers: Takeovers::default(),
         };
         if let Err(text) = newest.as_ref() {
             let Some(recorded) = recorded else {
@@ -120,6 +124,7 @@ impl<P: Ports> Engine<'_, P> {
             project: remote.objects().root(&tips.plan)?.0,
             tip,
             pending: Vec::new(),
+            takeovers: Takeovers::default(),
         })
     }
 

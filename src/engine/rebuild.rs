@@ -359,6 +359,7 @@ fn alike(one: &Rollout, other: &Rollout) -> bool {
         && one.plan.batches == other.plan.batches
         && one.canary == other.canary
         && one.blue_green == other.blue_green
+        && one.ratio == other.ratio
         && one.deadline_seconds == other.deadline_seconds
 }
 

@@ -13,7 +13,7 @@ use crate::core::object::{Live, ObjectRef, at};
 use crate::core::strategy::workload::{Shape, WorkloadKind};
 use crate::core::strategy::{
     Driven, Effect, EntityKey, OnNodes, Side, Stamp, Verb, beside_others, desired, epoch_of,
-    mark_of, revision_of,
+    mark_of, revision_of, says,
 };
 use crate::core::traffic::{idle, is_made};
 use crate::port::{Clock, Cluster, ClusterProblem, Ports, Progress, WriteMode};
@@ -105,6 +105,10 @@ impl<P: Ports> Engine<'_, P> {
             };
             let past = |live: &Value| verb == Verb::Point && act.is_past(index, object, live);
             if live.as_deref().is_some_and(past) {
+                return Ok(Written::Done);
+            }
+            let says = |live: &Value| verb == Verb::Relabel && says(live, body);
+            if live.as_deref().is_some_and(says) {
                 return Ok(Written::Done);
             }
             let mut whole = false;

@@ -237,6 +237,10 @@ fn state(object: &Value) -> Value {
         if let Some(all) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             all.retain(|key, _| !key.starts_with(ANNOTATION_PREFIX));
         }
+        // What has none but ours has none.
+        if metadata.get("annotations").is_some_and(|all| *all == serde_json::json!({})) {
+            metadata.remove("annotations");
+        }
     }
     state
 }

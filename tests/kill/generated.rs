@@ -453,6 +453,7 @@ impl Case {
 /// The rollout that all of these are of.
 static WEB: Scenario = Scenario {
     name: "a generated rollout",
+    running: &[],
     before: &[],
     change: &[],
     rollout: "web",

@@ -26,7 +26,9 @@ mod upgraded;
 mod world;
 
 use audit::Audit;
-use scenario::{CANARY, CLONESET, DEPLOY, LANE, NODES, PAIR, SPREAD, SWITCH, Scenario, TOGETHER};
+use scenario::{
+    CANARY, CLONESET, DEPLOY, LANE, NODES, PAIR, RATIO, SPREAD, SWITCH, Scenario, TOGETHER,
+};
 use std::rc::Rc;
 use tranche::engine::Class;
 use trap::{Aim, Sort};
@@ -92,6 +94,7 @@ async fn killed_at(
     moments: fn(Sort, &str, Corpse) -> &'static [Moment],
 ) {
     let base = World::new();
+    base.put(scenario.running).await;
     for files in scenario.before {
         base.commit(files);
         base.finish(scenario, "before").await;
@@ -272,5 +275,13 @@ fn evictions_survive_a_dead_run_at_every_write() {
 fn evictions_survive_a_vanished_run_at_every_eviction() {
     block_on(killed_at(&NODES, Corpse::Gone, |_, what, _| {
         if what.starts_with("evict ") { &[Moment::During, Moment::After] } else { &[] }
+    }));
+}
+
+#[test]
+fn s5_a_deployment_that_is_taken_over_survives_a_dead_run_at_every_effect() {
+    block_on(killed_at(&RATIO, Corpse::Dead, |sort, what, _| {
+        let ours = sort == Sort::Push || sort == Sort::Write && !what.contains(" Lease/");
+        if ours { &[Moment::During, Moment::After] } else { &[] }
     }));
 }

@@ -15,6 +15,8 @@ type Files = &'static [(&'static str, &'static str)];
 /// A rollout of three batches.
 pub struct Scenario {
     pub name: &'static str,
+    /// What others have put on the cluster before it.
+    pub running: &'static [&'static str],
     /// Commits before it, each brought to its end.
     pub before: &'static [Files],
     /// Commits that it is about.
@@ -40,6 +42,7 @@ macro_rules! seed {
 /// From nothing to a CloneSet, with the seeds' first two files.
 pub static DEPLOY: Scenario = Scenario {
     name: "a first deploy",
+    running: &[],
     before: &[],
     change: &[
         &[("application.yaml", seed!("1-application.yaml"))],
@@ -55,6 +58,7 @@ pub static DEPLOY: Scenario = Scenario {
 /// The seeds' upgrade of a CloneSet.
 pub static CLONESET: Scenario = Scenario {
     name: "a CloneSet upgrade",
+    running: &[],
     before: &[&[
         ("application.yaml", seed!("1-application.yaml")),
         ("approllout.yaml", seed!("2-approllout.yaml")),
@@ -73,6 +77,7 @@ pub static CLONESET: Scenario = Scenario {
 /// An upgrade over a pair of Deployments, published and rolled by one commit.
 pub static PAIR: Scenario = Scenario {
     name: "a pair upgrade",
+    running: &[],
     before: &[&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]],
     change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", ROLL_V2)]],
     rollout: "web",
@@ -112,6 +117,7 @@ macro_rules! roll_shop {
 pub static TOGETHER: Scenario = Scenario {
     name: "two components together",
     before: &[&[("application.yaml", shop!("1")), ("approllout.yaml", roll_shop!("shop-v1"))]],
+    running: &[],
     change: &[&[("application.yaml", shop!("2")), ("approllout.yaml", roll_shop!("shop-v2"))]],
     rollout: "shop",
     revision: "shop-v2",
@@ -144,6 +150,7 @@ pub static QUICK_CANARY: Scenario = Scenario {
 /// The same with traffic that follows by weight.
 pub const CANARY: Scenario = Scenario {
     name: "a canary",
+    running: &[],
     before: &[&[
         ("application.yaml", WEB_V1),
         ("approllout.yaml", CANARY_V1),
@@ -175,6 +182,7 @@ spec:
 /// more than once before their workload is deleted.
 pub static SPREAD: Scenario = Scenario {
     name: "a canary without a route",
+    running: &[],
     before: &[&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]],
     change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", SPREAD_V2)]],
     rollout: "web",
@@ -239,6 +247,7 @@ spec:
 /// A rollout and its lane, two entities that look at each other's doings.
 pub static LANE: Scenario = Scenario {
     name: "a lane",
+    running: &[],
     before: &[&[("web.yaml", lone!("podinfo:1")), ("lane.yaml", LANE_OF_ONE)]],
     change: &[&[("web.yaml", lone!("podinfo:2"))]],
     rollout: "web",
@@ -263,6 +272,7 @@ spec:
 /// rendered.
 pub static SWITCH: Scenario = Scenario {
     name: "blue-green",
+    running: &[],
     before: &[&[("application.yaml", WEB_V1), ("approllout.yaml", ROLL_V1)]],
     change: &[&[("application.yaml", WEB_V2), ("approllout.yaml", SWITCH_V2)]],
     rollout: "web",
@@ -333,6 +343,7 @@ pub static NODES: Scenario = Scenario {
         ("application.yaml", agent!("agent:1")),
         ("approllout.yaml", over_nodes!("agent-v1")),
     ]],
+    running: &[],
     change: &[&[
         ("application.yaml", agent!("agent:2")),
         ("approllout.yaml", over_nodes!("agent-v2")),
@@ -342,6 +353,36 @@ pub static NODES: Scenario = Scenario {
     changes: 7,
     floor: 3,
     ends: &[("agent", 5, "agent:2")],
+};
+
+macro_rules! running {
+    ($file:literal) => {
+        include_str!(concat!("../../testdata/seeds/codefresh/", $file))
+    };
+}
+
+const RATIO_V2: &str = "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata: {name: my-demo-app}
+spec:
+  strategy:
+    replicaRatio:
+      {service: my-demo-app, deployment: my-demo-app, newVersion: v1.1.0, increment: 50}
+";
+
+/// A Deployment that is in no plan is taken over: what there was is known by the
+/// record alone once it is half gone.
+pub static RATIO: Scenario = Scenario {
+    name: "a Deployment that is taken over",
+    running: &[running!("service.yaml"), running!("deployment.yaml")],
+    before: &[],
+    change: &[&[("approllout.yaml", RATIO_V2)]],
+    rollout: "my-demo-app",
+    revision: "my-demo-app-v2",
+    changes: 10,
+    floor: 3,
+    ends: &[("my-demo-app-v1.1.0", 3, "registry.example/my-demo-app:v1.1.0")],
 };
 
 impl Scenario {

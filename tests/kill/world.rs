@@ -89,6 +89,32 @@ impl World {
         KubeCluster::new(kube::Client::new(self.sandbox().service(), "default"))
     }
 
+    /// Puts objects on the cluster as a person with kubectl would, and lets their
+    /// pods get ready.
+    pub async fn put(&self, documents: &[&str]) {
+        let client = kube::Client::new(self.sandbox().service(), "default");
+        for document in documents {
+            let body: serde_json::Value = serde_yaml::from_str(document).unwrap();
+            let kind = body["kind"].as_str().unwrap().to_lowercase();
+            let group = match body["apiVersion"].as_str().unwrap() {
+                "v1" => "api/v1".to_owned(),
+                group => format!("apis/{group}"),
+            };
+            let name = body["metadata"]["name"].as_str().unwrap();
+            let path = format!("/{group}/namespaces/default/{kind}s/{name}?fieldManager=kubectl");
+            let request = http::Request::builder()
+                .method("PATCH")
+                .uri(&path)
+                .header("content-type", "application/apply-patch+yaml")
+                .body(body.to_string().into_bytes())
+                .unwrap();
+            client.request::<serde_json::Value>(request).await.unwrap();
+        }
+        if !documents.is_empty() {
+            self.advance(60);
+        }
+    }
+
     fn remote(&self) -> GitRemote {
         let bare = self.dir.path().join("plan.git");
         let url = RemoteUrl::parse(bare.to_str().unwrap()).unwrap();

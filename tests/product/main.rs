@@ -45,6 +45,7 @@ mod people;
 mod plans;
 mod prune;
 mod race;
+mod ratio;
 mod rebuild;
 mod record;
 mod recover;

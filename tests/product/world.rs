@@ -177,12 +177,32 @@ impl Stage {
         Sandbox::open(self.journal().parent().unwrap(), Timestamp::now).unwrap()
     }
 
+    /// What a kubelet says of a pod.
+    pub fn say_of_pod(&self, name: &str, status: &Value) {
+        let path = format!("/api/v1/namespaces/default/pods/{name}/status");
+        let body = json!({"status": status});
+        let merge = "application/merge-patch+json";
+        let response =
+            self.send("PATCH", &format!("{path}?fieldManager=kubelet"), merge, Some(&body));
+        assert!(response.0 < 300, "{path}: {} {}", response.0, response.1);
+    }
+
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+        self.send(method, path, "application/apply-patch+yaml", body)
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Option<&Value>,
+    ) -> (u16, String) {
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = http::Request::builder()
             .method(method)
             .uri(path)
-            .header("content-type", "application/apply-patch+yaml")
+            .header("content-type", content_type)
             .body(kube::client::Body::from(bytes))
             .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

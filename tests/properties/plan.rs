@@ -99,6 +99,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         canary: None,
         disabled: false,
         blue_green: None,
+        ratio: None,
         pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: 600,

@@ -288,6 +288,7 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
     next.status.upgraded_replicas = 0;
     next.status.upgraded_ready_replicas = 0;
     next.goals.clear();
+    next.shares.clear();
     next.back_from = None;
     next.boundary = None;
     match ending {

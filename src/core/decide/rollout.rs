@@ -437,6 +437,7 @@ pub(super) fn begin_batch(
     };
     next.status.current_batch = index;
     next.status.upgraded_replicas = step.goal;
+    next.shares.clone_from(&compiled.shares);
     next.steps = Some(StepsRef {
         of: u32::try_from(compiled.steps.len()).unwrap_or(u32::MAX),
         digest: Step::list_digest(&compiled.steps),

@@ -108,6 +108,10 @@ fn source<'a>(
 ) -> Result<Option<&'a Arc<RevisionBodies>>, Refusal> {
     let named =
         rollout.source.as_deref().map(|n| view.revision(n, "sourceAppRevisionName")).transpose()?;
+    if rollout.ratio.is_some() {
+        // What is taken over is what runs, whatever was rolled out before.
+        return Ok(named);
+    }
     let Some(stable) = previous.and_then(|p| p.stable.as_ref()) else {
         // What an aborted first deploy was on its way to is no source: it
         // never served, and nothing of it is left.
@@ -423,6 +427,7 @@ fn fresh(
     bodies.target.revision.clone_into(&mut status.last_target_app_revision);
     status.last_source_app_revision =
         source.as_ref().map_or_else(String::new, |source| source.name.clone());
+    let known = previous.filter(|_| rollout.ratio.is_none());
     EntityRecord {
         status,
         replays: previous.map_or(0, |p| p.replays),
@@ -431,7 +436,7 @@ fn fresh(
         beside,
         target: Some(reference(&bodies.target)),
         // Without a record of it, the named source is what serves.
-        stable: previous.and_then(|p| p.stable.clone()).or_else(|| source.clone()),
+        stable: known.and_then(|p| p.stable.clone()).or_else(|| source.clone()),
         source,
         on_delete: rollout.on_delete,
         last: previous.and_then(|p| p.last.clone()),

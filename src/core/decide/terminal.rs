@@ -32,6 +32,10 @@ pub(super) fn decide_terminal(
     if !same {
         return start(view, Some(record), rollout);
     }
+    if rollout.ratio.is_some() {
+        // Between two rollouts what runs is its owner's, as before the first one.
+        return Ok(Decision::Idle(Idle::Done));
+    }
     mend(view, record, rollout)
 }
 

@@ -2,10 +2,11 @@
 
 use super::blue_green;
 use super::canary::{self, STRATEGY};
-use super::check::{Check, revision_of};
+use super::check::{Check, misspelt, revision_of};
 use super::duration;
 use super::metadata::{self, METADATA, annotation};
 use super::pause;
+use super::ratio;
 use super::rollout_plan::{self, ROLLOUT_PLAN};
 use super::shape::{Field, Kind, Shape};
 use crate::core::health::Rules;
@@ -38,7 +39,11 @@ pub(super) static APPROLLOUT: Shape = Shape {
 static SPEC: Shape = Shape {
     doc: "What to roll out.",
     fields: &[
-        Field::required("targetAppRevisionName", Kind::Revision, "The revision to reach."),
+        Field::optional(
+            "targetAppRevisionName",
+            Kind::Revision,
+            "The revision to reach; only `strategy.replicaRatio` leaves it out.",
+        ),
         Field::optional("sourceAppRevisionName", Kind::MaybeRevision, "The revision to come from."),
         Field::optional(
             "componentList",
@@ -79,6 +84,7 @@ pub(super) fn read(
         rollout_plan::check(&mut check, plan, "AppRollout.spec.rolloutPlan");
     }
     canary::check(&mut check, root, spec);
+    names_its_target(&mut check, spec);
     if let Some(spec) = spec {
         pause::check(&mut check, spec);
     }
@@ -92,11 +98,19 @@ pub(super) fn read(
     };
     let canary = canary::translate(spec, source, &plan).map_err(|error| vec![error])?;
     let blue_green = blue_green::translate(spec);
-    let strategic = canary.is_some() || blue_green.is_some();
+    let ratio = ratio::translate(spec);
+    let strategic = canary.is_some() || blue_green.is_some() || ratio.is_some();
     let plan = if strategic { rollout_plan::at_once(&plan) } else { plan };
-    let pauses = match &blue_green {
-        Some(blue_green) => blue_green::gates(spec, blue_green),
-        None => pause::translate(spec),
+    let pauses = match (&blue_green, &ratio) {
+        (Some(blue_green), _) => blue_green::gates(spec, blue_green),
+        (None, Some(ratio)) => ratio::gates(spec, ratio),
+        (None, None) => pause::translate(spec),
+    };
+    let named = metadata::text(Some(spec), "targetAppRevisionName").unwrap_or_default();
+    let target = match &ratio {
+        // What it reads from the cluster is called after the Deployment.
+        Some(ratio) => TargetRevision::Latest { application: ratio.deployment.clone() },
+        None => TargetRevision::Named(named),
     };
     let reverts = spec.get("revertOnDelete").and_then(Node::flag).unwrap_or(false);
     let default = if reverts { OnDelete::Abort } else { OnDelete::default() };
@@ -106,16 +120,15 @@ pub(super) fn read(
     Ok(Rollout {
         namespace: metadata::text(meta, "namespace"),
         name: metadata::text(meta, "name").unwrap_or_default(),
-        target: TargetRevision::Named(
-            metadata::text(Some(spec), "targetAppRevisionName").unwrap_or_default(),
-        ),
+        target,
         source: metadata::text(Some(spec), "sourceAppRevisionName").filter(|name| !name.is_empty()),
         component: listed.next(),
         with: listed.collect(),
         plan,
-        naming: Naming::Revision,
+        naming: if ratio.is_some() { Naming::Captured } else { Naming::Revision },
         canary,
         blue_green,
+        ratio,
         disabled: false,
         pauses,
         on_delete: on_delete.unwrap_or(default),
@@ -124,6 +137,19 @@ pub(super) fn read(
         health: Rules::default(),
         place: place.clone(),
     })
+}
+
+/// Every other rollout is from one revision of an application to another.
+fn names_its_target(check: &mut Check<'_>, spec: Option<&Node>) {
+    let field = "targetAppRevisionName";
+    if let Some(spec) = spec.filter(|spec| spec.is_map())
+        && !ratio::is_meant(Some(spec))
+        && spec.get(field).is_none()
+        && !misspelt(spec, &SPEC, field)
+    {
+        let message = format!("`{field}` is missing in AppRollout.spec");
+        check.errors.push(spec.error(check.source, message));
+    }
 }
 
 /// Several components go through batches, and through nothing else: a route or a

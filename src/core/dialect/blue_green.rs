@@ -71,10 +71,11 @@ pub(super) fn check(
 ) -> bool {
     let canary = strategy.get("canary");
     let Some(blue_green) = strategy.get("blueGreen") else {
-        let meant = |name| misspelt(strategy, &super::canary::STRATEGY, name);
-        if canary.is_none() && strategy.is_map() && !meant("canary") && !meant("blueGreen") {
+        let meant = |name: &&str| misspelt(strategy, &super::canary::STRATEGY, name);
+        let meant = ["canary", "blueGreen", "replicaRatio"].iter().any(meant);
+        if canary.is_none() && strategy.is_map() && !meant {
             let message = "AppRollout.spec.strategy names no strategy".to_owned();
-            check.wrong(strategy, message, "`canary` or `blueGreen`");
+            check.wrong(strategy, message, "`canary`, `blueGreen` or `replicaRatio`");
         }
         return canary.is_none();
     };

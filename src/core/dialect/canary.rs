@@ -5,6 +5,7 @@ use super::blue_green::{self, BLUE_GREEN};
 use super::check::{Check, Shares, misspelt};
 use super::networks;
 use super::pause::PAUSE;
+use super::ratio::{self, REPLICA_RATIO};
 use super::requests;
 use super::rollout_plan::number;
 use super::shape::{Field, INT32, Kind, Shape};
@@ -26,6 +27,11 @@ pub(super) static STRATEGY: Shape = Shape {
             "blueGreen",
             Kind::Object(&BLUE_GREEN),
             "Move all traffic at once, by a Service's selector; instead of a canary.",
+        ),
+        Field::optional(
+            "replicaRatio",
+            Kind::Object(&REPLICA_RATIO),
+            "Take a running Deployment over, and share traffic by numbers of pods; instead of both.",
         ),
         Field::unsupported("paused"),
     ],
@@ -171,6 +177,9 @@ pub(super) fn check(check: &mut Check<'_>, root: &Node, spec: Option<&Node>) {
     {
         let message = "`strategy` is no field of an AppRollout of `core.oam.dev/v1beta1`";
         check.wrong(version, message.to_owned(), "`tranche.dev/v1alpha1`");
+    }
+    if ratio::is_meant(spec) {
+        return ratio::check(check, spec);
     }
     let plan = spec.and_then(|spec| spec.get("rolloutPlan"));
     let canary = strategy.get("canary");

@@ -28,6 +28,7 @@ mod overlay;
 mod pause;
 mod plain;
 mod project;
+mod ratio;
 mod requests;
 mod rollout_plan;
 mod route;

@@ -82,6 +82,6 @@ impl Rollout {
     /// Whether requests are moved between two revisions, however that is done.
     #[must_use]
     pub fn moves_requests(&self) -> bool {
-        self.canary.is_some() || self.blue_green.is_some()
+        self.canary.is_some() || self.blue_green.is_some() || self.ratio.is_some()
     }
 }

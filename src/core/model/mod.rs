@@ -16,6 +16,7 @@ mod owners;
 mod pause;
 mod plan;
 mod project;
+mod ratio;
 mod rollout;
 
 pub use amount::Amount;
@@ -35,6 +36,7 @@ pub use owners::{Owner, Owners};
 pub use pause::Pause;
 pub use plan::{Notice, Place, PlainObject, Plan, PlanFile, TemplateSource};
 pub use project::{ClusterRef, DEFAULT_NAMESPACE, Limits, Project, Target};
+pub use ratio::{ReplicaRatio, Turn, TurnError, Turns};
 pub use rollout::{
     Batch, Batches, DEFAULT_DEADLINE_SECONDS, Naming, OnDelete, Rollout, RolloutPlan,
     RolloutStrategy, TargetRevision,

@@ -1,6 +1,6 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, BlueGreen, Canary, Owners, Pause, Place};
+use super::{Amount, BlueGreen, Canary, Owners, Pause, Place, ReplicaRatio};
 use crate::core::health::Rules;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -38,6 +38,10 @@ pub struct Rollout {
     /// The Service that is switched from one revision to the other at once; in
     /// the place of a canary.
     pub blue_green: Option<BlueGreen>,
+    /// A Deployment that runs on the cluster, and the version that is to follow it;
+    /// in the place of both. What it reads there makes revisions of their own, and
+    /// only then source and target are known by name.
+    pub ratio: Option<ReplicaRatio>,
     /// By batch, what is waited for once it is done and before the next one
     /// begins; it counts only where one revision follows another. A list that
     /// ends early waits for nothing more.
@@ -73,6 +77,8 @@ pub enum Naming {
     /// As it is rendered, by every revision: a new one is tried in a workload
     /// beside it, and then the one that keeps its name is updated natively.
     Kept,
+    /// As it was captured from the cluster, after its version.
+    Captured,
 }
 
 /// Which revision a rollout is to reach.

@@ -64,6 +64,10 @@ pub struct EntityRecord {
     /// Pods on the target after each batch that is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub goals: Vec<u32>,
+    /// The target's share of all requests after each batch, in per cent, where the
+    /// numbers of pods make it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<u32>,
     /// The end of the last of them, where it is not the last of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<Boundary>,
@@ -351,6 +355,7 @@ impl EntityRecord {
             target: None,
             stable: None,
             goals: Vec::new(),
+            shares: Vec::new(),
             boundary: None,
             steps: None,
             open: None,
@@ -384,6 +389,14 @@ impl EntityRecord {
     #[must_use]
     pub fn state(&self) -> State {
         State { rolling: self.status.rolling_state, batch: self.status.batch_rolling_state }
+    }
+
+    /// The target's share of all requests after a batch, in words, where the numbers
+    /// of pods make it.
+    #[must_use]
+    pub fn share_after(&self, batch: u32) -> String {
+        let share = usize::try_from(batch).ok().and_then(|batch| self.shares.get(batch));
+        share.map_or_else(String::new, |share| format!(", {share}% of the requests"))
     }
 
     /// Sets where the entity stands.

@@ -26,7 +26,7 @@ pub use entity::{
 pub use file::{FORMAT, FileError, read, write};
 pub use inventory::{Inventory, Owned, names};
 pub use path::{decisions_path, entity_path, inventory_path, revision_path};
-pub use revision::RevisionRecord;
+pub use revision::{Captured, RevisionRecord};
 pub use subject::{
     effects_body, intent_subject, result_subject, unwritten_subject, waiting_subject,
 };

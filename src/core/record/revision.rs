@@ -29,4 +29,26 @@ pub struct RevisionRecord {
     pub plan_commit: String,
     /// The rendered objects, secrets redacted.
     pub objects: Vec<Value>,
+    /// Of one that no plan renders: what was taken over from the cluster, or made of
+    /// that. Its objects are all that there is of it, and hold no secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Captured>,
+}
+
+/// Where a revision comes from that no plan renders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Captured {
+    /// The version that its objects say they are of.
+    pub version: String,
+    /// The revision that it was made of; none of one that was read from the
+    /// cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The image that the plan named for it, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The container that the plan named for it, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }

@@ -58,9 +58,10 @@ pub fn intent_subject(record: &EntityRecord, step: &Step, entry: Entry) -> Strin
                 (record.status.rollout_original_size, record.status.rollout_target_size);
             format!(", {} from {from} to {to} pods, to {}", target(record), step.goal)
         }
-        StepKind::Batch(_) => {
+        StepKind::Batch(index) => {
             let total = record.status.rollout_target_size;
-            format!(", to {} of {total} pods on {}", step.goal, target(record))
+            let share = record.share_after(index);
+            format!(", to {} of {total} pods on {}{share}", step.goal, target(record))
         }
         StepKind::Abort => format!(", {}", why(record)),
         StepKind::Settle => format!(", {}", target(record)),
@@ -108,10 +109,11 @@ pub fn result_subject(
             let end = if record.status.rolling_state.terminal() { ", scaled" } else { "" };
             format!("ready, {} pods on {}{end}", step.goal, target(record))
         }
-        (StepKind::Batch(_), StepVerdict::Succeeded) => {
+        (StepKind::Batch(index), StepVerdict::Succeeded) => {
+            let share = before.share_after(index);
             let end =
                 if record.status.rolling_state.terminal() { ", rollout succeeded" } else { "" };
-            format!("ready, {} of {total} pods on {}{end}", step.goal, target(record))
+            format!("ready, {} of {total} pods on {}{share}{end}", step.goal, target(record))
         }
         (StepKind::Abort, StepVerdict::Succeeded) => {
             format!("done, {}", record.status.rolling_state)

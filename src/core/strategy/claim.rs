@@ -3,7 +3,7 @@
 //! before anything is published.
 
 use super::joining::{join, lanes, shared};
-use super::{Bodies, Held, RevisionBodies, spread};
+use super::{Bodies, Held, RevisionBodies, ratio, spread};
 use crate::core::digest::Digest;
 use crate::core::model::{
     Application, Limits, Notice, PlainObject, Plan, Rollout, RouteProvider, TargetRevision,
@@ -28,6 +28,7 @@ pub fn claim(
     let mut claimed: BTreeMap<ObjectRef, String> = BTreeMap::new();
     let mut errors = lanes(plan, library, &mut claimed, namespace);
     errors.extend(together(plan, namespace));
+    errors.extend(ratio::clashes(plan, namespace));
     for rollout in &mut plan.rollouts {
         let own = rollout.namespace.clone().unwrap_or_else(|| namespace.to_owned());
         let place = rollout.place.to_string();

@@ -3,9 +3,11 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
-    StepKind, Verb, beside, canary, goals, in_place, nodes, pair, spread, switch, together,
+    StepKind, Verb, beside, canary, goals, in_place, nodes, pair, ratio, spread, switch, together,
 };
-use crate::core::model::{Batches, BlueGreen, Canary, CapacityError, Naming, Rollout};
+use crate::core::model::{
+    Batches, BlueGreen, Canary, CapacityError, Naming, ReplicaRatio, Rollout, TurnError,
+};
 use crate::core::object::ObjectRef;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -67,6 +69,9 @@ pub struct Compiled {
     /// After so many batches the target serves all requests, and what is left is
     /// to clear up: another target lets it finish, instead of undoing it.
     pub serves_after: Option<u32>,
+    /// The target's share of all requests after each batch, in per cent, where the
+    /// numbers of pods make it.
+    pub shares: Vec<u32>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -97,6 +102,9 @@ pub enum CompileError {
         /// The most there may be.
         most: usize,
     },
+    /// The turns of a rollout that takes over what runs do not fit its size.
+    #[error(transparent)]
+    Turns(#[from] TurnError),
     /// A canary whose bodies were compiled without their route.
     #[error("a canary needs the route of both revisions")]
     NoRoute,
@@ -221,6 +229,11 @@ impl RolloutInput<'_> {
         self.rollout.blue_green.as_ref().filter(|_| self.movement == Movement::Upgrade)
     }
 
+    /// What is taken over, wherever one version follows another.
+    pub(super) fn ratio(&self) -> Option<&ReplicaRatio> {
+        self.rollout.ratio.as_ref().filter(|_| self.movement == Movement::Upgrade)
+    }
+
     /// Whether the workload keeps its name and its pods: nothing in their
     /// template changes.
     fn only_around_pods(&self) -> bool {
@@ -235,6 +248,11 @@ impl RolloutInput<'_> {
             let total = self.sizes.target;
             let warnings = blue_green.told(total).into_iter().collect();
             return Ok(Goals { cumulative: switch::goals(blue_green, total), warnings });
+        }
+        if let Some(ratio) = self.ratio() {
+            let total = self.sizes.target;
+            let cumulative = ratio::goals(ratio, total)?;
+            return Ok(Goals { cumulative, warnings: ratio::told(ratio, total) });
         }
         if let Some(canary) = self.canary() {
             let total = self.sizes.target;
@@ -304,7 +322,12 @@ pub(super) fn listed(input: &RolloutInput<'_>) -> Result<Compiled, CompileError>
         settle: context.step(StepKind::Settle, parts.settle, input.sizes.target),
         goals,
         floor: parts.floor,
-        serves_after: input.blue_green().map(|_| switch::SERVES_AFTER).or(promoted),
+        serves_after: input
+            .blue_green()
+            .map(|_| switch::SERVES_AFTER)
+            .or(promoted)
+            .or(input.ratio().map(ratio::serves_after)),
+        shares: input.ratio().map(|r| ratio::shares(r, input.sizes.target)).unwrap_or_default(),
         warnings,
     })
 }
@@ -320,6 +343,7 @@ pub(super) fn parts(
         (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
             beside::upgrade(input, input.canary(), &goals)?
         }
+        (Movement::Upgrade, Shape::Pair) if input.ratio().is_some() => ratio::upgrade(input)?,
         (Movement::Upgrade, Shape::Pair) => match (input.blue_green(), input.canary()) {
             (Some(blue_green), _) => switch::upgrade(input, blue_green)?,
             (None, Some(canary)) if input.rollout.spreads() => spread::upgrade(input, canary)?,

@@ -3,6 +3,7 @@
 
 use super::Condition;
 use super::Pin;
+use super::sound;
 use super::workload::{WorkloadKind, Workloads};
 use crate::core::health::{self, Around, Health, Rule};
 use crate::core::object::{KindRef, ObjectRef};
@@ -68,6 +69,10 @@ impl Condition {
     #[must_use]
     pub fn beside(&self, object: &ObjectRef) -> Option<Beside> {
         let service = match self {
+            Self::Sound { pods, .. } => {
+                let labels = pods.iter().map(|(name, value)| (name.clone(), value.clone()));
+                return Some((sound::kind(), labels.collect()));
+            }
             Self::Serving { .. } | Self::Capacity { .. } | Self::Reaches { .. } => {
                 object.name.clone()
             }
@@ -160,6 +165,12 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
             return drained(look, *seconds, sight.waited);
         }
         Condition::Healthy => return healthy(object, live, sight),
+        Condition::Sound { restarts, .. } => {
+            if let Some(wrong) = sound::wrong(sight.beside, *restarts) {
+                let seen = format!("{object}: {wrong}");
+                return Look { failed: true, seen, ..Look::default() };
+            }
+        }
         _ => {}
     }
     let Some(kind) = sight.kind(object) else {
@@ -168,7 +179,7 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
     };
     let pods = kind.read(live);
     let (met, set_back, seen, ready) = match *condition {
-        Condition::Ready { at_least } => (
+        Condition::Ready { at_least } | Condition::Sound { at_least, .. } => (
             pods.ready >= at_least,
             pods.wanted < at_least,
             format!("{} of {at_least} pods ready", pods.ready),

@@ -25,6 +25,8 @@ pub const ANNOTATION_REVISION: &str = "tranche.dev/revision";
 pub const ANNOTATION_ENTITY: &str = "tranche.dev/entity";
 /// Where a workload's size is, unless its kind says otherwise.
 const REPLICAS: &[&str] = &["spec", "replicas"];
+/// Where a Service says which version is in production.
+const VERSION: &[&str] = &["metadata", "labels", "version"];
 
 /// Every mark that a write leaves.
 const MARKS: [&str; 4] =
@@ -138,9 +140,13 @@ pub fn beside_others(
     if driven.pin.is_some() {
         fields.extend(traffic::PINNED_FIELDS);
     }
+    if driven.takes {
+        fields.push(VERSION);
+    }
     let replicas = kind.map_or_else(|| rendered_replicas(live), |kind| kind.size(live));
     let grows = driven.replicas.is_some_and(|wanted| wanted > replicas);
     let restored: &[&[&str]] = match step {
+        _ if driven.takes => &[&size, VERSION],
         StepKind::Abort if grows => &[&size],
         _ => &[],
     };

@@ -5,6 +5,7 @@ use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// From which revision an object's rendered fields come.
@@ -51,6 +52,11 @@ pub struct Driven {
     /// What the template of a workload with one pod a node reaches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<OnNodes>,
+    /// The size of a workload, or the version that a Service's label says, is taken
+    /// over from whoever has it: what is taken over is not in the plan, so nobody
+    /// could give it to the rollout there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes: bool,
 }
 
 /// What a write is for. The state it brings about is in [`Driven`] and
@@ -68,6 +74,8 @@ pub enum Verb {
     Route,
     /// Have a Service select the pods of one revision alone.
     Point,
+    /// Have a Service's label say another version.
+    Relabel,
 }
 
 /// One write or wait inside a step.
@@ -201,6 +209,16 @@ pub enum Condition {
         #[serde(default, skip_serializing_if = "is_zero")]
         seconds: u32,
     },
+    /// At least so many ready pods, none of which has restarted more often than so,
+    /// or waits for what does not come by waiting.
+    Sound {
+        /// Pods.
+        at_least: u32,
+        /// How often the containers of one may have restarted.
+        restarts: u32,
+        /// The labels of its pods.
+        pods: BTreeMap<String, String>,
+    },
 }
 
 impl Condition {
@@ -253,6 +271,7 @@ impl fmt::Display for Verb {
             Self::Partition => "partition",
             Self::Route => "route",
             Self::Point => "point",
+            Self::Relabel => "relabel",
         })
     }
 }
@@ -297,6 +316,12 @@ impl fmt::Display for Condition {
             Self::Reaches { of, at_least, seconds } => {
                 write!(f, "until it reaches {at_least} of {of} and no others")?;
                 if *seconds > 0 { write!(f, ", for {seconds} s") } else { Ok(()) }
+            }
+            Self::Sound { at_least, restarts: 0, .. } => {
+                write!(f, "until {at_least} ready and none restarted")
+            }
+            Self::Sound { at_least, restarts, .. } => {
+                write!(f, "until {at_least} ready and none restarted more than {restarts} times")
             }
         }
     }

@@ -11,7 +11,7 @@ use super::pair::{replicas, sides};
 use super::workload::Shape;
 use super::{
     CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Sides, Sizes, Step,
-    StepContext, StepKind, Verb, nodes, spread, switch, together,
+    StepContext, StepKind, Verb, nodes, ratio, spread, switch, together,
 };
 use crate::core::model::{Canary, Naming};
 use std::sync::Arc;
@@ -56,6 +56,9 @@ fn after(input: &RolloutInput<'_>, done: u32) -> Result<Vec<Effect>, CompileErro
             let moved = reached.map(|(goal, _)| goal);
             effects.extend(beside::standing(input, input.canary(), batch.zip(moved))?);
             Ok(effects)
+        }
+        (Movement::Upgrade, Shape::Pair) if input.ratio().is_some() => {
+            ratio::standing(input, batch)
         }
         (Movement::Upgrade, Shape::Pair) => match (input.blue_green(), input.canary()) {
             (Some(blue_green), _) => switch::standing(input, blue_green, done),

@@ -85,6 +85,7 @@ pub(super) fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError
         goals,
         floor,
         serves_after: None,
+        shares: Vec::new(),
         warnings: all.iter().flat_map(|(.., warnings)| warnings.clone()).collect(),
     })
 }

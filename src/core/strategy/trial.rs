@@ -19,7 +19,7 @@ impl RevisionBodies {
     /// The label that tells the revision's pods from those of another one.
     pub(super) fn pods_label(&self) -> (&'static str, String) {
         match self.naming {
-            Naming::Revision => (LABEL_REVISION, self.workload.name.clone()),
+            Naming::Revision | Naming::Captured => (LABEL_REVISION, self.workload.name.clone()),
             Naming::Kept => (LABEL_TEMPLATE, self.template.short().to_owned()),
         }
     }

@@ -56,6 +56,7 @@ spec:
             canary: None,
             disabled: false,
             blue_green: None,
+            ratio: None,
             pauses: Vec::new(),
             on_delete: OnDelete::Promote,
             deadline_seconds: 5_400,

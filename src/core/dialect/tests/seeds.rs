@@ -56,6 +56,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
         canary: None,
         disabled: false,
         blue_green: None,
+        ratio: None,
         pauses: Vec::new(),
         on_delete: OnDelete::Freeze,
         deadline_seconds: DEFAULT_DEADLINE_SECONDS,

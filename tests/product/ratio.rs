@@ -1,0 +1,424 @@
+//! A Deployment that runs on the cluster and is not in the plan: taken over,
+//! and followed by the next version by numbers of pods, behind its own Service.
+
+use crate::stage::{Ran, Stage};
+use crate::world::pods;
+use serde_json::{Value, json};
+
+const SERVICE: &str = include_str!("../../testdata/seeds/codefresh/service.yaml");
+const DEPLOYMENT: &str = include_str!("../../testdata/seeds/codefresh/deployment.yaml");
+const ROLLOUT: &str = "approllout.yaml";
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+const SERVICES: &str = "/api/v1/namespaces/default/services";
+
+/// What the seed's parameters are here; `more` are lines of the strategy.
+fn canary(version: &str, more: &[&str]) -> String {
+    let mut text = format!(
+        "\
+apiVersion: tranche.dev/v1alpha1
+kind: AppRollout
+metadata:
+  name: my-demo-app
+  annotations: {{tranche.dev/progress-deadline: 60s}}
+spec:
+  strategy:
+    replicaRatio:
+      service: my-demo-app
+      deployment: my-demo-app
+      newVersion: {version}
+"
+    );
+    for line in more {
+        text.push_str(&format!("      {line}\n"));
+    }
+    text
+}
+
+const BY_25: [&str; 3] = ["increment: 25", "hold: 30s", "health: {restarts: 0}"];
+
+fn read(yaml: &str) -> Value {
+    serde_yaml::from_str(yaml).unwrap()
+}
+
+/// A plan, and on the cluster what somebody has put there with kubectl.
+fn running(edit: impl FnOnce(&mut Value, &mut Value), rollout: &str) -> Stage {
+    let stage = Stage::with(&[(ROLLOUT, rollout)]);
+    // The sandbox is made by the first who looks at it.
+    stage.run(&["plan"]).says("Service/default/my-demo-app is not on the cluster");
+    let (mut service, mut deployment) = (read(SERVICE), read(DEPLOYMENT));
+    edit(&mut service, &mut deployment);
+    stage.meddle(&format!("{SERVICES}/my-demo-app"), &service);
+    let name = deployment["metadata"]["name"].as_str().unwrap().to_owned();
+    stage.meddle(&format!("{DEPLOYMENTS}/{name}"), &deployment);
+    stage.pass(60);
+    stage
+}
+
+/// The seed, with so many pods.
+fn seed(size: u32, rollout: &str) -> Stage {
+    running(|_, deployment| deployment["spec"]["replicas"] = json!(size), rollout)
+}
+
+/// The sizes of both Deployments from some moment on, as `old+new`.
+fn way(stage: &Stage, from: usize, new: &str) -> String {
+    let size = |sizes: &Value, version: &str| {
+        let name = format!("my-demo-app-{version}");
+        sizes[&name].as_u64().map_or("-".to_owned(), |size| size.to_string())
+    };
+    let told = |sizes: &Value| format!("{}+{}", size(sizes, "v1.0.0"), size(sizes, new));
+    let mut all: Vec<String> = stage.deployment_sizes()[from..].iter().map(told).collect();
+    all.dedup();
+    all.join(" ")
+}
+
+fn label(stage: &Stage) -> String {
+    let world = stage.world();
+    let service = world.get("Service", "my-demo-app").unwrap();
+    service["metadata"]["labels"]["version"].as_str().unwrap().to_owned()
+}
+
+/// Names of the pods of a version.
+fn pods_of(stage: &Stage, version: &str) -> Vec<String> {
+    let world = stage.world();
+    let all = world.of_kind("Pod").filter(|(_, pod)| {
+        pod["metadata"]["labels"]["version"] == version
+            && pod["metadata"].get("deletionTimestamp").is_none()
+    });
+    all.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// A container of a pod that has restarted so often, or waits for a reason.
+fn container(restarts: u32, waiting: Option<&str>) -> Value {
+    let state = match waiting {
+        Some(reason) => json!({"waiting": {"reason": reason}, "running": null}),
+        None => json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}}),
+    };
+    json!({"containerStatuses": [{
+        "name": "my-demo-app", "image": "x", "imageID": "", "ready": waiting.is_none(),
+        "restartCount": restarts, "state": state,
+    }]})
+}
+
+/// As it began: production whole, the canary gone, the label as it was.
+#[track_caller]
+fn as_it_began(stage: &Stage, size: usize) {
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.0.0", size)]));
+    assert!(stage.world().get("Deployment", "my-demo-app-v1.1.0").is_none());
+    assert_eq!(label(stage), "v1.0.0");
+    stage.record_is_whole();
+}
+
+/// The fewest ready pods that there were from some moment on.
+fn lowest(stage: &Stage, from: usize) -> usize {
+    stage.history()[from..].iter().map(crate::world::World::ready).min().unwrap()
+}
+
+#[test]
+fn s5_a_running_deployment_is_followed_by_the_next_version() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    let (sizes, from) = (stage.deployment_sizes().len() - 1, stage.history().len() - 1);
+    let journal = std::fs::read(stage.journal()).unwrap();
+    stage
+        .run(&["plan"])
+        .ends(0)
+        .says("step 1: 1 of 4 pods take 25%")
+        .says("scale Deployment/default/my-demo-app-v1.1.0 to 1")
+        .says("relabel Service/default/my-demo-app")
+        .says("delete Deployment/default/my-demo-app-v1.0.0")
+        .says("registry.example/my-demo-app:v1.1.0");
+    assert_eq!(std::fs::read(stage.journal()).unwrap(), journal, "a plan writes nothing");
+    stage.apply().ends(3).says("hold for 30s");
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 3), ("v1.1.0", 1)]));
+    stage.run(&["status"]).says("25% of the requests");
+    let results = stage.subjects("result");
+    assert!(
+        results[0].contains("1 of 3 pods on my-demo-app-v2, 25% of the requests"),
+        "{results:?}"
+    );
+    let world = stage.world();
+    let slices = world.of_kind("EndpointSlice").map(|(_, slice)| slice["endpoints"].clone());
+    let endpoints: usize = slices.map(|endpoints| endpoints.as_array().unwrap().len()).sum();
+    assert_eq!(endpoints, 4, "one Service reaches both");
+    stage.apply_wait().ends(0);
+    assert_eq!(way(&stage, sizes, "v1.1.0"), "3+- 3+0 3+1 3+2 1+2 1+3 0+3 -+3");
+    assert!(lowest(&stage, from) >= 3);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]));
+    assert_eq!(label(&stage), "v1.1.0");
+    let world = stage.world();
+    let service = world.get("Service", "my-demo-app").unwrap();
+    assert_eq!(service["spec"]["selector"], json!({"app": "my-demo-app"}));
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], json!(8080));
+    stage.record_is_whole();
+    let tip = stage.tip();
+    stage.apply_wait().ends(0);
+    stage.run(&["plan", "--detailed-exitcode"]).ends(0);
+    assert_eq!(stage.tip(), tip, "idle");
+}
+
+#[test]
+fn s5_the_same_version_is_nothing_to_do() {
+    let stage = seed(3, &canary("v1.0.0", &BY_25));
+    stage.run(&["plan", "--detailed-exitcode"]).ends(0).says("nothing to do");
+    let journal = std::fs::read(stage.journal()).unwrap();
+    stage.apply_wait().ends(0);
+    assert_eq!(std::fs::read(stage.journal()).unwrap(), journal, "nothing is written");
+    assert!(stage.repository().find_reference(crate::stage::RECORD).is_err(), "nor recorded");
+}
+
+#[test]
+fn s5_three_pods_by_20_percent_end_with_three() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 20"]));
+    let from = stage.history().len() - 1;
+    stage.run(&["plan"]).ends(0).says("3 pods cannot be shared out as finely");
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]));
+    assert!(lowest(&stage, from) >= 3);
+}
+
+#[test]
+fn s5_half_is_not_a_full_switch() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 1), ("v1.1.0", 2)]));
+    stage.run(&["status"]).says("67% of the requests");
+}
+
+#[test]
+fn s5_an_increment_of_100_completes() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 100"]));
+    let sizes = stage.deployment_sizes().len() - 1;
+    stage.apply_wait().ends(0);
+    assert_eq!(way(&stage, sizes, "v1.1.0"), "3+- 3+0 3+1 3+3 0+3 -+3");
+    assert_eq!(label(&stage), "v1.1.0");
+}
+
+#[test]
+fn s5_listed_steps_and_a_named_image_are_taken_as_written() {
+    let lines = ["steps: [2, 4]", "image: registry.example/other:7"];
+    let stage = seed(5, &canary("v1.1.0", &lines));
+    let sizes = stage.deployment_sizes().len() - 1;
+    stage.apply_wait().ends(0);
+    assert_eq!(way(&stage, sizes, "v1.1.0"), "5+- 5+0 5+2 5+4 1+4 1+5 0+5 -+5");
+    assert_eq!(stage.world().all_pods(), pods(&[("7", 5)]));
+}
+
+#[test]
+fn s5_a_restarting_canary_is_destroyed() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 25", "hold: 1h"]));
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 1), ("v1.1.0", 2)]));
+    let from = stage.history().len() - 1;
+    stage.say_of_pod(&pods_of(&stage, "v1.1.0")[0], &container(1, None));
+    stage.pass(3_600);
+    stage.apply_wait().ends(4).says("has restarted once, 0 allowed");
+    as_it_began(&stage, 3);
+    assert!(lowest(&stage, from) >= 3);
+    stage.apply().ends(4).says("tranche retry my-demo-app");
+    stage.run(&["retry", "my-demo-app"]).ends(0);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 3), ("v1.1.0", 1)]));
+}
+
+#[test]
+fn s5_restarts_that_are_allowed_go_on() {
+    let lines = ["increment: 50", "hold: 1h", "health: {restarts: 2}"];
+    let stage = seed(3, &canary("v1.1.0", &lines));
+    stage.apply().ends(3);
+    stage.say_of_pod(&pods_of(&stage, "v1.1.0")[0], &container(2, None));
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 1), ("v1.1.0", 2)]));
+}
+
+#[test]
+fn s5_old_restarts_of_production_have_no_effect() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 50"]));
+    for pod in pods_of(&stage, "v1.0.0") {
+        stage.say_of_pod(&pod, &container(7, None));
+    }
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]));
+}
+
+/// The first canary pod is not ready yet, and its kubelet says why.
+fn stuck(reason: &str) -> (Stage, Ran) {
+    let stage = running(
+        |_, deployment| {
+            // Only the next version starts slowly: what runs, runs.
+            let annotations = json!({"sandbox.tranche.dev/ready-after": "30s"});
+            deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
+        },
+        &canary("v1.1.0", &BY_25),
+    );
+    stage.apply().ends(3).says("0 of 1 pods ready");
+    stage.say_of_pod(&pods_of(&stage, "v1.1.0")[0], &container(0, Some(reason)));
+    let ran = stage.apply_wait();
+    (stage, ran)
+}
+
+#[test]
+fn s5_an_image_that_cannot_be_pulled_is_unhealthy() {
+    let (stage, ran) = stuck("ImagePullBackOff");
+    ran.ends(4).says("waits: ImagePullBackOff");
+    as_it_began(&stage, 3);
+}
+
+#[test]
+fn s5_a_canary_that_is_not_ready_in_time_is_destroyed() {
+    let stage = running(
+        |_, deployment| {
+            let annotations = json!({"sandbox.tranche.dev/ready-after": "50s"});
+            deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
+        },
+        &canary("v1.1.0", &BY_25).replace("deadline: 60s", "deadline: 20s"),
+    );
+    stage.apply_wait().ends(4).says("0 of 1 pods ready");
+    as_it_began(&stage, 3);
+}
+
+#[test]
+fn s5_a_second_version_in_mid_way_starts_from_one_canary() {
+    let stage = seed(4, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 2), ("v1.1.0", 2)]));
+    let (sizes, from) = (stage.deployment_sizes().len() - 1, stage.history().len() - 1);
+    stage.commit(&[(ROLLOUT, &canary("v1.2.0", &["increment: 50", "hold: 1h"]))]);
+    stage.apply().ends(3).says("hold for 1h");
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 4), ("v1.2.0", 1)]));
+    assert_eq!(way(&stage, sizes, "v1.2.0"), "2+- 4+- 4+0 4+1");
+    assert!(lowest(&stage, from) >= 4);
+    stage.commit(&[(ROLLOUT, &canary("v1.2.0", &["increment: 50"]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.2.0", 4)]));
+    assert_eq!(label(&stage), "v1.2.0");
+    stage.record_is_whole();
+}
+
+#[test]
+fn s5_the_old_version_in_mid_way_goes_back() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    stage.apply().ends(3);
+    stage.commit(&[(ROLLOUT, &canary("v1.0.0", &BY_25))]);
+    stage.apply_wait().ends(0);
+    as_it_began(&stage, 3);
+    let tip = stage.tip();
+    stage.apply().ends(0);
+    assert_eq!(stage.tip(), tip, "idle");
+}
+
+#[test]
+fn s5_what_is_missing_is_named_before_anything_is_written() {
+    let stage = running(
+        |service, _| {
+            service["metadata"]["labels"].as_object_mut().unwrap().remove("version");
+        },
+        &canary("v1.1.0", &BY_25),
+    );
+    let journal = std::fs::read(stage.journal()).unwrap();
+    let refused = |text: &str| stage.apply().ends(77).says(text);
+    refused("Service/default/my-demo-app has no label `version`").says("kubectl label service");
+    assert_eq!(std::fs::read(stage.journal()).unwrap(), journal);
+    let mut wrong = read(SERVICE);
+    wrong["metadata"]["labels"]["version"] = json!("v0.9.0");
+    stage.meddle(&format!("{SERVICES}/my-demo-app"), &wrong);
+    stage.run(&["plan"]).says("Deployment/default/my-demo-app-v0.9.0 is not on the cluster");
+    refused("Deployment/default/my-demo-app-v0.9.0 is not on the cluster");
+    stage.destroy(&format!("{SERVICES}/my-demo-app"));
+    refused("Service/default/my-demo-app is not on the cluster");
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.0.0", 3)]));
+    assert!(stage.repository().find_reference(crate::stage::RECORD).is_err());
+}
+
+#[test]
+fn s5_the_next_canary_runs_from_the_final_state() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 50"]));
+    stage.apply_wait().ends(0);
+    // Between two rollouts what runs is its owner's.
+    let grown = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "my-demo-app-v1.1.0"}, "spec": {"replicas": 5}});
+    stage.meddle(&format!("{DEPLOYMENTS}/my-demo-app-v1.1.0"), &grown);
+    stage.pass(30);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 5)]));
+    stage.commit(&[(ROLLOUT, &canary("v1.2.0", &["increment: 50"]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.2.0", 5)]));
+    assert_eq!(label(&stage), "v1.2.0");
+    assert_eq!(stage.world().sizes("Deployment").len(), 1);
+    stage.record_is_whole();
+}
+
+#[test]
+fn s5_the_old_deployment_is_kept_for_a_while() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 100", "retain: 1h"]));
+    stage.apply().ends(3).says("hold for 1h");
+    assert_eq!(label(&stage), "v1.1.0");
+    let sizes = stage.world().sizes("Deployment");
+    assert_eq!((sizes["my-demo-app-v1.0.0"], sizes["my-demo-app-v1.1.0"]), (0, 3));
+    // It is still what is gone back to, and so is the label.
+    stage.say_of_pod(&pods_of(&stage, "v1.1.0")[0], &container(3, None));
+    stage.pass(3_600);
+    stage.apply_wait().ends(4).says("has restarted 3 times");
+    as_it_began(&stage, 3);
+    stage.run(&["retry", "my-demo-app"]).ends(0);
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().sizes("Deployment").len(), 1);
+}
+
+#[test]
+fn s5_an_abort_gives_back_what_was_taken() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    let service = stage.world().get("Service", "my-demo-app").unwrap().clone();
+    stage.apply().ends(3);
+    stage.run(&["abort", "my-demo-app"]).ends(0);
+    stage.apply_wait().ends(4);
+    as_it_began(&stage, 3);
+    let world = stage.world();
+    assert_eq!(*world.get("Service", "my-demo-app").unwrap(), service, "never written");
+}
+
+#[test]
+fn s5_what_stands_in_the_way_is_refused_by_name() {
+    let narrow = running(
+        |service, _| service["spec"]["selector"]["version"] = json!("v1.0.0"),
+        &canary("v1.1.0", &BY_25),
+    );
+    narrow
+        .apply()
+        .ends(77)
+        .says("does not select the pods of Deployment/default/my-demo-app-v1.1.0");
+    let open = running(
+        |_, deployment| {
+            deployment["spec"]["template"]["spec"]["containers"][0]["env"] =
+                json!([{"name": "DB_PASSWORD", "value": "correct-horse-battery"}]);
+        },
+        &canary("v1.1.0", &BY_25),
+    );
+    let ran = open.apply().ends(77).says("looks like a secret");
+    assert!(!ran.err.contains("correct-horse"), "{ran}");
+    let few = seed(3, &canary("v1.1.0", &["steps: [1, 3]"]));
+    few.apply().ends(65).says("steps[1] says 3 pods, but production has 3");
+    let none = seed(0, &canary("v1.1.0", &BY_25));
+    none.apply().ends(77).says("has no pods, so there is nothing to come from");
+}
+
+#[test]
+fn s5_a_deployment_of_the_plan_would_have_two_owners() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    stage.commit(&[("deployment.yaml", DEPLOYMENT)]);
+    stage.run(&["plan"]).says("Deployment/default/my-demo-app-v1.0.0 is in this plan too");
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    let application = crate::plans::web("6.7.0", 1, &[]).replace("name: web", "name: my-demo-app");
+    stage.commit(&[("application.yaml", &application)]);
+    stage.apply().ends(65).says("an application of this plan is called my-demo-app");
+}
