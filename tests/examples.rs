@@ -169,6 +169,7 @@ fn every_example_says_what_it_is_and_is_tested_here() {
             "kubevela-approllout",
             "lanes",
             "own-type",
+            "replica-ratio",
             "webservice"
         ]
     );
@@ -305,6 +306,17 @@ fn the_canary_beside_a_deployment_that_keeps_its_name_is_approved_twice() {
     assert_done(&lab, "demo", "demo-v1", 5);
     releases(&lab, "canary-kept-name", "demo", &[("application.yaml", "6.7.0", "6.7.1")]);
     assert_done(&lab, "demo", "demo-v2", 5);
+}
+
+#[test]
+fn what_runs_is_taken_over_and_followed_by_the_next_version() {
+    let lab = Lab::new();
+    lab.commit(&example("replica-ratio"), "");
+    rolls_out(&lab);
+    lab.git(&lab.work(), &["rm", "-q", "running.yaml"]);
+    lab.commit(&example("replica-ratio").join("next/approllout.yaml"), "approllout.yaml");
+    releases(&lab, "replica-ratio", "my-demo-app", &[]);
+    assert_done(&lab, "my-demo-app", "my-demo-app-v2", 3);
 }
 
 #[test]

@@ -422,3 +422,90 @@ fn s5_a_deployment_of_the_plan_would_have_two_owners() {
     stage.commit(&[("application.yaml", &application)]);
     stage.apply().ends(65).says("an application of this plan is called my-demo-app");
 }
+
+#[test]
+fn s5_what_was_reviewed_is_what_is_done() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 100"]));
+    stage.run(&["plan", "--out", "saved.json"]).ends(0);
+    stage.run(&["apply", "--wait", "10m", "--plan", "saved.json"]).ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]));
+    // Somebody changes what runs after the review.
+    stage.commit(&[(ROLLOUT, &canary("v1.2.0", &["increment: 100"]))]);
+    stage.run(&["plan", "--out", "saved.json"]).ends(0);
+    let mut edited = stage.world().get("Deployment", "my-demo-app-v1.1.0").unwrap().clone();
+    let metadata = edited["metadata"].as_object_mut().unwrap();
+    metadata.retain(|name, _| name == "name" || name == "labels");
+    metadata["labels"].as_object_mut().unwrap().retain(|name, _| !name.contains('/'));
+    edited.as_object_mut().unwrap().remove("status");
+    edited["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["--other"]);
+    stage.meddle(&format!("{DEPLOYMENTS}/my-demo-app-v1.1.0"), &edited);
+    stage.pass(60);
+    stage.run(&["apply", "--wait", "10m", "--plan", "saved.json"]).ends(6);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]));
+    stage.apply_wait().ends(0);
+    let world = stage.world();
+    let next = world.get("Deployment", "my-demo-app-v1.2.0").unwrap();
+    assert_eq!(next["spec"]["template"]["spec"]["containers"][0]["args"], json!(["--other"]));
+}
+
+#[test]
+fn s5_what_the_plan_has_let_go_of_can_be_taken_over() {
+    let kept = |yaml: &str| {
+        let mut body = read(yaml);
+        body["metadata"]["annotations"] = json!({"tranche.dev/prune": "never"});
+        body.to_string()
+    };
+    let stage = Stage::with(&[("service.yaml", &kept(SERVICE)), ("app.yaml", &kept(DEPLOYMENT))]);
+    stage.apply_wait().ends(0);
+    stage.remove("service.yaml");
+    stage.remove("app.yaml");
+    stage.commit(&[(ROLLOUT, &canary("v1.1.0", &["increment: 50"]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]));
+    assert_eq!(label(&stage), "v1.1.0");
+    let world = stage.world();
+    let service = world.get("Service", "my-demo-app").unwrap();
+    assert_eq!(service["spec"]["ports"][0]["port"], json!(80), "what was ours there stays");
+    stage.record_is_whole();
+    stage.apply_wait().ends(0);
+}
+
+#[test]
+fn s5_a_rollout_that_leaves_the_plan_is_frozen_or_goes_back() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    stage.apply().ends(3);
+    stage.commit(&[("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n")]);
+    stage.remove(ROLLOUT);
+    stage.apply_wait().ends(77).says("frozen where it stands");
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 3), ("v1.1.0", 1)]));
+    stage.run(&["abort", "my-demo-app"]).ends(0);
+    stage.apply_wait();
+    as_it_began(&stage, 3);
+}
+
+#[test]
+fn s5_a_plan_that_is_wrong_in_mid_way_keeps_nobody_from_an_abort() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    stage.apply().ends(3);
+    let elsewhere = canary("v1.1.0", &BY_25).replace("service: my-demo-app", "service: other");
+    stage.commit(&[(ROLLOUT, &elsewhere)]);
+    stage.apply().ends(77).says("is under way, but the plan names Service other");
+    stage.run(&["abort", "my-demo-app"]).ends(0);
+    // Once it is back, the plan is as wrong as before.
+    stage.apply_wait().ends(77).says("Service/default/other is not on the cluster");
+    as_it_began(&stage, 3);
+}
+
+#[test]
+fn s5_a_recorded_revision_that_was_edited_is_not_believed() {
+    let stage = seed(3, &canary("v1.1.0", &BY_25));
+    stage.apply().ends(3);
+    let path = "revisions/default/my-demo-app/my-demo-app-v2.yaml";
+    let message = stage.next_message("my-demo-app: mended");
+    stage.forge(path, &message, |text| text.replace("my-demo-app:v1.1.0", "evil:v1.1.0"));
+    stage.pass(60);
+    let ran = stage.apply_wait().ends(77);
+    assert!(ran.err.contains("is not what its digest says"), "{ran}");
+    assert!(!stage.world().all_pods().contains_key("evil"));
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 3), ("v1.1.0", 1)]));
+}

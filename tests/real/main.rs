@@ -28,6 +28,7 @@ mod lanes;
 mod late;
 mod nodes;
 mod race;
+mod ratio;
 mod reader;
 mod rebuilt;
 mod record;

@@ -17,4 +17,4 @@ pub use image::exchanged;
 pub use take::{Taken, capture, content, followed, label_of, rendered, workload};
 
 /// The label that says which version an object is of.
-pub const VERSION: &str = "version";
+const VERSION: &str = "version";

@@ -1,3 +1,5 @@
+//! What is taken, what is changed, and what is refused, each by its own case.
+
 use super::*;
 use crate::core::model::{ReplicaRatio, Turns};
 use crate::core::render::rendered_digest;

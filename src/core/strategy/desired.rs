@@ -2,7 +2,7 @@
 //! our marks. Owns the annotations under `tranche.dev/`; they are never a
 //! difference.
 
-use super::workload::{self, WorkloadKind, rendered_replicas, set};
+use super::workload::{self, VERSION, WorkloadKind, rendered_replicas, set};
 use super::{Driven, EntityKey, EntityKind, StepId, StepKind};
 use crate::core::diff::Outcome;
 use crate::core::digest::Digest;
@@ -25,8 +25,6 @@ pub const ANNOTATION_REVISION: &str = "tranche.dev/revision";
 pub const ANNOTATION_ENTITY: &str = "tranche.dev/entity";
 /// Where a workload's size is, unless its kind says otherwise.
 const REPLICAS: &[&str] = &["spec", "replicas"];
-/// Where a Service says which version is in production.
-const VERSION: &[&str] = &["metadata", "labels", "version"];
 
 /// Every mark that a write leaves.
 const MARKS: [&str; 4] =
@@ -140,7 +138,7 @@ pub fn beside_others(
     if driven.pin.is_some() {
         fields.extend(traffic::PINNED_FIELDS);
     }
-    if driven.takes {
+    if driven.version.is_some() {
         fields.push(VERSION);
     }
     let replicas = kind.map_or_else(|| rendered_replicas(live), |kind| kind.size(live));

@@ -52,6 +52,9 @@ pub struct Driven {
     /// What the template of a workload with one pod a node reaches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<OnNodes>,
+    /// What a Service's label says is in production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The size of a workload, or the version that a Service's label says, is taken
     /// over from whoever has it: what is taken over is not in the plan, so nobody
     /// could give it to the rollout there.
@@ -340,6 +343,9 @@ impl fmt::Display for Effect {
                 }
                 if let Some(nodes) = driven.nodes {
                     return write!(f, " {nodes}");
+                }
+                if let Some(version) = &driven.version {
+                    return write!(f, " to {version}");
                 }
                 match (verb, driven.replicas, driven.partition) {
                     (Verb::Scale, Some(replicas), _) => write!(f, " to {replicas}"),

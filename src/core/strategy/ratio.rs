@@ -13,7 +13,7 @@
 
 use super::compile::Parts;
 use super::{CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
-use crate::core::captured::VERSION;
+use crate::core::captured::label_of;
 use crate::core::model::{Plan, ReplicaRatio, Turn};
 use crate::core::object::{ObjectRef, at};
 use serde_json::Value;
@@ -187,7 +187,10 @@ impl<'a> Way<'a> {
 
     /// The Service's label as one side has it.
     fn labelled(&self, side: Side) -> Effect {
-        let driven = Driven { takes: true, ..Driven::default() };
+        let revision = self.input.bodies.side(side);
+        let body = revision.and_then(|revision| revision.bodies.get(self.service));
+        let version = body.and_then(|body| label_of(body)).map(str::to_owned);
+        let driven = Driven { version, takes: true, ..Driven::default() };
         RolloutInput::write(Verb::Relabel, self.service, side, driven)
     }
 
@@ -208,8 +211,7 @@ impl<'a> Way<'a> {
 /// say. Then nothing is written: it may never have been ours.
 #[must_use]
 pub fn says(live: &Value, body: &Value) -> bool {
-    let version = |object: &Value| at(object, "/metadata/labels")?.get(VERSION).cloned();
-    version(live).is_some() && version(live) == version(body)
+    label_of(live).is_some() && label_of(live) == label_of(body)
 }
 
 /// What is wrong with the rollouts of a plan that take over what runs: each has a

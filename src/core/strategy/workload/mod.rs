@@ -28,6 +28,9 @@ use pods::pods_of;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
+/// Where a Service says which version is in production.
+pub const VERSION: &[&str] = &["metadata", "labels", "version"];
+
 /// How batches move over a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -156,6 +159,9 @@ pub fn drive(body: &mut Value, kind: Option<&WorkloadKind>, driven: &Driven) {
     }
     if let Some(nodes) = driven.nodes {
         daemonset::drive(body, nodes);
+    }
+    if let Some(version) = &driven.version {
+        set(body, VERSION, json!(version));
     }
     if let Some(replicas) = driven.replicas {
         let path = kind.map(|kind| kind.replicas.keys());
