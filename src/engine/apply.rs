@@ -114,7 +114,6 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
             // Edits of the plan count from the next step.
-            let stale = stale || self.outlived(reading)?;
             if stale && courses.iter().any(|course| course.rest.is_none()) {
                 self.tally.begin();
                 *reading = self.published_reading().await?;

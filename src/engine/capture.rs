@@ -23,17 +23,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Where every rollout that takes over what runs stands, at one reading.
-pub(super) type Takeovers = BTreeMap<EntityKey, Takeover>;
-
-/// Where one of them stands.
-#[derive(Clone, Debug)]
-pub struct Takeover {
-    /// Whether an attempt was under way.
-    under_way: bool,
-    /// From which revision to which, or why not.
-    pub(super) way: Result<Way, Refusal>,
-}
+/// From where to where every rollout goes that takes over what runs, or why not, as
+/// one reading has it. The end of a step is read anew, so none outlives it.
+pub(super) type Takeovers = BTreeMap<EntityKey, Result<Way, Refusal>>;
 
 /// Where a rollout goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,22 +102,9 @@ impl<P: Ports> Engine<'_, P> {
             if way.is_ok() {
                 new.append(&mut case.new);
             }
-            all.insert(key.clone(), Takeover { under_way: is_under_way(record), way });
+            all.insert(key.clone(), way);
         }
         Ok((all, new))
-    }
-
-    /// Whether an attempt of a rollout that takes over what runs has begun or
-    /// ended since a reading: then what runs is another question.
-    pub(super) fn outlived(&self, reading: &Reading) -> Result<bool, RunError> {
-        let snapshot = self.snapshot(reading);
-        for (key, takeover) in &reading.takeovers {
-            let record = snapshot.entity(key)?;
-            if is_under_way(record.as_deref()) != takeover.under_way {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     async fn way(

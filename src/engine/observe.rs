@@ -228,7 +228,7 @@ impl<P: Ports> Engine<'_, P> {
         // What was captured has no names in the plan.
         let taken = rollout.filter(|rollout| rollout.ratio.is_some());
         let taken = taken.and_then(|rollout| Some((rollout, reading.takeovers.get(key)?)));
-        let named = match taken.map(|(rollout, takeover)| (rollout, &takeover.way)) {
+        let named = match taken {
             None => None,
             Some((_, Err(refusal))) => return Ok(Decision::Refuse(refusal.clone())),
             Some((_, Ok(Way::There))) => return Ok(Decision::Idle(Idle::Done)),

@@ -509,3 +509,19 @@ fn s5_a_recorded_revision_that_was_edited_is_not_believed() {
     assert!(!stage.world().all_pods().contains_key("evil"));
     assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 3), ("v1.1.0", 1)]));
 }
+
+#[test]
+fn s5_another_version_while_the_old_deployment_is_kept_comes_after_the_end() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 100", "retain: 1h"]));
+    stage.apply().ends(3).says("hold for 1h");
+    stage.commit(&[(ROLLOUT, &canary("v1.2.0", &["increment: 100", "retain: 1h"]))]);
+    stage.apply().ends(3).says("hold for 1h");
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 3)]), "it waits for the end");
+    stage.pass(3_600);
+    // The end of one and the beginning of the next in one run: what runs is read
+    // in between.
+    stage.apply().ends(3).says("batch 1/3 begins, to 1 of 3 pods on my-demo-app-v3");
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.2.0", 3)]));
+    assert_eq!(label(&stage), "v1.2.0");
+    stage.record_is_whole();
+}

@@ -9,6 +9,7 @@ mod networks;
 mod overlays;
 mod pauses;
 mod project;
+mod ratio;
 mod rollouts;
 mod routes;
 mod seeds;
