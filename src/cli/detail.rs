@@ -63,13 +63,17 @@ impl Detail {
             let applications = load_documents(objects, &CommitId(commit)).ok()?.applications;
             applications.into_iter().find(|found| {
                 let namespace = found.namespace.as_ref();
-                found.name == application && namespace.is_none_or(|named| *named == key.namespace)
+                let whole = record.component_of.as_deref().unwrap_or(application);
+                found.name == whole && namespace.is_none_or(|named| *named == key.namespace)
             })
         });
         let last = record.last.as_ref().map(|last| last.at);
         let opened = record.open.as_ref().and_then(|open| open.since);
         let rolled = record.component.as_deref();
-        let services = document.iter().flat_map(|document| services(document, rolled)).collect();
+        let services = document.iter().flat_map(|document| services(document, rolled));
+        // What is rolled by itself has nothing beside it.
+        let alone = record.component_of.is_some();
+        let services = services.filter(|service| service.rolled || !alone).collect();
         Self {
             created,
             updated: last.max(opened),

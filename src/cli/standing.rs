@@ -129,10 +129,10 @@ fn frozen(
 
 /// Whether the plan has let go of the application that a rollout moves.
 fn released(plan: &Outline, record: &EntityRecord) -> bool {
-    record
-        .target
-        .as_ref()
-        .is_some_and(|target| plan.releases(&record.entity.namespace, application_of(&target.name)))
+    record.target.as_ref().is_some_and(|target| {
+        let own = application_of(&target.name);
+        plan.releases(&record.entity.namespace, record.component_of.as_deref().unwrap_or(own))
+    })
 }
 
 /// Why the plan keeps the next batch back, if it does.

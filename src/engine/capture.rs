@@ -358,6 +358,7 @@ impl Case<'_> {
             plan_commit: self.plan_commit.to_owned(),
             objects,
             captured: Some(captured),
+            component_of: None,
         });
         name
     }

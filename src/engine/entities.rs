@@ -53,6 +53,11 @@ impl<P: Ports> Engine<'_, P> {
         let snapshot = self.snapshot(reading);
         let driven = self.driven(loaded, &snapshot)?;
         for key in loaded.applications.keys().filter(|key| is_direct(loaded, &driven, key)) {
+            let all = loaded.applications.get(key).map(|a| a.rendered.components.len());
+            let held = self.held_back(loaded, &snapshot, key)?;
+            if !held.is_empty() && all == Some(held.len()) {
+                continue;
+            }
             keys.insert(EntityKey {
                 kind: EntityKind::Application,
                 namespace: key.namespace.clone(),
@@ -221,7 +226,17 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(None);
             }
         }
-        self.content(loaded, key, &[], &|_| true).await
+        let application =
+            ApplicationKey { namespace: key.namespace.clone(), name: key.name.clone() };
+        let held = self.held_back(loaded, snapshot, &application)?;
+        let of_held = loaded.applications.get(&application).map(|found| {
+            let components = found.rendered.components.iter();
+            let components = components.filter(|one| held.contains(&one.name));
+            let bodies = components.flat_map(|c| std::iter::once(&c.workload).chain(&c.extras));
+            bodies.filter_map(|body| ObjectRef::of(body)).collect::<BTreeSet<_>>()
+        });
+        let of_held = of_held.unwrap_or_default();
+        self.content(loaded, key, &[], &|object| !of_held.contains(object)).await
     }
 
     /// What a plan says of an entity that is applied directly, as far as its

@@ -17,6 +17,7 @@
 
 mod adopt;
 mod anchor;
+mod apart;
 mod apply;
 mod approve;
 mod assertion;

@@ -314,7 +314,9 @@ impl<P: Ports> Engine<'_, P> {
         }
         let loaded = self.loaded(&CommitId(revision.plan_commit.clone()))?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(None) };
-        let Some(found) = loaded.applications.get(&application) else { return Ok(None) };
+        let Some(found) = loaded.made(&application, Some(&revision.digest)) else {
+            return Ok(None);
+        };
         let Some(plan) = loaded.plan.applications.get(found.index) else { return Ok(None) };
         let rolling = plan.rolling_components.first();
         let rolling = rolling.filter(|_| found.rendered.components.len() > 1).cloned();

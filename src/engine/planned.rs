@@ -1,5 +1,6 @@
 //! A plan commit, loaded and rendered whole, or not at all.
 
+use super::apart::part;
 use super::memo::LoadedPlan;
 use super::outcome::Class;
 use super::overlaid::{Overlaid, overlaid};
@@ -17,8 +18,8 @@ use crate::core::object::{ObjectRef, at};
 use crate::core::record::EntityRecord;
 use crate::core::release::Release;
 use crate::core::render::{
-    ApplicationKey, Library, RenderError, Rendered, content_digest, inputs_digest, render,
-    rendered_digest,
+    ApplicationKey, Library, Overlays, RenderError, Rendered, content_digest, inputs_digest,
+    render, rendered_digest,
 };
 use crate::core::strategy::workload::Workloads;
 use crate::core::strategy::{
@@ -88,8 +89,8 @@ impl Loaded {
 /// The name of a plan that is not committed.
 pub(super) const WORKTREE: &str = "worktree";
 
-/// One rendered application.
-#[derive(Debug)]
+/// One rendered application, or a component that is rolled by itself.
+#[derive(Clone, Debug)]
 pub struct RenderedApplication {
     /// Its index in the plan.
     pub index: usize,
@@ -100,13 +101,20 @@ pub struct RenderedApplication {
     /// The digest over its rendered objects.
     pub digest: Digest,
     /// Its ConfigMaps and Secrets that others in the plan refer to.
-    held: Held,
+    pub(super) held: Held,
+    /// The application whose component it is, where a rollout of its own drives
+    /// that.
+    pub(super) component_of: Option<String>,
+    /// The overlays that touch it, of all targets.
+    pub(super) overlays: Overlays,
+    /// The version of the built-in types that it is rendered by.
+    pub(super) version: &'static str,
     /// Revisions of it that were prepared already.
-    revisions: Prepared,
+    pub(super) revisions: Prepared,
 }
 
 /// Revisions of a rendering, by component, name and number.
-type Prepared = Rc<RefCell<BTreeMap<RevisionKey, Arc<RevisionBodies>>>>;
+pub(super) type Prepared = Rc<RefCell<BTreeMap<RevisionKey, Arc<RevisionBodies>>>>;
 
 /// What an application renders to, whatever plan it is in.
 #[derive(Clone, Debug)]
@@ -118,7 +126,7 @@ pub(super) struct Rendering {
 
 /// Component, further components, what the workload is called, revision name and
 /// number, and what others refer to.
-type RevisionKey = (Option<String>, Vec<String>, Naming, String, u64, Held);
+pub(super) type RevisionKey = (Option<String>, Vec<String>, Naming, String, u64, Held);
 
 /// What of an application a rollout drives.
 #[derive(Clone, Debug, Default)]
@@ -212,7 +220,9 @@ fn load_remembering(
     let documents = (!versions.pins.is_empty()).then(|| plan.objects.clone());
     let (mut applications, mut errors) = rendered(&mut plan, &|_| &newest, target, memo);
     if let Some(documents) = documents {
-        let earlier = earlier(&plan, &applications, versions)?;
+        let mut parted = applications.clone();
+        part(&plan, &newest, &mut parted, &target.namespace);
+        let earlier = earlier(&plan, applications.iter().chain(&parted), versions)?;
         if !earlier.is_empty() {
             // Overlays are applied to the documents as they stand in the plan.
             plan.objects = documents;
@@ -220,6 +230,7 @@ fn load_remembering(
             (applications, errors) = rendered(&mut plan, &of, target, memo);
         }
     }
+    part(&plan, &newest, &mut applications, &target.namespace);
     hold(&plan, &mut applications, target);
     let (routes, unfit) = edges_of(&plan, &applications, &target.namespace);
     errors.extend(unfit);
@@ -248,9 +259,9 @@ fn load_remembering(
 
 /// The libraries of those applications whose content an earlier version has
 /// published.
-fn earlier(
+fn earlier<'a>(
     plan: &Plan,
-    applications: &BTreeMap<ApplicationKey, RenderedApplication>,
+    applications: impl Iterator<Item = (&'a ApplicationKey, &'a RenderedApplication)>,
     versions: &Versions<'_>,
 ) -> Result<BTreeMap<ApplicationKey, Library>, String> {
     let mut libraries: BTreeMap<&str, Library> = BTreeMap::new();
@@ -268,7 +279,10 @@ fn earlier(
             let library = Library::of(&plan.templates, builtins);
             libraries.insert(version, library.map_err(|error| error.to_string())?);
         }
-        all.extend(libraries.get(version).map(|library| (key.clone(), library.clone())));
+        // A component is rendered with the application that it is of.
+        let name = application.component_of.as_ref().unwrap_or(&key.name).clone();
+        let whole = ApplicationKey { namespace: key.namespace.clone(), name };
+        all.extend(libraries.get(version).map(|library| (whole, library.clone())));
     }
     Ok(all)
 }
@@ -309,7 +323,18 @@ fn rendered<'l>(
         let content =
             content_digest(application, library(application), &rendered.workloads, &overlays);
         let held = Held::new();
-        let made = RenderedApplication { index, rendered, content, digest, held, revisions };
+        let (component_of, version) = (None, library(application).version());
+        let made = RenderedApplication {
+            index,
+            rendered,
+            content,
+            digest,
+            held,
+            component_of,
+            overlays,
+            version,
+            revisions,
+        };
         applications.insert(ApplicationKey { namespace, name }, made);
     }
     (applications, errors)

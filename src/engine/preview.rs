@@ -1,5 +1,6 @@
 //! What an apply would do, without doing anything: reads and dry-runs only.
 
+use super::apart::Counted;
 use super::concurrently::concurrently;
 use super::logical::{Ends, by_plain_names};
 use super::planned::{Loaded, WORKTREE};
@@ -13,7 +14,7 @@ use crate::core::diff::{Change, Halfway, ObjectDiff, diff};
 use crate::core::model::Pause;
 use crate::core::object::ObjectRef;
 use crate::core::record::{EntityRecord, FORMAT, RevisionRecord};
-use crate::core::render::{Known, Numbered, number};
+use crate::core::render::{ApplicationKey, Known, Numbered, number};
 use crate::core::strategy::{
     BodyTable, Driven, Effect, EntityKey, Side, Stamp, Step, StepId, StepKind, Verb, desired,
 };
@@ -184,13 +185,21 @@ impl<P: Ports> Engine<'_, P> {
     /// The revisions that would be published first.
     fn pending(&self, reading: &Reading) -> Result<Vec<RevisionRecord>, RunError> {
         if reading.plan_commit.0 != WORKTREE {
-            let publications = self.unpublished(reading)?;
+            let publications = self.unpublished(reading, &Counted::new())?;
             return publications.iter().map(|p| self.revision_record(p)).collect();
         }
         let mut before = reading.clone();
         before.plan_commit = reading.newest.clone();
+        // What the worktree has rolled by itself for the first time.
+        let applications = reading.loaded()?.applications.iter();
+        let counted = self.counted(reading)?;
+        let coming = applications.filter_map(|(key, application)| {
+            let name = application.component_of.clone().filter(|of| *of != key.name)?;
+            let of = ApplicationKey { namespace: key.namespace.clone(), name };
+            Some((key.clone(), of)).filter(|_| !counted.contains_key(key))
+        });
         let mut pending: Vec<RevisionRecord> = self
-            .unpublished(&before)?
+            .unpublished(&before, &coming.collect())?
             .iter()
             .map(|p| self.revision_record(p))
             .collect::<Result<_, _>>()?;
@@ -208,6 +217,7 @@ impl<P: Ports> Engine<'_, P> {
                 pending.push(RevisionRecord {
                     format: FORMAT,
                     application: key.name.clone(),
+                    component_of: application.component_of.clone(),
                     namespace: key.namespace.clone(),
                     revision: new.name,
                     number: new.number,
@@ -239,6 +249,9 @@ impl<P: Ports> Engine<'_, P> {
                 self.pruning(reading, &snapshot, &key, Some(&act.record)).await?
             }
             Decision::Refuse(_) => self.pruning(reading, &snapshot, &key, None).await?,
+            Decision::Amend(next, _) if next.removed => {
+                self.pruning(reading, &snapshot, &key, Some(next)).await?
+            }
             _ => Pruning::default(),
         };
         let not_pruned = pruning.refusal.clone().map(RunError::from);
@@ -250,6 +263,7 @@ impl<P: Ports> Engine<'_, P> {
                 act
             }
             (Decision::Refuse(_), Some(act)) if not_pruned.is_some() => act,
+            (Decision::Amend(..), Some(act)) => act,
             (Decision::Idle(idle), _) => return Ok(empty(resting(idle))),
             (Decision::Amend(_, subject), _) => {
                 let amended = empty(Rest::of(Class::Done, subject));

@@ -1,6 +1,7 @@
 //! Publishing revisions: numbering along the plan branch. Owns which contents
 //! get a number and the push that says so; it must never touch the cluster.
 
+use super::apart::Counted;
 use super::outcome::Halt;
 use super::planned::Loaded;
 use super::{Engine, Reading, RunError, Tip};
@@ -25,7 +26,7 @@ impl<P: Ports> Engine<'_, P> {
     /// Publishes what the plan branch has brought since the last record
     /// commit: one commit a revision, one push for all.
     async fn publish_plan(&self, reading: &mut Reading) -> Result<(), Halt> {
-        let publications = self.unpublished(reading)?;
+        let publications = self.unpublished(reading, &Counted::new())?;
         if publications.is_empty() {
             return Ok(());
         }
@@ -109,10 +110,15 @@ impl<P: Ports> Engine<'_, P> {
         Ok(())
     }
 
-    /// The revisions that are missing in the record, in order.
-    pub(super) fn unpublished(&self, reading: &Reading) -> Result<Vec<Publication>, RunError> {
+    /// The revisions that are missing in the record, in order; those of the
+    /// components of `coming` too, which are to be counted by themselves.
+    pub(super) fn unpublished(
+        &self,
+        reading: &Reading,
+        coming: &Counted,
+    ) -> Result<Vec<Publication>, RunError> {
         let recorded = reading.tip.as_ref().map(|t| CommitId(t.trailers.plan_commit.clone()));
-        if recorded.as_ref() == Some(&reading.plan_commit) {
+        if recorded.as_ref() == Some(&reading.plan_commit) && coming.is_empty() {
             return Ok(Vec::new());
         }
         let objects = self.ports.remote().objects();
@@ -128,14 +134,28 @@ impl<P: Ports> Engine<'_, P> {
             Err(_) if until.is_some() => objects.first_parents(&reading.plan_commit, None)?,
             Err(error) => return Err(error.into()),
         };
+        let counted = self.counted(reading)?;
+        let mut fresh = coming.clone();
         let mut walked = Vec::with_capacity(history.len());
         for commit in history {
             let loaded = self.loaded(&commit)?;
             let applications = loaded.as_ref().as_ref().ok().map(|loaded| {
                 let all = loaded.applications.iter();
-                all.map(|(key, application)| (key.clone(), application.content.clone())).collect()
+                all.map(|(key, application)| {
+                    if let Some(of) = application.component_of.clone().filter(|of| *of != key.name)
+                    {
+                        let of = ApplicationKey { namespace: key.namespace.clone(), name: of };
+                        fresh.entry(key.clone()).or_insert(of);
+                    }
+                    (key.clone(), application.content.clone())
+                })
+                .collect()
             });
             walked.push(WalkedCommit { id: commit.0, applications });
+        }
+        fresh.retain(|key, _| !counted.contains_key(key));
+        if !fresh.is_empty() || !counted.is_empty() {
+            self.parted(reading, &mut walked, &fresh, &counted)?;
         }
         Ok(walk(&walked, &self.published(reading)?).publications)
     }
@@ -164,7 +184,8 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<RevisionRecord, RunError> {
         let loaded = self.loaded(&CommitId(publication.commit.clone()))?;
         let key = &publication.application;
-        let found = loaded.as_ref().as_ref().ok().and_then(|l: &Loaded| l.applications.get(key));
+        let content = Some(&publication.revision.digest);
+        let found = loaded.as_ref().as_ref().ok().and_then(|l: &Loaded| l.made(key, content));
         let Some(application) = found else {
             return Err(RunError::new(
                 super::Class::Failed,
@@ -182,12 +203,13 @@ impl<P: Ports> Engine<'_, P> {
         Ok(RevisionRecord {
             format: FORMAT,
             application: key.name.clone(),
+            component_of: application.component_of.clone(),
             namespace: key.namespace.clone(),
             revision: publication.revision.name.clone(),
             number: publication.revision.number,
             digest: publication.revision.digest.clone(),
-            rendered: application.digest.clone(),
-            builtins: self.options.release.newest().version.to_owned(),
+            rendered: application.digest,
+            builtins: application.version.to_owned(),
             plan_commit: publication.commit.clone(),
             objects,
             captured: None,

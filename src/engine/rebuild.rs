@@ -3,6 +3,7 @@
 //! commit; it must never write to the cluster, nor force the branch.
 
 use super::anchor::seq_of;
+use super::apart::Counted;
 use super::assertion::{Assertion, Word};
 use super::chain::Pushed;
 use super::course::crowded;
@@ -99,7 +100,7 @@ impl<P: Ports> Engine<'_, P> {
         if let Some(text) = &reading.problem {
             return Err(RunError::new(Class::Invalid, text.clone(), "mend the plan first"));
         }
-        let publications = self.unpublished(reading)?;
+        let publications = self.unpublished(reading, &Counted::new())?;
         reading.pending = publications
             .iter()
             .map(|p| Ok(Rc::new(self.revision_record(p)?)))

@@ -217,13 +217,14 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<(), RunError> {
         let loaded = self.loaded(commit)?;
         let Ok(loaded) = loaded.as_ref() else { return Ok(()) };
-        let index = loaded.applications.get(key).map(|application| application.index);
+        let found = loaded.made(key, None);
+        let index = found.as_ref().map(|application| application.index);
         let plan = index.and_then(|index| loaded.plan.applications.get(index));
         let templates = loaded.plan.templates.iter().map(|template| &template.path);
         for path in plan.iter().map(|plan| &plan.place.file).chain(templates) {
             origins.common.insert(self.source(commit, path)?);
         }
-        let rendered = loaded.applications.get(key).map(|application| &application.rendered);
+        let rendered = found.as_ref().map(|application| &application.rendered);
         for component in rendered.iter().flat_map(|rendered| &rendered.components) {
             for body in std::iter::once(&component.workload).chain(&component.extras) {
                 if let Some(object) = ObjectRef::of(body) {

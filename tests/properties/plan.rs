@@ -87,6 +87,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
         target: TargetRevision::Named("web-v2".to_owned()),
         source: None,
         component: None,
+        component_of: None,
         with: Vec::new(),
         plan: RolloutPlan {
             strategy,

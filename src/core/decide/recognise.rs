@@ -259,7 +259,13 @@ fn blank(traces: &Traces<'_>) -> EntityRecord {
         .map_or((None, OnDelete::Freeze), |(plan, r)| (Some(plan.clone()), r.on_delete));
     // Higher than any that was: no step of it can have an old step's id.
     let attempt = u32::try_from(traces.seq).unwrap_or(u32::MAX);
-    EntityRecord { on_delete, step_plan, ..EntityRecord::fresh(traces.key.clone(), attempt) }
+    let component_of = traces.plans.first().and_then(|(_, r)| r.component_of.clone());
+    EntityRecord {
+        on_delete,
+        step_plan,
+        component_of,
+        ..EntityRecord::fresh(traces.key.clone(), attempt)
+    }
 }
 
 fn undecided(traces: &Traces<'_>, why: String) -> Recognised {

@@ -1,6 +1,7 @@
 //! The decision about a rollout without an open step. Owns which step is next,
 //! and why none is; how a step is written down is `strategy`'s.
 
+use super::direct::decide_gone;
 use super::gate::{ahead, held};
 use super::open::{decide_open, from_record, recompiled, recorded_bodies};
 use super::replay::replay;
@@ -22,6 +23,11 @@ pub fn decide_rollout(view: &RolloutView<'_>) -> Decision {
 }
 
 fn decide(view: &RolloutView<'_>) -> Result<Decision, Refusal> {
+    if view.rollout.is_none() && view.record.is_some_and(|r| r.removed && r.open.is_some()) {
+        // What has left the plan only deletes.
+        let of = (view.project, view.target);
+        return Ok(decide_gone(of, view.record, view.now, view.holder_dead));
+    }
     let Some(record) = view.record.filter(|r| !r.removed) else {
         return match view.rollout {
             Some(rollout) => start(view, view.record, rollout),

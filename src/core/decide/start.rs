@@ -129,8 +129,16 @@ fn source<'a>(
         if !fits {
             return Err(Refusal::plan(
                 format!(
-                    "{}: {} names sourceAppRevisionName \"{}\", but {} is what is rolled out",
-                    rollout.place, view.key, named.revision, stable.name
+                    "{}: {} names {} \"{}\", but {} is what is rolled out",
+                    rollout.place,
+                    view.key,
+                    if rollout.component_of.is_some() {
+                        "sourceRevisionName"
+                    } else {
+                        "sourceAppRevisionName"
+                    },
+                    named.revision,
+                    stable.name
                 ),
                 format!("name \"{}\" as the source, or leave it out", stable.name),
             ));
@@ -433,6 +441,7 @@ fn fresh(
         replays: previous.map_or(0, |p| p.replays),
         movement: Some(movement),
         component: Some(bodies.target.component.clone()),
+        component_of: rollout.component_of.clone(),
         beside,
         target: Some(reference(&bodies.target)),
         // Without a record of it, the named source is what serves.

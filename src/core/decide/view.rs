@@ -75,11 +75,14 @@ impl<'a> RolloutView<'a> {
         field: &str,
     ) -> Result<&'a Arc<RevisionBodies>, Refusal> {
         self.revisions.get(name).ok_or_else(|| {
+            let alone = self.rollout.is_some_and(|rollout| rollout.component_of.is_some());
+            let field = if alone { field.replace("App", "") } else { field.to_owned() };
             let place = self.rollout.map_or_else(String::new, |r| format!("{}: ", r.place));
             let known = if self.known.is_empty() {
                 let application =
                     name.rsplit_once("-v").map_or(name, |(application, _)| application);
-                format!("no revision of an application \"{application}\" is published")
+                let what = if alone { "a component" } else { "an application" };
+                format!("no revision of {what} \"{application}\" is published")
             } else {
                 format!("published are {}", self.known.join(", "))
             };

@@ -6,6 +6,7 @@ use super::kruise_rollout;
 use super::metadata::{self, METADATA, annotation};
 use super::nearest::nearest;
 use super::rollout_plan::{self, ROLLOUT_PLAN};
+use super::rollout_trait;
 use super::shape::{Field, Kind, Shape};
 use crate::core::health::Rules;
 use crate::core::model::{
@@ -21,8 +22,8 @@ const PUBLISH: &str = "app.oam.dev/publishVersion";
 const ROLLING: &str = "app.oam.dev/rolling-components";
 const RELEASE: &str = "tranche.dev/rollout";
 
-/// Traits that drive a rollout in the originals, and are not supported.
-const ROLLOUT_TRAITS: [&str; 2] = ["rollout", "rolling-release"];
+/// The trait that drives a rollout in the original, and is not supported.
+const ROLLING_RELEASE: &str = "rolling-release";
 
 pub(super) static APPLICATION: Shape = Shape {
     doc: "An application: components with traits.",
@@ -96,14 +97,17 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
     // Without a plan `on-delete` still decides about a rollout that vanished
     // with it; a deadline would have nothing to bound.
     let components = spec.and_then(|s| s.get("components")).map(Node::items).unwrap_or_default();
-    let driven: Vec<(&Node, &Node)> = components.iter().filter_map(driven).collect();
+    let of = |kind| components.iter().filter_map(move |component| driven(component, kind));
+    let driven: Vec<(&Node, &Node)> = of(kruise_rollout::TRAIT).collect();
+    let alone: Vec<(&Node, &Node)> = of(rollout_trait::TRAIT).collect();
     let known: &[&str] = match plan {
-        None if driven.is_empty() => &[RELEASE, ON_DELETE],
+        None if driven.is_empty() && alone.is_empty() => &[RELEASE, ON_DELETE],
         _ => &[RELEASE, ON_DELETE, DEADLINE],
     };
     metadata::own_annotations(&mut check, root, known, "Application");
     check_components(&mut check, components);
     one_rollout(&mut check, plan, &driven);
+    alone_checked(&mut check, plan, components, &alone);
     let template_only = template_only(&mut check, root, plan.is_some());
     let released = released(&mut check, root);
     let rolling_components = rolling_components(&mut check, root, components);
@@ -134,6 +138,7 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
         target: TargetRevision::Latest { application: application.name.clone() },
         source: None,
         component: None,
+        component_of: None,
         with: Vec::new(),
         plan: kruise_rollout::plan(),
         pauses: Vec::new(),
@@ -166,18 +171,61 @@ pub(super) fn read(root: &Node, source: &Source, place: &Place) -> Result<Read, 
             ..bare.clone()
         });
     }
+    rollouts.extend(alone.into_iter().map(|of| by_itself(of, &bare, source)));
     Ok(Read { application, rollouts, notices: without_effect(root, source) })
 }
 
-/// A component, and its trait that drives a rollout.
-fn driven(component: &Node) -> Option<(&Node, &Node)> {
+/// A component, and its trait of a kind that drives a rollout.
+fn driven<'n>(component: &'n Node, kind: &str) -> Option<(&'n Node, &'n Node)> {
     let traits = component.get("traits").map(Node::items).unwrap_or_default();
-    let one = traits.iter().find(|one| is_rollout(one))?;
+    let one = traits.iter().find(|one| one.get("type").and_then(Node::text) == Some(kind))?;
     Some((component, one))
 }
 
 fn is_rollout(one: &Node) -> bool {
-    one.get("type").and_then(Node::text) == Some(kruise_rollout::TRAIT)
+    let kind = one.get("type").and_then(Node::text);
+    [Some(kruise_rollout::TRAIT), Some(rollout_trait::TRAIT)].contains(&kind)
+}
+
+/// The rollout of a component by revisions of its own.
+fn by_itself((component, one): (&Node, &Node), bare: &Rollout, source: &Source) -> Rollout {
+    let name = metadata::text(Some(component), "name").unwrap_or_default();
+    Rollout {
+        target: rollout_trait::target(one, &name),
+        component: Some(name.clone()),
+        component_of: Some(bare.name.clone()),
+        plan: rollout_trait::plan(one),
+        name,
+        place: source.place(one.line),
+        ..bare.clone()
+    }
+}
+
+/// A component has one rollout; one of its own goes beside those of others, but
+/// not beside a plan of the whole application.
+fn alone_checked(
+    check: &mut Check<'_>,
+    plan: Option<&Node>,
+    components: &[Node],
+    alone: &[(&Node, &Node)],
+) {
+    for (component, one) in alone {
+        let name = component.get("name").and_then(Node::text).unwrap_or_default();
+        rollout_trait::check(check, one, name);
+        if plan.is_some() {
+            let message = "a rollout of its own beside the `rolloutPlan` of its application";
+            let hint = "take one of them out: a component has one rollout";
+            check.errors.push(one.error(check.source, message).hint(hint));
+        }
+    }
+    for component in components {
+        let traits = component.get("traits").map(Node::items).unwrap_or_default();
+        if let Some(second) = traits.iter().filter(|one| is_rollout(one)).nth(1) {
+            let message = "a second rollout of the same component";
+            let hint = "one trait `rollout` or `kruise-rollout`: take one of them out";
+            check.errors.push(second.error(check.source, message).hint(hint));
+        }
+    }
 }
 
 /// An application has one rollout: its revisions are of all its components.
@@ -209,10 +257,10 @@ fn check_components(check: &mut Check<'_>, components: &[Node]) {
         for one in node.get("traits").map(Node::items).unwrap_or_default() {
             let Some(at) = one.get("type") else { continue };
             let kind = at.text().unwrap_or_default();
-            if ROLLOUT_TRAITS.contains(&kind) {
+            if kind == ROLLING_RELEASE {
                 let message = format!("the trait `{kind}` is not supported yet");
-                let hint =
-                    "use `spec.rolloutPlan` or an AppRollout: no rollout is silently left out";
+                let hint = "use the trait `rollout`, `spec.rolloutPlan` or an AppRollout: no \
+                            rollout is silently left out";
                 check.errors.push(at.error(check.source, message).hint(hint));
             }
         }

@@ -123,6 +123,7 @@ pub(super) fn read(
         target,
         source: metadata::text(Some(spec), "sourceAppRevisionName").filter(|name| !name.is_empty()),
         component: listed.next(),
+        component_of: None,
         with: listed.collect(),
         plan,
         naming: if ratio.is_some() { Naming::Captured } else { Naming::Revision },

@@ -2,6 +2,7 @@
 
 use super::check::one_of;
 use super::claimed::Claim;
+use super::component_rollout::{self, STANDARD};
 use super::kruise_fields::{ALPHA, BETA};
 use super::nearest::nearest;
 use super::{application, approllout, kruise, kruise_route, plain, route};
@@ -22,6 +23,8 @@ pub(super) struct Collected {
     pub applications: Vec<Application>,
     pub rollouts: Vec<Rollout>,
     pub claims: Vec<Claim>,
+    /// Rollouts of components, whose application is not found yet.
+    pub components: Vec<Rollout>,
     pub lanes: Vec<Lane>,
     pub routes: Vec<HostRoute>,
     pub objects: Vec<PlainObject>,
@@ -49,6 +52,10 @@ impl Collected {
             (OAM | OWN, "Application") => self.application(root, source, &place),
             (OAM | OWN, "AppRollout") => {
                 self.rollouts.push(approllout::read(root, source, &place)?);
+                Ok(())
+            }
+            (STANDARD, "Rollout") => {
+                self.components.push(component_rollout::read(root, source, &place)?);
                 Ok(())
             }
             (ALPHA | BETA, "Rollout") => {
@@ -130,7 +137,10 @@ fn unsupported(root: &Node, source: &Source, api_version: &str, kind: &str) -> I
         _ => &["Application", "AppRollout"],
     };
     let known = match (group(api_version), kind) {
-        ("standard.oam.dev", "Rollout") => None,
+        ("standard.oam.dev", "Rollout") => {
+            let message = format!("{kind} of `{api_version}` is not supported");
+            return at("apiVersion").error(source, message).expected(one_of(&[STANDARD]));
+        }
         ("tranche.dev", "Project") if api_version == OWN => {
             return at("kind")
                 .error(source, "a Project stands outside `tranche.yaml`")

@@ -16,6 +16,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
             "kruise-trafficrouting.json",
             root("TrafficRouting", &super::kruise_route::TRAFFIC_ROUTING),
         ),
+        ("component-rollout.json", root("Rollout", &super::component_rollout::ROLLOUT)),
         ("project.json", root("Project", &super::project::PROJECT)),
         ("route.json", root("Route", &super::route::ROUTE)),
     ]
@@ -111,6 +112,7 @@ mod tests {
                 "kruise-trafficrouting.json",
                 include_str!("../../../schemas/kruise-trafficrouting.json"),
             ),
+            ("component-rollout.json", include_str!("../../../schemas/component-rollout.json")),
             ("project.json", include_str!("../../../schemas/project.json")),
             ("route.json", include_str!("../../../schemas/route.json")),
         ];

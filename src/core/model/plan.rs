@@ -58,10 +58,15 @@ impl Plan {
     /// names no namespace is of the target's.
     #[must_use]
     pub fn releases(&self, namespace: &str, application: &str) -> bool {
-        self.applications.iter().any(|a| {
-            let there = a.namespace.as_deref().is_none_or(|named| named == namespace);
-            a.released && a.name == application && there
-        })
+        let there =
+            |a: &&Application| a.namespace.as_deref().is_none_or(|named| named == namespace);
+        let mut here = self.applications.iter().filter(there);
+        if let Some(named) = here.clone().find(|a| a.name == application) {
+            return named.released;
+        }
+        // Or the component of one, which has been rolled by itself.
+        let has = |a: &Application| a.components.iter().any(|one| one.name == application);
+        here.any(|a| a.released && has(a))
     }
 }
 

@@ -22,6 +22,10 @@ pub struct Rollout {
     pub source: Option<String>,
     /// The component that is driven, if the plan names it.
     pub component: Option<String>,
+    /// The application whose component it is that is driven, where that is
+    /// driven by revisions of its own, `<component>-vN`; none where revisions
+    /// are those of the application.
+    pub component_of: Option<String>,
     /// Further components that go through the same batches with it; none but
     /// where one is named.
     pub with: Vec<String>,

@@ -48,6 +48,10 @@ pub struct EntityRecord {
     /// The component that is rolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
+    /// The application whose component it is, where the component is rolled by
+    /// revisions of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component_of: Option<String>,
     /// Further components that are rolled with it, and from which size to which
     /// each; the status counts the pods of all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -350,6 +354,7 @@ impl EntityRecord {
             undecided: None,
             movement: None,
             component: None,
+            component_of: None,
             beside: Vec::new(),
             source: None,
             target: None,

@@ -12,6 +12,9 @@ pub struct RevisionRecord {
     pub format: u32,
     /// The application.
     pub application: String,
+    /// The application whose component it is; none of an application itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component_of: Option<String>,
     /// Its namespace.
     pub namespace: String,
     /// The revision's name, `<app>-vN`.

@@ -35,6 +35,27 @@ pub fn content_digest(
     }
 }
 
+/// The digest that tells the revisions of one component apart, which a rollout
+/// of its own drives: that of its inputs, and of the overlays that touch it.
+#[must_use]
+pub fn component_digest(
+    application: &Application,
+    component: &Component,
+    library: &Library,
+    workloads: &Workloads,
+    overlays: &Overlays,
+) -> Digest {
+    let mut inputs = json!({
+        "application": application.name,
+        "component": component_inputs(component),
+        "types": types_of(std::slice::from_ref(component), library, workloads),
+    });
+    if !overlays.is_empty() {
+        inputs["overlays"] = json!(overlays);
+    }
+    Digest::of("tranche-component-revision-v1", &inputs)
+}
+
 /// The digest of all that rendering reads: components, traits and their
 /// properties as written (a null too, it deletes a label), and the text of the
 /// user types that are used. Not the built-in types, whose version is recorded
@@ -50,8 +71,24 @@ fn digest_of_inputs(
     workloads: &Workloads,
     overlays: &Overlays,
 ) -> Digest {
+    let types = types_of(&application.components, library, workloads);
+    let components: Vec<Value> = application.components.iter().map(component_inputs).collect();
+    let mut inputs =
+        json!({"application": application.name, "components": components, "types": types});
+    if !overlays.is_empty() {
+        inputs["overlays"] = json!(overlays);
+    }
+    Digest::of("tranche-revision-v1", &inputs)
+}
+
+/// The texts of the user types that components use.
+fn types_of(
+    components: &[Component],
+    library: &Library,
+    workloads: &Workloads,
+) -> BTreeMap<String, String> {
     let mut types = BTreeMap::new();
-    for component in &application.components {
+    for component in components {
         note_type(library, TypeKind::Component, &component.kind, &mut types);
         for part in &component.traits {
             note_type(library, TypeKind::Trait, &part.kind, &mut types);
@@ -60,13 +97,7 @@ fn digest_of_inputs(
     for (name, source) in library.descriptors(workloads) {
         types.insert(format!("{}/{name}", TypeKind::Workload.word()), source.to_owned());
     }
-    let components: Vec<Value> = application.components.iter().map(component_inputs).collect();
-    let mut inputs =
-        json!({"application": application.name, "components": components, "types": types});
-    if !overlays.is_empty() {
-        inputs["overlays"] = json!(overlays);
-    }
-    Digest::of("tranche-revision-v1", &inputs)
+    types
 }
 
 fn component_inputs(component: &Component) -> Value {

@@ -102,7 +102,7 @@ pub use application::{Rendered, RenderedComponent, render};
 pub use builtin::{BUILTIN, Builtins, FIRST_BUILTINS};
 pub use digest_form::digest_form;
 pub use error::RenderError;
-pub use identity::{Overlays, content_digest, inputs_digest, rendered_digest};
+pub use identity::{Overlays, component_digest, content_digest, inputs_digest, rendered_digest};
 pub use library::{Library, TypeKind, TypeSummary};
 pub use numbering::{Known, Numbered, number, revision_name};
 pub use overlay::{overlay_document, overlay_rendered};

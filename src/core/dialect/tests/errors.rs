@@ -86,15 +86,11 @@ fn what_the_original_has_and_we_do_not_is_refused_by_name() {
             "{found}"
         );
     }
-    for kind in ["rollout", "rolling-release"] {
-        let found = application("", &format!("    traits:\n    - type: {kind}\n"));
-        assert!(
-            found.starts_with(&format!("a.yaml:9:13: the trait `{kind}` is not supported yet")),
-            "{found}"
-        );
-    }
+    let found = application("", "    traits:\n    - type: rolling-release\n");
+    let due = "a.yaml:9:13: the trait `rolling-release` is not supported yet";
+    assert!(found.starts_with(due), "{found}");
     let kinds = [
-        ("standard.oam.dev/v1alpha1", "Rollout"),
+        ("standard.oam.dev/v1alpha1", "RolloutTrait"),
         ("rollouts.kruise.io/v1beta1", "BatchRelease"),
         ("tranche.dev/v1alpha1", "Policy"),
         ("core.oam.dev/v1beta1", "TraitDefinition"),

@@ -38,6 +38,7 @@ spec:
             target: TargetRevision::Named("my-v2-app-v12".to_owned()),
             source: None,
             component: None,
+            component_of: None,
             with: Vec::new(),
             plan: RolloutPlan {
                 strategy: RolloutStrategy::DecreaseFirst,

@@ -44,6 +44,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
         target: TargetRevision::Named(target.to_owned()),
         source: source.map(str::to_owned),
         component: Some("metrics-provider".to_owned()),
+        component_of: None,
         with: Vec::new(),
         plan: RolloutPlan {
             strategy: RolloutStrategy::IncreaseFirst,
