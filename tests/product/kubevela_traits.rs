@@ -168,6 +168,33 @@ fn differs_t6_a_component_or_an_application_that_left_is_deleted_when_that_is_sa
 }
 
 #[test]
+fn a_deletion_whose_run_is_gone_is_closed_by_the_next_whatever_the_plan_has_by_then() {
+    for back in [false, true] {
+        let stage = third();
+        let other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        stage.commit(&[("other.yaml", other)]);
+        stage.remove(APPLICATION);
+        // Everything of the run is recorded but its end.
+        let refuses = "while read old new ref; do git log -1 --format=%s $new | grep -q 'prune \
+                       done' && exit 1; done; exit 0";
+        stage.hook("pre-receive", refuses);
+        stage.run(&["apply", "--allow-prune", "--wait", "10m"]).ends(7);
+        assert_eq!(sizes(&stage.world()), size(&[]));
+        stage.hook("pre-receive", "exit 0");
+        if back {
+            stage.commit(&[(APPLICATION, &shop("3", &rolled("targetSize: 2"), ""))]);
+        }
+        stage.run(&["apply", "--allow-prune", "--wait", "10m"]).ends(0);
+        let record = stage.record_file("rollouts/default/web.yaml");
+        assert!(!record.contains("\nopen:"), "{record}");
+        let left = if back { size(&[("web-v3", 2)]) } else { size(&[]) };
+        assert_eq!(sizes(&stage.world()), left);
+        stage.record_is_whole();
+        stage.run(&["plan", "--detailed-exitcode"]).ends(0);
+    }
+}
+
+#[test]
 fn a_component_whose_trait_is_taken_out_stays_as_it_is_until_it_is_let_go() {
     let stage = Stage::with(&[(APPLICATION, &*shop("1", &rolled("targetSize: 2"), MAIL))]);
     stage.apply_wait().ends(0);

@@ -178,6 +178,11 @@ pub fn concluded(record: &EntityRecord, step: &Step, end: &Conclusion<'_>) -> En
         (StepKind::Replay(_), StepVerdict::Failed) => next.replays += 1,
         (StepKind::Batch(index), StepVerdict::Succeeded) => batch_done(&mut next, index, step, end),
         (StepKind::Abort, _) => gone_back(&mut next, end),
+        // Of a rollout that has left the plan nothing serves any more: back in it,
+        // it begins with a first deploy.
+        (StepKind::Prune, StepVerdict::Succeeded) if record.entity.kind == EntityKind::Rollout => {
+            next.stable = None;
+        }
         // What was left over is no part of where the entity stands.
         (StepKind::Orphans | StepKind::Prune, _) => {}
         (StepKind::Settle, StepVerdict::Succeeded) if !gives_up(record, end) => {

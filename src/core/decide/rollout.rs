@@ -23,8 +23,8 @@ pub fn decide_rollout(view: &RolloutView<'_>) -> Decision {
 }
 
 fn decide(view: &RolloutView<'_>) -> Result<Decision, Refusal> {
-    if view.rollout.is_none() && view.record.is_some_and(|r| r.removed && r.open.is_some()) {
-        // What has left the plan only deletes.
+    if view.record.is_some_and(|r| r.removed && r.open.is_some()) {
+        // What has left the plan only deletes, and is closed first if it is back.
         let of = (view.project, view.target);
         return Ok(decide_gone(of, view.record, view.now, view.holder_dead));
     }
