@@ -169,3 +169,59 @@ fn a_revision_that_does_not_exist_is_named_with_those_that_do() {
     stage.apply_wait().ends(65).says("web-v7").says("web-v1");
     assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 4)]));
 }
+
+#[test]
+fn a_partition_never_falls_below_what_is_done() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 1"]);
+    stage.apply_wait().ends(3);
+    let half = pods(&[("6.7.0", 2), ("6.7.1", 2)]);
+    assert_eq!(stage.world().ready_pods(), half);
+    let tip = stage.tip();
+    stage.commit(&[(ROLLOUT, &rollout("web-v2", &["batchPartition: 0"]))]);
+    let ran = stage.apply_wait().ends(65).says("batchPartition is 0, but batch 2");
+    ran.says("`batchPartition: 1` holds it");
+    assert_eq!((stage.tip(), stage.world().ready_pods()), (tip, half.clone()), "nothing written");
+    // Down to what is done it is a hold, from whatever it was before.
+    stage.commit(&[(ROLLOUT, &rollout("web-v2", &["batchPartition: 1"]))]);
+    stage.apply_wait().ends(3).says("batchPartition is 1");
+    assert_eq!(stage.world().ready_pods(), half);
+    stage.commit(&[(ROLLOUT, &rollout("web-v2", &[]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]));
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_list_never_gets_shorter_than_what_is_done() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 1"]);
+    stage.apply_wait().ends(3);
+    let (tip, world) = (stage.tip(), stage.world().ready_pods());
+    let short = rollout("web-v2", &[]).replace(
+        "      - replicas: 25%\n      - replicas: 25%\n      - replicas: 50%",
+        "      - {}",
+    );
+    stage.commit(&[(ROLLOUT, &short)]);
+    stage.apply_wait().ends(65).says("has done batches up to 1, 2 pods");
+    assert_eq!((stage.tip(), stage.world().ready_pods()), (tip, world));
+    stage.commit(&[(ROLLOUT, &rollout("web-v2", &[]))]);
+    stage.apply_wait().ends(0);
+    stage.record_is_whole();
+}
+
+#[test]
+fn a_rollout_that_vanishes_goes_back_by_revert_on_delete() {
+    let stage = serving();
+    upgrade(&stage, &["batchPartition: 0"]);
+    let reverting = rollout("web-v2", &["batchPartition: 0"]) + "  revertOnDelete: true\n";
+    stage.commit(&[(ROLLOUT, &reverting)]);
+    stage.apply_wait().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 3), ("6.7.1", 1)]));
+    let from = stage.history().len() - 1;
+    stage.remove(ROLLOUT);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v1".to_owned(), 4)].into());
+    assert_eq!(lowest(&stage, from), 4);
+    stage.record_is_whole();
+}

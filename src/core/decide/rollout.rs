@@ -297,6 +297,7 @@ fn next_batch(
 ) -> Result<Decision, Refusal> {
     let (compiled, bodies) = recompiled(view, record, rollout)?;
     keeps_done_batches(view, record, rollout, &compiled)?;
+    keeps_partition(view, record, rollout)?;
     keeps_traffic(view, record, rollout)?;
     let done = record.state().batch == BatchState::BatchReady;
     let index = record.status.current_batch + u32::from(done);
@@ -365,6 +366,28 @@ fn keeps_done_batches(
             list(&compiled.goals)
         ),
         "leave the batches that are done as they were and edit the later ones",
+    ))
+}
+
+/// A partition that is lower than a batch that is done asks for what no batch
+/// does: to go back. Down to the last one that is done it is a hold.
+fn keeps_partition(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    rollout: &Rollout,
+) -> Result<(), Refusal> {
+    let last = u32::try_from(record.goals.len()).unwrap_or(u32::MAX).checked_sub(1);
+    let Some(partition) = rollout.plan.batch_partition else { return Ok(()) };
+    let Some(last) = last.filter(|last| partition < *last) else { return Ok(()) };
+    Err(Refusal::plan(
+        format!(
+            "{}: batchPartition is {partition}, but batch {} of {} is done: a partition never \
+             falls below what is done",
+            rollout.place,
+            last + 1,
+            view.key
+        ),
+        format!("`batchPartition: {last}` holds it where it stands; `tranche abort` goes back"),
     ))
 }
 
