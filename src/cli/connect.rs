@@ -9,11 +9,12 @@ use crate::core::dialect::{PROJECT_FILE, load_project};
 use crate::core::model::{ClusterRef, PlanFile, Project, Target};
 use crate::edge::cluster::{ApiServerClock, KubeCluster, connect};
 use crate::edge::git::{GitRemote, Location, checkout, locate};
+use crate::edge::hook::HttpHooks;
 use crate::edge::process::ThisProcess;
 use crate::edge::signal::{self, Stop};
 use crate::engine::{Class, RunError, project};
 use crate::port::{
-    Audience, Clock, ClusterError, CommitId, Objects, Ports, Process, Remote, RemoteError,
+    Audience, Clock, ClusterError, CommitId, Hooks, Objects, Ports, Process, Remote, RemoteError,
 };
 use crate::sandbox::{Sandbox, SandboxClock};
 use jiff::Timestamp;
@@ -44,6 +45,7 @@ pub struct Wired {
     remote: Rc<GitRemote>,
     clock: TargetClock,
     process: ThisProcess,
+    hooks: HttpHooks,
     screen: Screen,
 }
 
@@ -231,7 +233,11 @@ pub(super) async fn wire(
     };
     let remote = Rc::clone(&repository.remote);
     let process = ThisProcess::new(stop);
-    Ok(Wired { cluster, remote, clock, process, screen: Screen::new() })
+    let hooks = match target.cluster {
+        ClusterRef::Sandbox => HttpHooks::only_here(),
+        ClusterRef::Context(_) | ClusterRef::InCluster => HttpHooks::everywhere(),
+    };
+    Ok(Wired { cluster, remote, clock, process, hooks, screen: Screen::new() })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the sandbox's time follows the wall clock")]
@@ -258,6 +264,10 @@ impl Ports for Wired {
 
     fn process(&self) -> &dyn Process {
         &self.process
+    }
+
+    fn hooks(&self) -> &dyn Hooks {
+        &self.hooks
     }
 
     fn audience(&self) -> &dyn Audience {

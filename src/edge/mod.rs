@@ -3,5 +3,6 @@
 
 pub mod cluster;
 pub mod git;
+pub mod hook;
 pub mod process;
 pub mod signal;

@@ -149,6 +149,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
             }
             let verbs: &[&'static str] = match effect {
+                Effect::Call { .. } => &[],
                 Effect::Await { .. } | Effect::Evict { .. } => &["get"],
                 Effect::Delete { .. } => &["get", "delete"],
                 Effect::Write { .. } if live.contains(object) => &["get", "patch"],

@@ -223,6 +223,7 @@ impl Telling<'_> {
             cursor: work.cursor,
             now,
             waits: work.waits(),
+            rolled: !work.calls(),
             deadline_seconds: work.deadline_seconds(),
             reason,
             ready: work.ready(),

@@ -21,6 +21,7 @@ mod apart;
 mod apply;
 mod approve;
 mod assertion;
+mod call;
 mod capture;
 mod chain;
 mod check;
@@ -67,6 +68,7 @@ mod unlock;
 mod unmoved;
 mod versions;
 mod watch;
+mod whence;
 mod work;
 mod write;
 

@@ -314,7 +314,7 @@ impl<P: Ports> Engine<'_, P> {
                     }),
                     Effect::Delete { .. } => None,
                     // An eviction changes nothing of the object that it is about.
-                    Effect::Await { .. } | Effect::Evict { .. } => continue,
+                    Effect::Await { .. } | Effect::Evict { .. } | Effect::Call { .. } => continue,
                 };
                 ways.entry(effect.object()).or_default().leads_to(i, turn);
             }

@@ -45,7 +45,11 @@ impl<P: Ports> Engine<'_, P> {
             match due {
                 Ok(Due::Nothing(rest)) => stale |= course.note(Ok(Turn::Rest(rest))),
                 Ok(Due::Held(holder, rest)) => held_back.push((i, holder, rest)),
-                Ok(Due::Look(act)) => works.push((i, Work::new(course.key.clone(), *act))),
+                Ok(Due::Look(act)) => {
+                    let mut work = Work::new(course.key.clone(), *act);
+                    work.had_its_turn = course.won;
+                    works.push((i, work));
+                }
                 Ok(Due::Decision(link)) => {
                     links.push(*link);
                     linked_to.push(i);

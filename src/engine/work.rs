@@ -8,6 +8,7 @@ use super::outcome::Halt;
 use super::part::Part;
 use super::round::SIGNAL;
 use super::watch::Watch;
+use super::whence::{believed, is_wait, nearest_await, seen_from};
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::health::Rules;
@@ -60,6 +61,10 @@ pub(super) struct Work {
     unsure: u32,
     /// The lane that has it still, by the record that the round began with.
     pub(super) kept_by: Option<String>,
+    /// What the hook at the cursor answered, and when it is called again.
+    pub(super) answered: Option<(Timestamp, String)>,
+    /// This run has had a lock for it before: what it calls again is in no hurry.
+    pub(super) had_its_turn: bool,
 }
 
 /// How far a step came.
@@ -115,6 +120,8 @@ impl Work {
             part: Part::default(),
             unsure: 0,
             kept_by: None,
+            answered: None,
+            had_its_turn: false,
             act,
         }
     }
@@ -154,7 +161,7 @@ impl Work {
         }
     }
 
-    fn effect(&self) -> Option<&Effect> {
+    pub(super) fn effect(&self) -> Option<&Effect> {
         self.act.step.effects.get(self.cursor)
     }
 
@@ -162,6 +169,7 @@ impl Work {
     pub(super) fn go_to(&mut self, cursor: usize) {
         self.cursor = cursor;
         self.arrived = None;
+        self.answered = None;
         self.doubted = false;
     }
 
@@ -252,16 +260,19 @@ impl Work {
     pub(super) fn deadline_seconds(&self) -> Option<u32> {
         match self.effect() {
             Some(
-                Effect::Await { deadline_seconds, .. } | Effect::Evict { deadline_seconds, .. },
+                Effect::Await { deadline_seconds, .. }
+                | Effect::Evict { deadline_seconds, .. }
+                | Effect::Call { deadline_seconds, .. },
             ) => Some(*deadline_seconds).filter(|_| !self.is_patient()),
             _ => None,
         }
     }
 
     /// Whether the wait at the cursor never ends by its deadline. What another
-    /// entity has to do is no fault of this one, and nothing is won by going back.
+    /// entity has to do is no fault of this one, and nothing is won by going back;
+    /// nor is it where only somebody has to hear that all is done.
     fn is_patient(&self) -> bool {
-        self.act.step.kind.is_patient() || self.awaits_another()
+        self.act.step.kind.is_patient() || self.awaits_another() || self.tells_the_end()
     }
 
     /// Whether any wait of the step is for another entity's doing.
@@ -302,6 +313,9 @@ impl Work {
     /// When a condition at the cursor that has to hold for a while has held
     /// long enough.
     pub(super) fn held_until(&self) -> Option<Timestamp> {
+        if let Some(at) = self.calls_at() {
+            return Some(at);
+        }
         let Some(Effect::Await { condition, .. }) = self.effect() else { return None };
         let seconds = SignedDuration::from_secs(i64::from(condition.holds_for()?));
         let since = self.recorded_here().into_iter().chain(self.arrived).min()?;
@@ -342,6 +356,9 @@ impl Work {
     /// again under the lock.
     pub(super) fn from(&self) -> usize {
         let effects = &self.act.step.effects;
+        if self.calls() {
+            return self.cursor;
+        }
         let at = nearest_await(effects, self.cursor);
         if !is_wait(effects, at) {
             return at;
@@ -400,14 +417,16 @@ impl<P: Ports> Engine<'_, P> {
         if matches!(effect, Effect::Evict { .. }) {
             return self.evict_some(watch, work, &effect).await;
         }
-        if !effect.writes() {
+        let calls = work.calls();
+        if !effect.writes() && !calls {
             return self.look_at_wait(work, &effect).await;
         }
         if work.lock.is_none() {
-            return over(End::Unlocked);
+            return self.without_lock(work).await;
         }
         match self.may_not_write(watch, work).await? {
             Some(stop) => Ok(stop),
+            None if calls => self.call(watch, work).await,
             None => self.write_part(watch, work).await,
         }
     }
@@ -530,7 +549,12 @@ impl<P: Ports> Engine<'_, P> {
         Ok(next)
     }
 
-    async fn look(&self, work: &Work, effect: &Effect, since: Timestamp) -> Result<Look, Halt> {
+    pub(super) async fn look(
+        &self,
+        work: &Work,
+        effect: &Effect,
+        since: Timestamp,
+    ) -> Result<Look, Halt> {
         let Effect::Await { object, condition, .. } = effect else {
             return Ok(Look { met: true, ..Look::default() });
         };
@@ -613,68 +637,8 @@ fn drains(act: &Act, at: usize) -> bool {
     matches!(effect, Some(Effect::Await { condition, .. }) if condition.holds_for().is_some())
 }
 
-/// How far a record's cursor is believed. A write stands on the waits before
-/// it, and a cursor that stands at one may have been edited to skip them: they
-/// are looked at again. Writes that are done are known by their marks.
-fn believed(act: &Act) -> usize {
-    let effects = &act.step.effects;
-    let open = act.record.open.as_ref();
-    if is_wait(effects, act.cursor) {
-        return seen_from(act, open, act.cursor);
-    }
-    // Without the lock nothing is written, and the lock is taken from the wait
-    // before.
-    if act.entry != Entry::Takeover {
-        return act.cursor;
-    }
-    let before = nearest_await(effects, act.cursor);
-    if is_wait(effects, before) { first_of(effects, before) } else { 0 }
-}
-
-/// Where the looks begin that a wait rests on. What comes before it held when
-/// somebody said to wait for it; if nobody has, the cursor was edited, or its
-/// run died first.
-fn seen_from(act: &Act, open: Option<&OpenStep>, at: usize) -> usize {
-    let first = first_of(&act.step.effects, at);
-    let said = open.filter(|open| open.id == *act.step.id()).and_then(|open| open.waits_at);
-    // A drain that was said to be waited for is not begun anew because of the
-    // waits after it.
-    said.filter(|said| (first..=at).contains(said)).unwrap_or(first)
-}
-
-fn is_wait(effects: &[Effect], at: usize) -> bool {
-    matches!(effects.get(at), Some(Effect::Await { .. }))
-}
-
-/// The first of the waits that end right before an effect, or at it.
-fn first_of(effects: &[Effect], at: usize) -> usize {
-    (0..at).rev().take_while(|before| is_wait(effects, *before)).last().unwrap_or(at)
-}
-
 /// Whether a lock lets nobody write any more.
 pub(super) fn out_of_time(lock: &Lock, now: Timestamp) -> bool {
     let margin = SignedDuration::try_from(WRITE_MARGIN).unwrap_or_default();
     now.saturating_add(margin).unwrap_or(now) >= lock.until
-}
-
-/// The nearest await at or before an effect; else the effect itself.
-fn nearest_await(effects: &[Effect], cursor: usize) -> usize {
-    (0..=cursor).rev().find(|at| is_wait(effects, *at)).unwrap_or(cursor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::object::KindRef;
-
-    #[test]
-    fn going_on_repeats_the_nearest_await() {
-        let object = ObjectRef::new(&KindRef::new("v1", "Service"), None, "a");
-        let delete = Effect::Delete { object: object.clone(), uid: None };
-        let wait = Effect::Await { object, condition: Condition::Healthy, deadline_seconds: 1 };
-        let effects = [delete.clone(), wait, delete.clone(), delete];
-        assert_eq!(nearest_await(&effects, 3), 1);
-        assert_eq!(nearest_await(&effects, 1), 1);
-        assert_eq!(nearest_await(&effects, 0), 0);
-    }
 }

@@ -62,7 +62,8 @@ impl<P: Ports> Engine<'_, P> {
                 let emptied = emptied(act, index, object);
                 self.remove(act, effect, emptied, lock, &unsure).await
             }
-            Effect::Await { .. } | Effect::Evict { .. } => Ok(Written::Done),
+            // A call is made where nothing else is under way.
+            Effect::Await { .. } | Effect::Evict { .. } | Effect::Call { .. } => Ok(Written::Done),
         };
         match done {
             // A write without a definite answer may still land: the intent

@@ -5,10 +5,12 @@
 
 mod clock;
 mod cluster;
+mod hooks;
 mod process;
 mod remote;
 
 pub use clock::Clock;
 pub use cluster::{Access, Cluster, ClusterError, ClusterProblem, FieldConflict, WriteMode};
+pub use hooks::{CALL, Calling, HookAnswer, HookRequest, Hooks};
 pub use process::{Audience, Ports, Process, Progress};
 pub use remote::{Change, CommitId, CommitInfo, Objects, PushOutcome, Remote, RemoteError, Tips};

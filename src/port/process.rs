@@ -58,6 +58,8 @@ pub trait Ports {
     fn clock(&self) -> &Self::Clock;
     /// This run.
     fn process(&self) -> &dyn Process;
+    /// Whoever calls hooks.
+    fn hooks(&self) -> &dyn super::Hooks;
     /// Who listens.
     fn audience(&self) -> &dyn Audience;
 }

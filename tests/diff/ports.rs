@@ -11,7 +11,8 @@ use tranche::edge::cluster::{ApiServerClock, KubeCluster};
 use tranche::edge::git::GitRemote;
 use tranche::edge::process::ThisProcess;
 use tranche::port::{
-    Access, Audience, Clock, Cluster, ClusterError, Ports, Process, Progress, WriteMode,
+    Access, Audience, Calling, Clock, Cluster, ClusterError, HookAnswer, HookRequest, Hooks, Ports,
+    Process, Progress, WriteMode,
 };
 use tranche::sandbox::SandboxClock;
 
@@ -117,6 +118,13 @@ impl Audience for Heard {
     }
 }
 
+impl Hooks for Heard {
+    fn call<'a>(&'a self, request: HookRequest<'a>) -> Calling<'a> {
+        self.writes.borrow_mut().push(format!("call {}", request.url));
+        Box::pin(async { HookAnswer::Status(200) })
+    }
+}
+
 impl Ports for Wired {
     type Cluster = Heeded;
     type Remote = GitRemote;
@@ -136,6 +144,10 @@ impl Ports for Wired {
 
     fn process(&self) -> &dyn Process {
         &self.process
+    }
+
+    fn hooks(&self) -> &dyn Hooks {
+        &self.cluster.heard
     }
 
     fn audience(&self) -> &dyn Audience {

@@ -154,6 +154,7 @@ impl Case {
             cursor: 1,
             now: self.now,
             waits: true,
+            rolled: true,
             deadline_seconds: Some(600),
             reason: "pods",
             ready: Some(0),
@@ -190,7 +191,7 @@ impl Case {
                 Effect::Delete { object, .. } => {
                     self.live.remove(object);
                 }
-                Effect::Await { .. } | Effect::Evict { .. } => {}
+                Effect::Await { .. } | Effect::Evict { .. } | Effect::Call { .. } => {}
             }
         }
         self.conclude(&act, StepVerdict::Succeeded);

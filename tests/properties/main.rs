@@ -12,6 +12,7 @@ mod beside;
 mod decide;
 mod gates;
 mod generated;
+mod hooks;
 mod istio;
 mod kubevela;
 mod machine;

@@ -57,10 +57,12 @@ impl Cluster {
                 assert!(*deadline_seconds > 0, "an await without a deadline");
                 if let Some(pods) = self.workloads.get_mut(object) {
                     match condition {
-                        Condition::Ready { at_least } | Condition::Sound { at_least, .. } => {
+                        Condition::Ready { at_least }
+                        | Condition::Sound { at_least, .. }
+                        | Condition::UpdatedReady { at_least }
+                        | Condition::ReadyFor { at_least, .. } => {
                             pods.new = pods.new.max(*at_least);
                         }
-                        Condition::UpdatedReady { at_least } => pods.new = pods.new.max(*at_least),
                         Condition::Healthy => pods.new = pods.wanted,
                         Condition::ScaledTo { at_most } => assert!(pods.wanted <= *at_most),
                         Condition::Replaced { .. } => panic!("{object} has no pod on each node"),
@@ -78,6 +80,7 @@ impl Cluster {
             Effect::Delete { object, .. } => {
                 self.workloads.remove(object);
             }
+            Effect::Call { .. } => {}
         }
         self.look();
     }

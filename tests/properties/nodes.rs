@@ -198,6 +198,7 @@ impl Cluster {
                 let stays = !self.rolls || self.sides(side.other()) == 0;
                 assert!(stays, "the native update would begin: {self:?}");
             }
+            Effect::Call { .. } => {}
             Effect::Evict { at_most, at_once, deadline_seconds, .. } => {
                 assert!(*deadline_seconds > 0 && *at_once > 0);
                 self.evict((*at_most, *at_once));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tranche::core::digest::Digest;
 use tranche::core::health::Rules;
 use tranche::core::model::{
-    Amount, Batch, Batches, Naming, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy,
+    Amount, Around, Batch, Batches, Naming, OnDelete, Place, Rollout, RolloutPlan, RolloutStrategy,
     TargetRevision,
 };
 use tranche::core::object::{KindRef, ObjectRef};
@@ -95,6 +95,7 @@ pub fn rollout(strategy: RolloutStrategy, batches: Batches) -> Rollout {
             batches,
             batch_partition: None,
             paused: false,
+            around: Around::default(),
         },
         naming: Naming::Revision,
         canary: None,

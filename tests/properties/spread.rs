@@ -183,6 +183,7 @@ impl Cluster {
             }
             Effect::Await { condition, .. } => panic!("{condition} is nothing of a pair"),
             Effect::Evict { .. } => panic!("{effect} is nothing of a pair"),
+            Effect::Call { .. } => {}
             Effect::Delete { .. } => {
                 let pods = self.workloads.remove(object).unwrap();
                 assert_eq!((pods.wanted, pods.most), (0, 0), "{effect} takes pods with it");
@@ -288,7 +289,7 @@ proptest! {
                 let free = match effect {
                     Effect::Write { verb, .. } => *verb == Verb::Scale,
                     Effect::Await { condition, .. } => matches!(condition, Condition::ScaledTo { .. }),
-                    Effect::Delete { .. } => true,
+                    Effect::Delete { .. } | Effect::Call { .. } => true,
                     Effect::Evict { .. } => false,
                 };
                 prop_assert!(free, "{}", effect);

@@ -452,7 +452,7 @@ proptest! {
                         }
                     }
                     Effect::Delete { .. } => prop_assert!(open.is_empty(), "{}", effect),
-                    Effect::Await { .. } | Effect::Evict { .. } => {}
+                    Effect::Await { .. } | Effect::Evict { .. } | Effect::Call { .. } => {}
                 }
             }
             prop_assert!(open.is_empty());

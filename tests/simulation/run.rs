@@ -13,7 +13,7 @@ use tranche::core::model::{ClusterRef, Project, Target};
 use tranche::core::record::Holder;
 use tranche::core::strategy::EntityKey;
 use tranche::engine::{Engine, Memo, Options, Report, Word};
-use tranche::port::{Audience, Ports, Process, Progress};
+use tranche::port::{Audience, Calling, HookAnswer, HookRequest, Hooks, Ports, Process, Progress};
 
 /// The target of every simulation.
 pub fn target() -> Target {
@@ -164,6 +164,13 @@ impl Audience for Listener {
     }
 }
 
+impl Hooks for Listener {
+    fn call<'a>(&'a self, request: HookRequest<'a>) -> Calling<'a> {
+        self.0.say(|| format!("> {request:?}"));
+        Box::pin(async { HookAnswer::Status(200) })
+    }
+}
+
 struct SimPorts {
     cluster: SimCluster,
     remote: SimRemote,
@@ -191,6 +198,10 @@ impl Ports for SimPorts {
 
     fn process(&self) -> &dyn Process {
         &self.process
+    }
+
+    fn hooks(&self) -> &dyn Hooks {
+        &self.audience
     }
 
     fn audience(&self) -> &dyn Audience {

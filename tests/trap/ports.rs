@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::record::Trailers;
 use tranche::port::{
-    Access, Audience, Clock, Cluster, ClusterError, CommitId, Objects as _, Ports, Process,
+    Access, Audience, Clock, Cluster, ClusterError, CommitId, Hooks, Objects as _, Ports, Process,
     PushOutcome, Remote, RemoteError, Tips, WriteMode,
 };
 
@@ -317,6 +317,10 @@ impl<C: Cluster, R: Remote, K: Clock, W: Witness<C>> Ports for Trapped<C, R, K, 
 
     fn process(&self) -> &dyn Process {
         &self.process
+    }
+
+    fn hooks(&self) -> &dyn Hooks {
+        &Nobody
     }
 
     fn audience(&self) -> &dyn Audience {

@@ -64,6 +64,8 @@ pub struct Parked<'a> {
     pub now: Timestamp,
     /// Whether the cursor stands at a wait, not at a write.
     pub waits: bool,
+    /// Whether it is pods that are awaited, not the answer of a hook.
+    pub rolled: bool,
     /// How long the awaited may take, counted from the first wait.
     pub deadline_seconds: Option<u32>,
     /// What is awaited, in words.
@@ -82,7 +84,7 @@ pub fn parked(record: &EntityRecord, parked: Parked<'_>) -> EntityRecord {
     if let Some(ready) = parked.ready.filter(|_| !back) {
         next.status.upgraded_ready_replicas = ready;
     }
-    if parked.deadline_seconds.is_some() {
+    if parked.deadline_seconds.is_some() && parked.rolled {
         next.set_state(record.state().after(&[Event::BatchRolled]));
     }
     if let Some(open) = &mut next.open {

@@ -137,6 +137,6 @@ pub(super) fn drifted(
             body.is_none_or(|(body, _)| !settled(live.get(object), named, body, driven))
         }
         Effect::Delete { object, .. } => live.contains(object),
-        Effect::Await { .. } | Effect::Evict { .. } => false,
+        Effect::Await { .. } | Effect::Evict { .. } | Effect::Call { .. } => false,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::document::Collected;
 use super::select::{PROJECT_FILE, Role, role};
-use super::{claimed, components, duplicates, overlay, project, route};
+use super::{claimed, components, duplicates, hook, overlay, project, route};
 use crate::core::model::{
     InputError, InputErrors, Limits, Notice, Operation, Place, Plan, PlanFile, Project,
     TemplateSource,
@@ -93,6 +93,7 @@ pub fn load_parsing(mut files: Vec<PlanFile>, parse: Parse<'_>) -> Result<Plan, 
     claimed::gather(&mut collected);
     components::gather(&mut collected);
     collected.errors.extend(fill(&mut project, &patches));
+    collected.errors.extend(hook::strangers(&project, &collected.rollouts));
     collected.errors.extend(duplicates::find(&collected, &project.targets));
     collected.errors.extend(route::unknown(&collected));
     if let Some(errors) = InputErrors::collect(std::mem::take(&mut collected.errors)) {

@@ -17,6 +17,7 @@ mod document;
 mod duplicates;
 mod duration;
 mod health;
+mod hook;
 mod kruise;
 mod kruise_fields;
 mod kruise_rollout;

@@ -2,6 +2,7 @@
 
 use super::check::Check;
 use super::health::{self, RULE};
+use super::hook::{self, POLICY};
 use super::overlay::{self, OVERLAY};
 use super::select;
 use super::shape::{Field, Kind, Shape};
@@ -48,7 +49,7 @@ static SPEC: Shape = Shape {
             Kind::SomeOf(&Kind::Object(&RULE)),
             "How the health of further kinds is told.",
         ),
-        Field::unsupported("policy"),
+        Field::optional("policy", Kind::Object(&POLICY), "What the plan may do to the outside."),
         Field::unsupported("trust"),
     ],
 };
@@ -129,6 +130,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
     let overlays = nodes("targets").iter().flat_map(|n| overlay::read(&mut check, n)).collect();
     let remote = remote(&mut check, spec);
     let rules = health::rules(&mut check, nodes("health"));
+    let hook_hosts = hook::hosts(&mut check, spec.and_then(|spec| spec.get("policy")));
     if !check.errors.is_empty() {
         return Err(check.errors);
     }
@@ -141,6 +143,7 @@ pub(super) fn read(root: &Node, source: &Source) -> Result<Project, Vec<InputErr
         limits: limits(spec.and_then(|spec| spec.get("limits"))),
         health: rules,
         overlays,
+        hook_hosts,
     })
 }
 

@@ -1,12 +1,17 @@
 //! KubeVela's RolloutPlan, in an AppRollout or embedded in an Application.
 
 use super::check::{Check, misspelt};
+use super::hook::{self, BATCH_HOOK, PLAN_HOOK};
 use super::shape::{Field, INT32, Kind, Shape};
-use crate::core::model::{Amount, Batch, Batches, InputError, RolloutPlan, RolloutStrategy};
+use crate::core::model::{
+    Amount, Around, AroundBatch, Batch, Batches, InputError, RolloutPlan, RolloutStrategy,
+};
 use crate::core::yaml::{self, Node, Source};
 
 /// More batches than this are a slip of the hand.
 const MOST_BATCHES: u64 = 1_000;
+/// As long as a duration may be.
+const MOST_SECONDS: u64 = 604_800;
 
 pub(super) static ROLLOUT_PLAN: Shape = Shape {
     doc: "The batches of a rollout and how to go through them.",
@@ -37,7 +42,11 @@ pub(super) static ROLLOUT_PLAN: Shape = Shape {
             "The last batch, counted from 0, that may run; all may if left out.",
         ),
         Field::optional("paused", Kind::Flag, "Hold before the next batch begins."),
-        Field::unsupported("rolloutWebhooks"),
+        Field::optional(
+            "rolloutWebhooks",
+            Kind::List(&Kind::Object(&PLAN_HOOK)),
+            "Requests before the first batch, and once the rollout is over.",
+        ),
         Field::unsupported("canaryMetric"),
     ],
 };
@@ -55,9 +64,22 @@ static BATCH: Shape = Shape {
             Kind::Amount,
             "How many pods may be unready when the batch is verified; 0 if left out.",
         ),
-        Field::unsupported("podList"),
-        Field::unsupported("instanceInterval"),
-        Field::unsupported("batchRolloutWebhooks"),
+        Field::optional(
+            "podList",
+            Kind::SomeOf(&Kind::Text),
+            "The pods in it, by name, instead of `replicas`; they must be those that the batch \
+             moves, as a StatefulSet tells beforehand.",
+        ),
+        Field::optional(
+            "instanceInterval",
+            Kind::Count { min: 0, max: MOST_SECONDS },
+            "Seconds from one pod of the batch, once it is ready, to the next.",
+        ),
+        Field::optional(
+            "batchRolloutWebhooks",
+            Kind::List(&Kind::Object(&BATCH_HOOK)),
+            "Requests before and after it.",
+        ),
         Field::unsupported("canaryMetric"),
     ],
 };
@@ -85,9 +107,16 @@ pub(super) fn check(check: &mut Check<'_>, plan: &Node, path: &str) {
         }
         _ => {}
     }
+    for (i, batch) in batches.iter().enumerate() {
+        if let (Some(pods), Some(_)) = (batch.get("podList"), batch.get("replicas")) {
+            let message = format!("{path}.rolloutBatches[{i}] has both podList and replicas");
+            check.wrong(pods, message, "one of the two");
+        }
+    }
     let but_last = batches.len().saturating_sub(1);
     for (i, batch) in batches.iter().take(but_last).enumerate() {
-        if batch.is_map() && batch.get("replicas").is_none() {
+        let counted = batch.get("replicas").or(batch.get("podList")).is_some();
+        if batch.is_map() && !counted {
             let message = format!("{path}.rolloutBatches[{i}] has no replicas");
             check.wrong(batch, message, "`replicas`: only the last batch may leave it out");
         }
@@ -108,6 +137,7 @@ pub(super) fn unstated() -> RolloutPlan {
         batches: Batches::Even(1),
         batch_partition: None,
         paused: false,
+        around: Around::default(),
     }
 }
 
@@ -131,14 +161,37 @@ pub(super) fn translate(plan: &Node, source: &Source) -> Result<RolloutPlan, Inp
         batches,
         batch_partition: count("batchPartition"),
         paused: plan.get("paused").and_then(Node::flag).unwrap_or(false),
+        around: around(plan, source)?,
     })
 }
 
 fn batch(node: &Node, source: &Source) -> Result<Batch, InputError> {
     let read = |name: &str| node.get(name).map(|n| amount(n, source, name)).transpose();
+    let listed = node.get("podList").map(|pods| u32::try_from(pods.items().len()));
+    let listed = listed.and_then(Result::ok).map(Amount::Count);
     Ok(Batch {
-        replicas: read("replicas")?,
+        replicas: read("replicas")?.or(listed),
         max_unavailable: read("maxUnavailable")?.unwrap_or(Amount::Count(0)),
+    })
+}
+
+fn around(plan: &Node, source: &Source) -> Result<Around, InputError> {
+    let batches = plan.get("rolloutBatches").map(Node::items).unwrap_or_default();
+    let batches = batches.iter().map(|batch| around_batch(batch, source));
+    let batches: Vec<AroundBatch> = batches.collect::<Result<_, _>>()?;
+    let says = batches.iter().any(|batch| *batch != AroundBatch::default());
+    Ok(Around {
+        hooks: hook::translate(plan.get("rolloutWebhooks"), source)?,
+        batches: if says { batches } else { Vec::new() },
+    })
+}
+
+fn around_batch(batch: &Node, source: &Source) -> Result<AroundBatch, InputError> {
+    let pods = batch.get("podList").map(Node::items).unwrap_or_default();
+    Ok(AroundBatch {
+        hooks: hook::translate(batch.get("batchRolloutWebhooks"), source)?,
+        interval_seconds: number(batch.get("instanceInterval")).unwrap_or(0),
+        pods: pods.iter().filter_map(Node::text).map(str::to_owned).collect(),
     })
 }
 

@@ -4,10 +4,12 @@
 
 mod amount;
 mod application;
+mod around;
 mod blue_green;
 mod canary;
 mod driven;
 mod edge;
+mod hook;
 mod input_error;
 mod lane;
 mod outline;
@@ -21,6 +23,7 @@ mod rollout;
 
 pub use amount::Amount;
 pub use application::{Application, Component, Trait};
+pub use around::{Around, AroundBatch, PlacedHook};
 pub use blue_green::{BlueGreen, DEFAULT_SCALE_DOWN_DELAY, DrivenService};
 pub use canary::{
     Canary, CanaryStep, CapacityError, Custom, DEFAULT_DRAIN_SECONDS, Leeway, PodPatch,
@@ -28,6 +31,7 @@ pub use canary::{
 };
 pub use driven::{DrivenObject, Unclaimed};
 pub use edge::{Acknowledged, Api, Client, HostRoute, Instance, Mismatch, Next};
+pub use hook::{Address, AllowedHost, Hook, HookType};
 pub use input_error::{Excerpt, InputError, InputErrors};
 pub use lane::{Hop, Joined, Lane, Member};
 pub use outline::{Hold, Outline};

@@ -1,6 +1,6 @@
 //! `tranche.yaml`: the project, its targets, its limits and its rules of health.
 
-use super::Overlay;
+use super::{AllowedHost, Overlay};
 use crate::core::health::Rules;
 
 /// The namespace of an object when neither it nor its target names one.
@@ -25,6 +25,8 @@ pub struct Project {
     /// What is changed for single targets, in the written order of targets and
     /// of each one's overlays.
     pub overlays: Vec<Overlay>,
+    /// The hosts that hooks may call.
+    pub hook_hosts: Vec<AllowedHost>,
 }
 
 /// One cluster, or a namespace of it, that the plan is rolled out to.
@@ -93,6 +95,7 @@ impl Default for Project {
             limits: Limits::default(),
             health: Rules::default(),
             overlays: Vec::new(),
+            hook_hosts: Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rollouts: the way from one revision to another.
 
-use super::{Amount, BlueGreen, Canary, Owners, Pause, Place, ReplicaRatio};
+use super::{Amount, Around, BlueGreen, Canary, Owners, Pause, Place, ReplicaRatio};
 use crate::core::health::Rules;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -110,6 +110,8 @@ pub struct RolloutPlan {
     pub batch_partition: Option<u32>,
     /// Hold before the next batch begins.
     pub paused: bool,
+    /// What happens around the batches.
+    pub around: Around,
 }
 
 /// Which side of a pair moves first inside a batch.

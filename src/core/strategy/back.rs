@@ -3,7 +3,7 @@
 //! it must never look at a cluster itself.
 
 use super::compile::listed;
-use super::{CompileError, RolloutInput, Sides, Step, StepKind, spread, switch};
+use super::{CompileError, RolloutInput, Sides, Step, StepKind, hooks, spread, switch};
 use crate::core::model::Canary;
 
 /// The way back, from the sizes that stand as it begins.
@@ -15,7 +15,8 @@ pub(super) fn from(input: &RolloutInput<'_>, from: Option<Sides>) -> Result<Step
         (None, Some(canary)) => Some(spread::back(input, canary, from)?),
         (None, None) => None,
     };
-    let back = effects.map(|effects| input.context.step(StepKind::Abort, effects, 0));
+    let back =
+        effects.map(|effects| input.context.step(StepKind::Abort, hooks::back(input, effects), 0));
     Ok(back.unwrap_or(compiled.abort))
 }
 

@@ -3,7 +3,8 @@
 use super::workload::Shape;
 use super::{
     BatchError, Bodies, Condition, Driven, Effect, Goals, RevisionBodies, Side, Step, StepContext,
-    StepKind, Verb, beside, canary, goals, in_place, nodes, pair, ratio, spread, switch, together,
+    StepKind, Verb, beside, canary, goals, hooks, in_place, nodes, paced, pair, pod_list, ratio,
+    spread, switch, together,
 };
 use crate::core::model::{
     Batches, BlueGreen, Canary, CapacityError, Naming, ReplicaRatio, Rollout, TurnError,
@@ -114,6 +115,25 @@ pub enum CompileError {
         /// The route.
         route: String,
         /// What cannot be said.
+        why: String,
+    },
+    /// More pods than anybody waits for one by one.
+    #[error(
+        "rolloutBatches move {pods} pods with an instanceInterval: at most {most} go one by one, \
+         so take it out of the larger batches"
+    )]
+    Interval {
+        /// Pods.
+        pods: u64,
+        /// The most there may be.
+        most: u64,
+    },
+    /// A podList that no controller follows.
+    #[error("rolloutBatches[{batch}].podList {why}")]
+    PodList {
+        /// The batch, from 0.
+        batch: usize,
+        /// What is wrong.
         why: String,
     },
     /// One of several components cannot be compiled.
@@ -303,9 +323,15 @@ pub(super) struct Parts {
 
 /// Compiles a rollout.
 pub(super) fn listed(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
-    if !input.bodies.target.parts.is_empty() {
-        return together::compile(input);
-    }
+    let compiled = match input.bodies.target.parts.is_empty() {
+        true => alone(input)?,
+        false => together::compile(input)?,
+    };
+    Ok(hooks::around(input, compiled))
+}
+
+/// The steps of one component.
+fn alone(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
     let (parts, goals, warnings) = parts(input)?;
     let context = input.context;
     let steps = parts.batches.into_iter().zip(&goals).enumerate().map(|(i, (effects, goal))| {
@@ -339,6 +365,8 @@ pub(super) fn parts(
 ) -> Result<(Parts, Vec<u32>, Vec<String>), CompileError> {
     let Goals { cumulative, warnings } = input.goals()?;
     let goals: Vec<u32> = cumulative.iter().map(|moved| input.size_after(*moved)).collect();
+    pod_list::check(input, &goals)?;
+    paced::check(input, &goals)?;
     let parts = match (input.movement, input.bodies.target.kind.shape) {
         (Movement::Upgrade, Shape::Pair) if input.bodies.target.naming == Naming::Kept => {
             beside::upgrade(input, input.canary(), &goals)?

@@ -103,11 +103,38 @@ impl Condition {
         matches!(self, Self::Serving { .. } | Self::Drained { .. } | Self::Reaches { .. })
     }
 
+    /// The same without the time for which it has to hold.
+    #[must_use]
+    pub fn at_once(&self) -> Self {
+        let mut once = self.clone();
+        match &mut once {
+            Self::ReadyFor { seconds, .. }
+            | Self::Drained { seconds, .. }
+            | Self::Withdrawn { seconds, .. }
+            | Self::Reaches { seconds, .. } => *seconds = 0,
+            _ => {}
+        }
+        once
+    }
+
+    /// Whether it is about the number of a workload's pods.
+    #[must_use]
+    pub fn counts_pods(&self) -> bool {
+        matches!(
+            self,
+            Self::Ready { .. }
+                | Self::UpdatedReady { .. }
+                | Self::ReadyFor { .. }
+                | Self::ScaledTo { .. }
+        )
+    }
+
     /// How long what came before must have been known to be done, in seconds.
     #[must_use]
     pub fn holds_for(&self) -> Option<u32> {
         match self {
             Self::Drained { seconds, .. } => Some(*seconds),
+            Self::ReadyFor { seconds, .. } => Some(*seconds).filter(|seconds| *seconds > 0),
             Self::Withdrawn { seconds, .. } => Some(*seconds).filter(|seconds| *seconds > 0),
             Self::Reaches { seconds, .. } if *seconds > 0 => Some(*seconds),
             _ => None,
@@ -125,6 +152,7 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
             Condition::ScaledTo { .. }
                 | Condition::Ready { at_least: 0 }
                 | Condition::UpdatedReady { at_least: 0 }
+                | Condition::ReadyFor { at_least: 0, .. }
         );
         let seen = format!("{object} is not there");
         if let Condition::Withdrawn { seconds, .. } = condition {
@@ -170,6 +198,15 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
                 let seen = format!("{object}: {wrong}");
                 return Look { failed: true, seen, ..Look::default() };
             }
+        }
+        Condition::ReadyFor { at_least, updated, seconds } => {
+            let condition = match *updated {
+                true => Condition::UpdatedReady { at_least: *at_least },
+                false => Condition::Ready { at_least: *at_least },
+            };
+            let look = look(&condition, object, sight);
+            let words = ("before the next pod", *seconds);
+            return held(look, words, sight.waited);
         }
         _ => {}
     }
@@ -352,10 +389,15 @@ fn taken_over(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Acceptance
 }
 
 fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
+    held(look, ("draining", seconds), waited)
+}
+
+/// A look at what has to hold for some seconds, and what for.
+fn held(look: Look, (what, seconds): (&str, u32), waited: SignedDuration) -> Look {
     if !look.met || waited >= SignedDuration::from_secs(i64::from(seconds)) {
         return look;
     }
-    let seen = format!("{}; draining, {} of {seconds} s", look.seen, waited.as_secs());
+    let seen = format!("{}; {what}, {} of {seconds} s", look.seen, waited.as_secs());
     Look { met: false, seen, ..look }
 }
 

@@ -1,6 +1,7 @@
 //! The step language: one write or wait.
 
 use super::{OnNodes, Pin};
+use crate::core::model::Hook;
 use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,16 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         uid: Option<String>,
     },
+    /// Tell somebody outside how far the rollout is, and wait for an answer
+    /// that is expected. It is made at least once, with one key each time.
+    Call {
+        /// Whom, and what.
+        hook: Hook,
+        /// The workload that it is about.
+        object: ObjectRef,
+        /// How long an answer may take, in seconds, counted as a wait's.
+        deadline_seconds: u32,
+    },
 }
 
 /// What an [`Effect::Await`] waits for.
@@ -158,6 +169,16 @@ pub enum Condition {
     ScaledTo {
         /// Pods.
         at_most: u32,
+    },
+    /// So many ready pods once a while has gone by, of the new revision for an
+    /// in-place kind: between one pod and the next.
+    ReadyFor {
+        /// Pods.
+        at_least: u32,
+        /// Whether they have to be of the new revision.
+        updated: bool,
+        /// How long, in seconds.
+        seconds: u32,
     },
     /// The object is there and, as far as its kind tells, healthy.
     Healthy,
@@ -255,14 +276,26 @@ impl Effect {
             Self::Write { object, .. }
             | Self::Await { object, .. }
             | Self::Evict { object, .. }
-            | Self::Delete { object, .. } => object,
+            | Self::Delete { object, .. }
+            | Self::Call { object, .. } => object,
+        }
+    }
+
+    /// The same, where it is a wait, without the time for which it has to hold.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        match self {
+            Self::Await { object, condition, deadline_seconds } => {
+                Self::Await { object, condition: condition.at_once(), deadline_seconds }
+            }
+            other => other,
         }
     }
 
     /// Whether the effect changes the cluster.
     #[must_use]
     pub fn writes(&self) -> bool {
-        !matches!(self, Self::Await { .. })
+        !matches!(self, Self::Await { .. } | Self::Call { .. })
     }
 }
 
@@ -305,6 +338,7 @@ impl fmt::Display for Condition {
                 }
             }
             Self::ScaledTo { at_most } => write!(f, "until at most {at_most} left"),
+            Self::ReadyFor { seconds, .. } => write!(f, "until ready for {seconds} s"),
             Self::Healthy => f.write_str("until healthy"),
             Self::Serving { at_least } | Self::Capacity { at_least } => {
                 write!(f, "until it serves {at_least}")
@@ -367,6 +401,9 @@ impl fmt::Display for Effect {
                 Left(*at_most)
             ),
             Self::Delete { object, .. } => write!(f, "delete {object}"),
+            Self::Call { hook, deadline_seconds, .. } => {
+                write!(f, "call {hook}, until {}, at most {deadline_seconds} s", hook.expectation())
+            }
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use super::compile::Parts;
 use super::workload::Shape;
-use super::{CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Verb, canary};
+use super::{
+    CompileError, Condition, Driven, Effect, Movement, RolloutInput, Side, Verb, canary, paced,
+};
 
 /// An upgrade of one object: the new template goes in with every pod held on
 /// the old one, then the partition falls batch by batch.
@@ -28,24 +30,28 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
             effects.push(RolloutInput::write(Verb::Apply, object, Side::Target, driven(total)));
             effects.extend(input.rest(Side::Target));
         }
-        if *goal != before {
-            let partition = total.saturating_sub(*goal);
+        for next in paced::goals(input, i, before, *goal) {
+            let partition = total.saturating_sub(next);
             if before > 0 {
                 // Whatever the gate before this batch let pass: no more pods
                 // are taken down before the moved ones are seen ready.
                 let at_least = input.certain(i, before);
                 effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
             }
-            floor = floor.min(total.saturating_sub(*goal - sure));
+            floor = floor.min(total.saturating_sub(next.saturating_sub(sure)));
             effects.push(RolloutInput::write(
                 Verb::Partition,
                 object,
                 Side::Target,
                 driven(partition),
             ));
-            let at_least = input.certain(i, *goal);
+            let at_least = input.certain(i, next);
             effects.push(input.wait(object, Condition::UpdatedReady { at_least }));
             sure = sure.max(at_least);
+            if next != *goal {
+                effects.push(paced::pause(input, i, object, at_least));
+            }
+            before = next;
         }
         if i + 1 == goals.len() {
             effects.extend(input.leftovers(Side::Source));
@@ -74,20 +80,24 @@ pub(super) fn resize(input: &RolloutInput<'_>, goals: &[u32]) -> Parts {
             effects.push(RolloutInput::write(Verb::Apply, object, Side::Target, driven(input, 0)));
             effects.extend(input.rest(Side::Target));
         }
-        if *goal != before {
+        for next in paced::goals(input, i, before, *goal) {
             effects.push(RolloutInput::write(
                 Verb::Scale,
                 object,
                 Side::Target,
-                driven(input, *goal),
+                driven(input, next),
             ));
-            let at_least = goal.saturating_sub(input.tolerance(i));
-            let condition = match (*goal < before, input.bodies.target.kind.shape) {
-                (true, _) => Condition::ScaledTo { at_most: *goal },
+            let at_least = next.saturating_sub(input.tolerance(i));
+            let condition = match (next < before, input.bodies.target.kind.shape) {
+                (true, _) => Condition::ScaledTo { at_most: next },
                 (false, Shape::Pair) => Condition::Ready { at_least },
                 (false, Shape::InPlace | Shape::Nodes) => Condition::UpdatedReady { at_least },
             };
             effects.push(input.wait(object, condition));
+            if next != *goal {
+                effects.push(paced::pause(input, i, object, at_least));
+            }
+            before = next;
         }
         if i + 1 == goals.len() && input.movement == Movement::Deploy {
             effects.extend(canary::opened(input));

@@ -1,7 +1,9 @@
 //! Batches over a pair of workloads, one a revision.
 
 use super::compile::Parts;
-use super::{CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb};
+use super::{
+    CompileError, Condition, Driven, Effect, RevisionBodies, RolloutInput, Side, Verb, paced,
+};
 use crate::core::model::RolloutStrategy;
 
 pub(super) fn replicas(count: u32) -> Driven {
@@ -38,14 +40,21 @@ pub(super) fn upgrade(input: &RolloutInput<'_>, goals: &[u32]) -> Result<Parts, 
             effects.extend(input.rest(Side::Target));
         }
         let tolerance = input.tolerance(i);
-        let ready =
-            if now.0 == before.0 { sure } else { sure.max(now.0.saturating_sub(tolerance)) };
-        floor = floor.min(now.1.saturating_add(match input.rollout.plan.strategy {
-            RolloutStrategy::IncreaseFirst => ready,
-            RolloutStrategy::DecreaseFirst => sure,
-        }));
-        sure = ready;
-        effects.extend(batch(input, source, before, now, tolerance));
+        for next in paced::sides(input, i, before, now) {
+            let ready =
+                if next.0 == before.0 { sure } else { sure.max(next.0.saturating_sub(tolerance)) };
+            floor = floor.min(next.1.saturating_add(match input.rollout.plan.strategy {
+                RolloutStrategy::IncreaseFirst => ready,
+                RolloutStrategy::DecreaseFirst => sure,
+            }));
+            sure = ready;
+            effects.extend(batch(input, source, before, next, tolerance));
+            if next != now {
+                let at_least = next.0.saturating_sub(tolerance);
+                effects.push(paced::pause(input, i, &target.workload, at_least));
+            }
+            before = next;
+        }
         if i + 1 == goals.len() {
             effects.extend(input.leftovers(Side::Source));
             effects.push(Effect::Delete { object: source.workload.clone(), uid: None });

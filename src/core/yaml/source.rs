@@ -7,9 +7,9 @@ const SHOWN: usize = 120;
 
 const SECRET: &str = "Secret";
 
-/// What stands for a Secret's values where its kind is not named: the trait
-/// `storage`, and JSON patches of overlays.
-const MARKS: [&str; 3] = ["stringData", "secret:", "/data/"];
+/// What stands for secret values where the kind Secret is not named: the trait
+/// `storage`, JSON patches of overlays, and hooks, whose URLs may hold tokens.
+const MARKS: [&str; 4] = ["stringData", "secret:", "/data/", "Webhooks:"];
 
 /// The text of one file.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ mod applications;
 mod blue_green;
 mod documents;
 mod errors;
+mod hooks;
 mod kruise;
 mod networks;
 mod overlays;

@@ -57,6 +57,7 @@ spec:
             limits: Limits { documents: 1, output_bytes: 77, ..Limits::default() },
             health: Rules::default(),
             overlays: Vec::new(),
+            hook_hosts: Vec::new(),
         }
     );
     assert_eq!(
@@ -76,7 +77,8 @@ fn a_wrong_project_is_refused() {
     };
     let cases = [
         ("  includes: [a]\n", "did you mean `include`?"),
-        ("  policy: {}\n", "`policy` in Project.spec is not supported yet"),
+        ("  trust: {}\n", "`trust` in Project.spec is not supported yet"),
+        ("  policy: {webhooks: {}}\n", "`hosts` is missing"),
         ("  include: [../x]\n", "has an empty, `.` or `..` part"),
         ("  targets: []\n", "Project.spec.targets is empty"),
         ("  targets: [{name: A, cluster: {sandbox: {}}}]\n", "expected a name of at most 63"),

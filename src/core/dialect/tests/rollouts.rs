@@ -2,7 +2,8 @@
 
 use super::{errors, place, plan, rollout};
 use crate::core::model::{
-    Amount, Batch, Batches, Naming, OnDelete, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
+    Amount, Around, Batch, Batches, Naming, OnDelete, Rollout, RolloutPlan, RolloutStrategy,
+    TargetRevision,
 };
 
 #[test]
@@ -52,6 +53,7 @@ spec:
                 ]),
                 batch_partition: None,
                 paused: true,
+                around: Around::default(),
             },
             naming: Naming::Revision,
             canary: None,

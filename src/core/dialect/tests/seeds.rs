@@ -3,8 +3,8 @@
 use super::{batches, file, place, plan};
 use crate::core::dialect::load;
 use crate::core::model::{
-    Amount, Application, Batches, Component, DEFAULT_DEADLINE_SECONDS, Naming, OnDelete, Plan,
-    Project, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
+    Amount, Application, Around, Batches, Component, DEFAULT_DEADLINE_SECONDS, Naming, OnDelete,
+    Plan, Project, Rollout, RolloutPlan, RolloutStrategy, TargetRevision,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -52,6 +52,7 @@ fn seed_rollout(source: Option<&str>, target: &str, listed: Batches, file: &str)
             batches: listed,
             batch_partition: None,
             paused: false,
+            around: Around::default(),
         },
         naming: Naming::Revision,
         canary: None,
