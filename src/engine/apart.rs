@@ -13,7 +13,7 @@ use crate::core::render::{
     ApplicationKey, Library, Overlays, Rendered, RenderedComponent, WalkedCommit, component_digest,
     rendered_digest,
 };
-use crate::core::strategy::EntityKind;
+use crate::core::strategy::{EntityKind, Held, Referrers};
 use crate::port::{CommitId, Ports};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,9 +68,10 @@ fn component_of(
     let kinds = bodies.filter_map(|body| Some(ObjectRef::of(body)?.kind_ref()));
     let workloads = whole.rendered.workloads.used(kinds);
     let content = component_digest(application, component, library, &workloads, &overlays);
+    let namespace = whole.rendered.namespace.clone();
     let rendered = Rendered {
         application: name.to_owned(),
-        namespace: whole.rendered.namespace.clone(),
+        namespace: namespace.clone(),
         components: vec![rendered.clone()],
         workloads,
     };
@@ -82,9 +83,28 @@ fn component_of(
         component_of: Some(application.name.clone()),
         overlays,
         version: whole.version,
-        held: whole.held.clone(),
+        held: held_beside(whole, name, &namespace),
         revisions: Rc::default(),
     })
+}
+
+/// What others refer to, the other components of its application among them: by
+/// itself they are others too.
+fn held_beside(whole: &RenderedApplication, name: &str, namespace: &str) -> Held {
+    let mut held = whole.held.clone();
+    let mut all: Referrers<&str> = Referrers::default();
+    for component in &whole.rendered.components {
+        for body in std::iter::once(&component.workload).chain(&component.extras) {
+            all.add(&component.name.as_str(), namespace, body);
+        }
+    }
+    let own = whole.rendered.components.iter().filter(|component| component.name == name);
+    for object in own.flat_map(|one| &one.extras).filter_map(|body| ObjectRef::of(body)) {
+        if let Some(who) = all.other(&name, namespace, &object) {
+            held.insert(object, who.to_string());
+        }
+    }
+    held
 }
 
 /// The overlays that are about a component's objects. Names and kinds are those

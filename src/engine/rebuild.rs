@@ -358,6 +358,7 @@ fn alike(one: &Rollout, other: &Rollout) -> bool {
     one.plan.strategy == other.plan.strategy
         && one.plan.target_size == other.plan.target_size
         && one.plan.batches == other.plan.batches
+        && one.plan.around.is_like(&other.plan.around)
         && one.canary == other.canary
         && one.blue_green == other.blue_green
         && one.ratio == other.ratio

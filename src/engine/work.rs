@@ -263,7 +263,7 @@ impl Work {
                 Effect::Await { deadline_seconds, .. }
                 | Effect::Evict { deadline_seconds, .. }
                 | Effect::Call { deadline_seconds, .. },
-            ) => Some(*deadline_seconds).filter(|_| !self.is_patient()),
+            ) => Some(*deadline_seconds).filter(|_| self.is_bounded()),
             _ => None,
         }
     }
@@ -289,7 +289,13 @@ impl Work {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let open = self.record.open.as_ref()?;
         let same = open.id == *self.act.step.id() && open.waits_at == Some(self.cursor);
-        open.deadline.filter(|_| same && !self.is_patient())
+        open.deadline.filter(|_| same && self.is_bounded())
+    }
+
+    /// Whether time runs out for what is at the cursor: by its failing, or, where
+    /// only somebody was to hear that all is done, by its being given up.
+    fn is_bounded(&self) -> bool {
+        self.tells_the_end() || !self.is_patient()
     }
 
     /// Since when everything before the cursor is known to be done: since the

@@ -176,13 +176,14 @@ fn a_hook_that_never_agrees_takes_the_rollout_back_and_the_end_is_told() {
 }
 
 #[test]
-fn on_the_way_back_a_hook_is_repeated_and_fails_nothing() {
-    let listener = moody("/end", &["500 No"; 9]);
+fn on_the_way_back_a_hook_is_repeated_and_given_up_at_the_deadline() {
+    let listener = moody("/end", &["500 No"; 99]);
     let stage = upgrading(&listener, &[("sandbox.tranche.dev/ready", "never")]);
-    stage.run(&["apply", "--wait", "5m"]).ends(3).says("\"end\"").says("answered 500");
+    let told = "nobody has heard of the end";
+    stage.run(&["apply", "--wait", "15m"]).ends(4).says("\"end\"").says(told);
     // All capacity is back before the hook is told.
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 4)]));
-    assert_eq!(stage.state("web"), "rolloutFailing");
+    assert_eq!(stage.state("web"), "rolloutFailed");
     let calls = calls_of(&listener, "/end");
     assert!(calls.len() > 2, "{calls:?}");
     assert!(calls.iter().all(|call| call.key == calls[0].key));
@@ -222,9 +223,11 @@ fn nobody_is_told_of_pods_that_are_not_ready_any_more() {
 
 #[test]
 fn a_finalize_that_fails_undoes_nothing() {
-    let listener = moody("/end", &["500 No"; 9]);
+    let listener = moody("/end", &["500 No"; 99]);
     let stage = upgrading(&listener, &[]);
-    stage.run(&["apply", "--wait", "5m"]).ends(3).says("\"end\"");
+    stage.run(&["apply", "--wait", "15m"]).ends(0).says("nobody has heard of the end");
+    assert_eq!(stage.state("web"), "rolloutSucceed");
+    stage.record_is_whole();
     assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]), "well past the deadline");
     assert!(calls_of(&listener, "/end").iter().all(|call| call.told().1 == "finalising"));
 }

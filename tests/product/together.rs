@@ -181,6 +181,32 @@ fn a_new_component_joins_the_batches_of_the_others() {
 }
 
 #[test]
+fn a_revert_while_a_component_joins_keeps_the_sizes_of_the_others() {
+    let stage = Stage::with(&[
+        (APPLICATION, &*shop("1", &["web", "db"], "")),
+        (ROLLOUT, &*rollout("shop-v1", "[web, db]")),
+    ]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[
+        (APPLICATION, &shop("2", &["web", "mail", "db"], "")),
+        (ROLLOUT, &(rollout("shop-v2", "[web, mail, db]") + "    batchPartition: 0\n")),
+    ]);
+    stage.apply_wait().ends(3);
+    stage.commit(&[
+        (APPLICATION, &shop("1", &["web", "db"], "")),
+        (ROLLOUT, &rollout("shop-v1", "[web, db]")),
+    ]);
+    stage.apply_wait().ends(0);
+    stage.apply_wait().ends(0);
+    let world = stage.world();
+    assert_eq!(world.sizes("Deployment"), [("web-v1".into(), 4)].into());
+    assert_eq!(world.sizes("StatefulSet"), [("db".into(), 3)].into());
+    assert_eq!(world.ready_pods(), pods(&[("1", 7)]));
+    assert_eq!(stage.rollout("shop")["status"]["rolloutTargetSize"], 7);
+    stage.record_is_whole();
+}
+
+#[test]
 fn what_runs_as_it_stands_does_not_become_a_part_of_a_rollout_in_silence() {
     let stage = Stage::with(&[
         (APPLICATION, &*shop("1", &["web", "mail"], "")),

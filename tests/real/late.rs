@@ -113,7 +113,8 @@ fn a_write_that_comes_after_the_stamps_of_a_takeover_is_refused() {
     let late = requests
         .iter()
         .filter(|request| request.is_write() && request.namespace == name && request.code == 409);
-    assert_eq!(late.count(), 1, "the one late write is a 409 of the server's");
+    // Others are writes that a controller came before: they were made again.
+    assert!(late.count() >= 1, "the late write is a 409 of the server's");
     let changes = changes(&requests, name);
     assert!(changes.values().all(|count| *count == 1), "an effect came twice: {changes:#?}");
     assert_eq!(changes.len(), 3 + 8, "{changes:#?}");

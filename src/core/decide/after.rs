@@ -314,6 +314,11 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
             let digest = next.target.as_ref().map_or("", |target| target.digest.short());
             digest.clone_into(&mut next.status.target_generation);
             next.status.rollout_target_size = i64::from(next.status.rollout_original_size);
+            // What joined with the target is gone again.
+            next.beside.retain(|one| one.sizes.original > 0);
+            for one in &mut next.beside {
+                one.sizes.target = one.sizes.original;
+            }
             next.status.upgraded_replicas = next.status.rollout_original_size;
             next.status.upgraded_ready_replicas = next.status.rollout_original_size;
         }

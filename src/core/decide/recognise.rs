@@ -317,7 +317,8 @@ fn together(traces: &Traces<'_>) -> Recognised {
         let each = revision.rolled().map(|one| {
             let live = owned(&one.workload)?;
             let pods = one.kind.read(live);
-            let whole = pods.settled && pods.wanted > 0 && pods.wanted == one.replicas;
+            let sized = one.kind.shape == Shape::Nodes || pods.wanted == one.replicas;
+            let whole = pods.settled && pods.wanted > 0 && sized;
             let sizes = Sizes { original: pods.wanted, target: pods.wanted };
             let ours = revision_of(live) == Some(revision.digest.short());
             let component = one.component.clone();

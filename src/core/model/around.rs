@@ -32,6 +32,15 @@ pub struct PlacedHook {
 }
 
 impl Around {
+    /// Whether two say the same, wherever it stands.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let hooks = |all: &[PlacedHook]| all.iter().map(|one| one.hook.clone()).collect::<Vec<_>>();
+        let batch = |one: &AroundBatch| (hooks(&one.hooks), one.interval_seconds, one.pods.clone());
+        let all = |of: &Self| (hooks(&of.hooks), of.batches.iter().map(batch).collect::<Vec<_>>());
+        all(self) == all(other)
+    }
+
     /// What a batch says; nothing where there is none.
     #[must_use]
     pub fn batch(&self, index: usize) -> Option<&AroundBatch> {

@@ -128,6 +128,15 @@ pub enum CompileError {
         /// The most there may be.
         most: u64,
     },
+    /// An interval between pods that go node by node.
+    #[error(
+        "rolloutBatches[{batch}].instanceInterval is nothing for a DaemonSet, whose pods are \
+         evicted together: take it out, and make the batches smaller"
+    )]
+    NodeInterval {
+        /// The batch, from 0.
+        batch: usize,
+    },
     /// A podList that no controller follows.
     #[error("rolloutBatches[{batch}].podList {why}")]
     PodList {

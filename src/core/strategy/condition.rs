@@ -3,11 +3,12 @@
 
 use super::Condition;
 use super::Pin;
+use super::acceptance::{accepted, backends, followed, withdrawn};
 use super::sound;
 use super::workload::{WorkloadKind, Workloads};
 use crate::core::health::{self, Around, Health, Rule};
 use crate::core::object::{KindRef, ObjectRef};
-use crate::core::traffic::{self, Acceptance, Split};
+use crate::core::traffic;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
@@ -145,31 +146,7 @@ impl Condition {
 /// Looks at a condition.
 #[must_use]
 pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look {
-    let Some(live) = sight.live else {
-        // No pods are what a missing workload has.
-        let met = matches!(
-            condition,
-            Condition::ScaledTo { .. }
-                | Condition::Ready { at_least: 0 }
-                | Condition::UpdatedReady { at_least: 0 }
-                | Condition::ReadyFor { at_least: 0, .. }
-        );
-        let seen = format!("{object} is not there");
-        if let Condition::Withdrawn { seconds, .. } = condition {
-            return drained(Look { met: true, seen, ..Look::default() }, *seconds, sight.waited);
-        }
-        if let Condition::Capacity { .. } = condition {
-            // Whoever brings it may not have come to it yet.
-            return Look { seen, ..Look::default() };
-        }
-        let removed = |written: Written<'_>| health::removed_itself(written.body, sight.waited);
-        if *condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed)
-        {
-            let seen = format!("{object} has finished and removed itself");
-            return Look { met: true, seen, ..Look::default() };
-        }
-        return Look { met, set_back: !met, seen, ..Look::default() };
-    };
+    let Some(live) = sight.live else { return absent(condition, object, sight) };
     match condition {
         Condition::Serving { at_least } | Condition::Capacity { at_least } => {
             return serving(*at_least, &object.to_string(), sight.beside);
@@ -210,6 +187,37 @@ pub fn look(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Loo
         }
         _ => {}
     }
+    counted(condition, object, live, sight)
+}
+
+/// A look at what is not there.
+fn absent(condition: &Condition, object: &ObjectRef, sight: &Sight<'_>) -> Look {
+    // No pods are what a missing workload has.
+    let met = matches!(
+        condition,
+        Condition::ScaledTo { .. }
+            | Condition::Ready { at_least: 0 }
+            | Condition::UpdatedReady { at_least: 0 }
+            | Condition::ReadyFor { at_least: 0, .. }
+    );
+    let seen = format!("{object} is not there");
+    if let Condition::Withdrawn { seconds, .. } = condition {
+        return drained(Look { met: true, seen, ..Look::default() }, *seconds, sight.waited);
+    }
+    if let Condition::Capacity { .. } = condition {
+        // Whoever brings it may not have come to it yet.
+        return Look { seen, ..Look::default() };
+    }
+    let removed = |written: Written<'_>| health::removed_itself(written.body, sight.waited);
+    if *condition == Condition::Healthy && is_job(object) && sight.written.is_some_and(removed) {
+        let seen = format!("{object} has finished and removed itself");
+        return Look { met: true, seen, ..Look::default() };
+    }
+    Look { met, set_back: !met, seen, ..Look::default() }
+}
+
+/// A look at the pods of a workload.
+fn counted(condition: &Condition, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
     let Some(kind) = sight.kind(object) else {
         let seen = format!("{object} has no pods to count");
         return Look { seen, ..Look::default() };
@@ -281,7 +289,7 @@ impl<'a> Sight<'a> {
         workloads.of_object(object).map(|kind| &**kind)
     }
 
-    fn around(&self, object: &ObjectRef) -> Around<'a> {
+    pub(super) fn around(&self, object: &ObjectRef) -> Around<'a> {
         let kind = self.kind(object);
         let rendered = |written: Written<'_>| kind.map(|kind| kind.held(written.body));
         let partition = self.written.and_then(|w| w.partition.or_else(|| rendered(w)));
@@ -315,77 +323,6 @@ fn reaching(
     }
     let seen = format!("{object}: {ready} of {at_least} endpoints ready, all of {of}");
     Look { met: ready >= at_least, seen, ..Look::default() }
-}
-
-/// Whether another entity's route sends nothing to a Service any more, and those
-/// who follow it have taken that over.
-fn withdrawn(service: &str, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
-    if traffic::backends(live).contains(&service) && !traffic::takes_nothing(live) {
-        let seen = format!("{object} still sends to {service}");
-        return Look { seen, ..Look::default() };
-    }
-    let (met, seen) = match taken_over(object, live, sight) {
-        Acceptance::Accepted => (true, format!("{object} sends nothing to {service}")),
-        Acceptance::Missing(why) | Acceptance::Refused(why) => {
-            (false, format!("{object} is not accepted: {why}"))
-        }
-    };
-    Look { met, seen, ..Look::default() }
-}
-
-/// Whether those who act on a route have it as it is.
-fn followed(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
-    let (met, seen) = match taken_over(object, live, sight) {
-        Acceptance::Accepted => (true, format!("{object} is accepted")),
-        Acceptance::Missing(why) | Acceptance::Refused(why) => {
-            (false, format!("{object} is not accepted: {why}"))
-        }
-    };
-    Look { met, seen, ..Look::default() }
-}
-
-/// The Services that a route sends to.
-fn backends(split: &Split, route: &ObjectRef) -> Vec<ObjectRef> {
-    let kind = KindRef::new("v1", "Service");
-    let service = |name: &String| ObjectRef::new(&kind, route.namespace.as_deref(), name);
-    split.services().iter().map(service).collect()
-}
-
-/// Whether a route says what was written and is accepted. Where it says
-/// something else, somebody has written it since: that never comes right by
-/// waiting, and nothing is written to it before all that the step stands on
-/// was seen again.
-fn accepted(split: &Split, object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Look {
-    let rendered = sight.written.map(|written| written.body);
-    let fields = sight.written.and_then(|written| written.fields);
-    if let Err(other) = traffic::confirms(live, split, rendered, fields) {
-        let seen = format!("{object} sends {other}, but {split} was written");
-        return Look { set_back: true, seen, ..Look::default() };
-    }
-    let (met, seen, in_doubt) = match taken_over(object, live, sight) {
-        Acceptance::Accepted => (true, format!("{object} is accepted: {split}"), Vec::new()),
-        Acceptance::Missing(why) => (false, format!("{object} is not accepted: {why}"), Vec::new()),
-        // Before anybody has looked at it, that says nothing of its Services.
-        Acceptance::Refused(why) => {
-            (false, format!("{object} is not accepted: {why}"), backends(split, object))
-        }
-    };
-    Look { met, seen, in_doubt, ..Look::default() }
-}
-
-/// Whether those who act on a route have taken it over: as its kind tells, or,
-/// where that says nothing by itself, as a rule of the plan does.
-fn taken_over(object: &ObjectRef, live: &Value, sight: &Sight<'_>) -> Acceptance {
-    let ruled = health::rule_of(sight.rules, &object.kind_ref()).is_some();
-    if traffic::has_status(object) || !ruled {
-        return traffic::acceptance(live);
-    }
-    let verdict = health::health_of(object, live, &sight.around(object));
-    match verdict.health {
-        Health::Current => Acceptance::Accepted,
-        _ if verdict.is_final => Acceptance::Refused(verdict.words),
-        _ => Acceptance::Missing(verdict.words),
-    }
 }
 
 fn drained(look: Look, seconds: u32, waited: SignedDuration) -> Look {
@@ -430,6 +367,7 @@ mod tests {
     use super::super::bodies::LABEL_REVISION;
     use super::*;
     use crate::core::object::KindRef;
+    use crate::core::traffic::Split;
     use serde_json::json;
 
     fn deployment() -> ObjectRef {

@@ -8,6 +8,7 @@
 //! ([`Side`]), so every write is an apply of one complete desired state and
 //! none depends on what an earlier one left out.
 
+mod acceptance;
 mod autoscaled;
 mod back;
 mod batches;

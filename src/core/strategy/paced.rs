@@ -18,6 +18,9 @@ pub(super) fn check(input: &RolloutInput<'_>, goals: &[u32]) -> Result<(), Compi
     let mut before = input.size_after(0);
     let mut pods = 0_u64;
     for (i, goal) in goals.iter().enumerate() {
+        if interval(input, i) > 0 && input.bodies.target.kind.shape == Shape::Nodes {
+            return Err(CompileError::NodeInterval { batch: i });
+        }
         if interval(input, i) > 0 {
             pods = pods.saturating_add(u64::from(goal.abs_diff(before)));
         }

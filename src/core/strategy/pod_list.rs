@@ -14,7 +14,9 @@ pub(super) fn check(input: &RolloutInput<'_>, goals: &[u32]) -> Result<(), Compi
     for (batch, goal) in goals.iter().enumerate() {
         let around = input.rollout.plan.around.batch(batch);
         let named = around.map(|around| around.pods.as_slice()).unwrap_or_default();
-        if !named.is_empty() {
+        // What stands at its size already has no pods to name.
+        let still = input.movement == Movement::Scale && input.sizes.original == input.sizes.target;
+        if !named.is_empty() && !still {
             let moved = moved(input, before, *goal)
                 .map_err(|why| CompileError::PodList { batch, why: why.to_owned() })?;
             let same = named.len() == moved.len()

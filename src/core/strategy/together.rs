@@ -194,12 +194,15 @@ fn merged(lists: Vec<Vec<Effect>>) -> Vec<Effect> {
 fn turns(list: Vec<Effect>) -> Vec<(Vec<Effect>, Vec<Effect>)> {
     let mut turns: Vec<(Vec<Effect>, Vec<Effect>)> = Vec::new();
     for effect in list {
-        let begins = turns.last().is_none_or(|(_, waits)| effect.writes() && !waits.is_empty());
+        // An eviction goes on until what it is about is gone.
+        let writes = effect.writes() && !matches!(effect, Effect::Evict { .. });
+        let begins = turns.last().is_none_or(|(_, waits)| writes && !waits.is_empty());
         if begins {
             turns.push((Vec::new(), Vec::new()));
         }
-        let Some((writes, waits)) = turns.last_mut() else { continue };
-        if effect.writes() { writes.push(effect) } else { waits.push(effect) }
+        let Some((written, waits)) = turns.last_mut() else { continue };
+        let turn = if writes { written } else { waits };
+        turn.push(effect);
     }
     turns
 }

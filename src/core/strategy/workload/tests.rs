@@ -46,9 +46,14 @@ fn every_built_in_descriptor_reads() {
     let names: Vec<String> = built_in().iter().map(|kind| kind.of.to_string()).collect();
     assert_eq!(
         names,
-        ["Deployment (apps/v1)", "CloneSet (apps.kruise.io/v1alpha1)", "StatefulSet (apps/v1)"]
+        [
+            "Deployment (apps/v1)",
+            "CloneSet (apps.kruise.io/v1alpha1)",
+            "StatefulSet (apps/v1)",
+            "DaemonSet (apps/v1)",
+        ]
     );
-    assert_eq!(built_in().len(), BUILT_IN.len());
+    assert_eq!(built_in().len(), BUILT_IN.len() + 1, "nodes are in no descriptor");
 }
 
 #[test]
