@@ -53,7 +53,8 @@ pub(super) fn part(
     }
 }
 
-/// A component of an application, as it would be by itself.
+/// A component of an application, as it would be by itself; who refers to its
+/// configuration is found where that is asked for.
 fn component_of(
     plan: &Plan,
     library: &Library,
@@ -68,10 +69,9 @@ fn component_of(
     let kinds = bodies.filter_map(|body| Some(ObjectRef::of(body)?.kind_ref()));
     let workloads = whole.rendered.workloads.used(kinds);
     let content = component_digest(application, component, library, &workloads, &overlays);
-    let namespace = whole.rendered.namespace.clone();
     let rendered = Rendered {
         application: name.to_owned(),
-        namespace: namespace.clone(),
+        namespace: whole.rendered.namespace.clone(),
         components: vec![rendered.clone()],
         workloads,
     };
@@ -83,7 +83,7 @@ fn component_of(
         component_of: Some(application.name.clone()),
         overlays,
         version: whole.version,
-        held: held_beside(whole, name, &namespace),
+        held: Held::new(),
         revisions: Rc::default(),
     })
 }
@@ -137,8 +137,13 @@ impl Loaded {
             return Some(found.clone());
         }
         let here = self.applications.keys().filter(|of| of.namespace == key.namespace);
-        let mut made = here.filter_map(|of| self.component(of, &key.name));
-        made.find(|made| content.is_none_or(|due| made.content == *due)).or_else(|| found.cloned())
+        let mut made = here.filter_map(|of| Some((of, self.component(of, &key.name)?)));
+        let meant = made.find(|(_, made)| content.is_none_or(|due| made.content == *due));
+        let meant = meant.and_then(|(of, made)| {
+            let held = held_beside(self.applications.get(of)?, &key.name, &key.namespace);
+            Some(RenderedApplication { held, ..made })
+        });
+        meant.or_else(|| found.cloned())
     }
 
     /// A component that no rollout of its own drives here, as it would be by

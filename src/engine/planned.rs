@@ -601,7 +601,7 @@ impl<P: Ports> Engine<'_, P> {
         let objects = self.ports.remote().objects();
         let pins = Rc::clone(&self.pins.borrow());
         let versions = Versions { release: &self.options.release, pins: &pins };
-        let tree = objects.tree_id(commit)? + &pins.word();
+        let tree = objects.tree_id(commit)? + pins.word();
         if let Some(found) = self.memo.plan(self.target, &tree) {
             return Ok(found);
         }

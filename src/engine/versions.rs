@@ -18,7 +18,11 @@ use std::rc::Rc;
 
 /// Content that an earlier version has published, and which one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pins(BTreeMap<(ApplicationKey, Digest), String>);
+pub(super) struct Pins {
+    all: BTreeMap<(ApplicationKey, Digest), String>,
+    /// Tells one set of them from another.
+    word: String,
+}
 
 /// What applications are rendered by.
 #[derive(Clone, Copy, Debug)]
@@ -29,27 +33,31 @@ pub(super) struct Versions<'a> {
 
 impl Pins {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// The version that has published a content, if it is an earlier one.
     pub(super) fn of(&self, key: &ApplicationKey, content: &Digest) -> Option<&str> {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return None;
         }
-        self.0.get(&(key.clone(), content.clone())).map(String::as_str)
+        self.all.get(&(key.clone(), content.clone())).map(String::as_str)
     }
 
-    /// Tells one set of them from another.
-    pub(super) fn word(&self) -> String {
-        if self.0.is_empty() {
-            return String::new();
+    /// Tells one set of them from another; empty for none.
+    pub(super) fn word(&self) -> &str {
+        &self.word
+    }
+
+    fn new(all: BTreeMap<(ApplicationKey, Digest), String>) -> Self {
+        if all.is_empty() {
+            return Self::default();
         }
-        let all = self
-            .0
+        let told = all
             .iter()
             .map(|((key, content), version)| json!([key.namespace, key.name, content, version]));
-        Digest::of("pins", &all.collect()).to_string()
+        let word = Digest::of("pins", &told.collect()).to_string();
+        Self { all, word }
     }
 }
 
@@ -59,7 +67,7 @@ impl<P: Ports> Engine<'_, P> {
     pub(super) fn pin(&self, tip: Option<&Tip>) -> Result<(), RunError> {
         let newest = self.options.release.newest().version;
         let earlier = |tip: &&Tip| tip.trailers.rendered_by().iter().any(|one| *one != newest);
-        let mut pins = Pins::default();
+        let mut pins = BTreeMap::new();
         if let Some(tip) = tip.filter(earlier) {
             let snapshot = self.snapshot_at(Some(tip.commit.clone()));
             for (namespace, name) in snapshot.applications()? {
@@ -67,12 +75,12 @@ impl<P: Ports> Engine<'_, P> {
                     if revision.builtins != newest {
                         let key =
                             ApplicationKey { namespace: namespace.clone(), name: name.clone() };
-                        pins.0.insert((key, revision.digest.clone()), revision.builtins.clone());
+                        pins.insert((key, revision.digest.clone()), revision.builtins.clone());
                     }
                 }
             }
         }
-        *self.pins.borrow_mut() = Rc::new(pins);
+        *self.pins.borrow_mut() = Rc::new(Pins::new(pins));
         Ok(())
     }
 

@@ -42,7 +42,8 @@ impl RevisionBodies {
 /// Compiles a rollout of several components.
 pub(super) fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError> {
     let mut all = Vec::new();
-    for one in each(input) {
+    let components = each(input);
+    for one in &components {
         let component = one.bodies.target.component.clone();
         let rollout = one.input(input);
         let (mut made, goals, warnings) = parts(&rollout).map_err(|error| {
@@ -77,7 +78,7 @@ pub(super) fn compile(input: &RolloutInput<'_>) -> Result<Compiled, CompileError
         let index = u32::try_from(i).unwrap_or(u32::MAX);
         context.step(StepKind::Batch(index), batch(i), *goal)
     });
-    let target = each(input).iter().map(|one| one.sizes.target).fold(0_u32, u32::saturating_add);
+    let target = components.iter().map(|one| one.sizes.target).fold(0_u32, u32::saturating_add);
     Ok(Compiled {
         steps: steps.collect(),
         abort: context.step(StepKind::Abort, of(&|made| made.abort.clone()), 0),

@@ -5,7 +5,7 @@
 //! The nodes are five, called `node-1` to `node-5`. They are no objects: nothing
 //! else here runs on one of them.
 
-use super::pod::terminate;
+use super::pod::{end, leaving};
 use super::revision::{self, LABEL};
 use super::template::{available, fail_first, new_pod, ready_since};
 use crate::core::object::{ObjectRef, at};
@@ -64,16 +64,6 @@ fn fits(object: &Value, node: &str) -> bool {
     (named.is_empty() || named == node)
         && wanted
             .all(|(name, value)| !label(name).is_empty() && value.as_str() == Some(label(name)))
-}
-
-fn leaving(pod: &Value) -> bool {
-    !text(pod, "/metadata/deletionTimestamp").is_empty()
-}
-
-fn end(world: &mut World, pod: &Value) {
-    if let Some(name) = ObjectRef::of(pod) {
-        terminate(world, &name);
-    }
 }
 
 /// One round; a pod that it changes brings it here again.

@@ -148,10 +148,22 @@ fn with_ready(mut pod: Value, ready: bool, now: Timestamp) -> Value {
     pod
 }
 
+/// Whether a graceful deletion has begun.
+pub(super) fn leaving(pod: &Value) -> bool {
+    !text(pod, "/metadata/deletionTimestamp").is_empty()
+}
+
+/// Begins a graceful deletion of a pod as its controller has read it.
+pub(super) fn end(world: &mut World, pod: &Value) {
+    if let Some(name) = ObjectRef::of(pod) {
+        terminate(world, &name);
+    }
+}
+
 /// The pod as a graceful deletion leaves it behind.
 pub(in crate::sandbox) fn terminating(world: &World, pod: &Value) -> Value {
     let mut pod = pod.clone();
-    if text(&pod, "/metadata/deletionTimestamp").is_empty() {
+    if !leaving(&pod) {
         let grace = int(&pod, "/spec/terminationGracePeriodSeconds", 30);
         set(&mut pod, &["metadata", "deletionTimestamp"], json!(world.later(grace)));
         set(&mut pod, &["metadata", "deletionGracePeriodSeconds"], json!(grace));
@@ -162,7 +174,7 @@ pub(in crate::sandbox) fn terminating(world: &World, pod: &Value) -> Value {
 /// Begins a graceful deletion; nothing if it has begun.
 pub(in crate::sandbox) fn terminate(world: &mut World, name: &ObjectRef) {
     if let Some(pod) = world.bare(name).cloned()
-        && text(&pod, "/metadata/deletionTimestamp").is_empty()
+        && !leaving(&pod)
     {
         let pod = terminating(world, &pod);
         world.put(pod, None);

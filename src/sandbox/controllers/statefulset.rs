@@ -2,7 +2,7 @@
 //! downwards, one at a time. Owns the pods and ControllerRevisions of a
 //! StatefulSet; the order of the steps is kube-controller-manager's.
 
-use super::pod::terminate;
+use super::pod::{end, leaving};
 use super::revision::{self, LABEL};
 use super::template::{available, fail_first, new_pod, ready_since};
 use crate::core::object::{KindRef, ObjectRef, at};
@@ -76,16 +76,6 @@ impl Ordinals {
 
     fn usable(&self, world: &World, pod: &Value) -> bool {
         !leaving(pod) && available(world, &self.object, pod)
-    }
-}
-
-fn leaving(pod: &Value) -> bool {
-    !text(pod, "/metadata/deletionTimestamp").is_empty()
-}
-
-fn end(world: &mut World, pod: &Value) {
-    if let Some(name) = ObjectRef::of(pod) {
-        terminate(world, &name);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pods from templates. Owns how a pod is made of its owner's template, how
 //! templates are compared, and when a pod counts; it must never decide how many.
 
-use super::pod;
+use super::pod::{self, leaving};
 use crate::core::digest::Digest;
 use crate::core::object::{ObjectRef, at};
 use crate::sandbox::fields::{after, annotation, instant, int, set, text};
@@ -38,7 +38,7 @@ pub(super) fn controller_of(owner: &Value) -> Value {
 /// The pods of a workload that are not on their way out, oldest first.
 pub(super) fn active_pods(world: &World, owner: &Value) -> Vec<Arc<Value>> {
     let mut pods = world.owned(text(owner, "/metadata/uid"), "Pod");
-    pods.retain(|pod| text(pod, "/metadata/deletionTimestamp").is_empty());
+    pods.retain(|pod| !leaving(pod));
     pods.sort_by_key(|pod| {
         let created = text(pod, "/metadata/creationTimestamp").to_owned();
         (created, text(pod, "/metadata/name").to_owned())
