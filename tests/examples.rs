@@ -166,6 +166,7 @@ fn every_example_says_what_it_is_and_is_tested_here() {
             "canary-pods",
             "canary-requests",
             "canary-template",
+            "instances",
             "kubevela-approllout",
             "lanes",
             "own-type",
@@ -223,15 +224,7 @@ fn releases(lab: &Lab, name: &str, rollout: &str, edits: &[(&str, &str, &str)]) 
         std::fs::write(&changed, text.replace(from, to)).unwrap();
         lab.commit(&changed, file);
     }
-    let plan = lab.tranche(&["plan"], 0);
-    let steps = plan.lines().skip_while(|line| !line.starts_with("  rollout"));
-    let steps = steps.take_while(|line| !line.is_empty()).map(|line| {
-        // A step's id is of the repository that it is in.
-        let (said, id) = line.rsplit_once("  ").unwrap_or((line, ""));
-        let hex = id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
-        if hex { said[2..].to_owned() } else { line[2..].to_owned() }
-    });
-    reads(name, &steps.collect::<Vec<_>>().join("\n"));
+    planned(lab, name, "  rollout");
     for _ in 0..2 {
         if lab.apply_waits() == 0 {
             break;
@@ -239,13 +232,30 @@ fn releases(lab: &Lab, name: &str, rollout: &str, edits: &[(&str, &str, &str)]) 
         lab.tranche(&["approve", rollout], 0);
     }
     assert_eq!(lab.apply_waits(), 0);
+    told(lab, name, |phase, _| ["publish", "result", "decision"].contains(&phase));
+}
+
+/// Holds the README to the steps of a plan from such a line on.
+fn planned(lab: &Lab, name: &str, from: &str) {
+    let plan = lab.tranche(&["plan"], 0);
+    let steps = plan.lines().skip_while(|line| !line.starts_with(from));
+    let steps = steps.take_while(|line| !line.is_empty()).map(|line| {
+        // A step's id is of the repository that it is in.
+        let (said, id) = line.rsplit_once("  ").unwrap_or((line, ""));
+        let hex = id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        if hex { said[2..].to_owned() } else { line[2..].to_owned() }
+    });
+    reads(name, &steps.collect::<Vec<_>>().join("\n"));
+}
+
+/// Holds the README to what of the log is of this phase with this subject.
+fn told(lab: &Lab, name: &str, of: fn(&str, &str) -> bool) {
     let log = lab.tranche(&["log", "-o", "json"], 0);
     let log: Value = serde_json::from_str(&log).unwrap();
     let commits = log["commits"].as_array().unwrap().iter().rev();
     let told = commits.filter_map(|commit| {
-        let phase = commit["phase"].as_str().unwrap();
-        let told = ["publish", "result", "decision"].contains(&phase);
-        told.then(|| format!("{phase:<8}  {}", commit["subject"].as_str().unwrap()))
+        let [phase, subject] = ["phase", "subject"].map(|field| commit[field].as_str().unwrap());
+        of(phase, subject).then(|| format!("{phase:<8}  {subject}"))
     });
     reads(name, &told.collect::<Vec<_>>().join("\n"));
 }
@@ -317,6 +327,43 @@ fn what_runs_is_taken_over_and_followed_by_the_next_version() {
     lab.commit(&example("replica-ratio").join("next/approllout.yaml"), "approllout.yaml");
     releases(&lab, "replica-ratio", "my-demo-app", &[]);
     assert_done(&lab, "my-demo-app", "my-demo-app-v2", 3);
+}
+
+#[test]
+fn a_client_is_led_to_the_next_instance_and_the_old_one_retires() {
+    let lab = Lab::new();
+    lab.commit(&example("instances"), "");
+    assert!(lab.tranche(&["lint"], 0).contains("3 applications, 0 rollouts, 1 route, 0 plain"));
+    rolls_out(&lab);
+    // In the checkout, as a person does it.
+    let changes = |arguments: &[&str], code: i32| {
+        let mut command = lab.command(env!("CARGO_BIN_EXE_tranche"));
+        let output = command.args(arguments).current_dir(lab.work()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
+        let text = if code == 0 { output.stdout } else { output.stderr };
+        String::from_utf8(text).unwrap()
+    };
+    let commit = || {
+        lab.git(&lab.work(), &["commit", "-q", "-a", "-m", "plan"]);
+        lab.git(&lab.work(), &["push", "-q", "origin", "main"]);
+    };
+    let quarter =
+        ["route", "-d", "catalog", "-t", "catalog-v2", "-p", "25", "--enable-session-awareness"];
+    reads("instances", changes(&quarter, 0).trim_end());
+    commit();
+    planned(&lab, "instances", "  route");
+    rolls_out(&lab);
+    reads("instances", changes(&["retire", "catalog"], 77).trim_end());
+    changes(&["route", "-d", "catalog", "-t", "catalog-v2"], 0);
+    commit();
+    rolls_out(&lab);
+    changes(&["retire", "catalog"], 0);
+    commit();
+    lab.tranche(&["apply", "--wait", "10m", "--allow-prune"], 0);
+    // What the applications did at first has no order among them.
+    told(&lab, "instances", |phase, subject| {
+        phase == "result" && (subject.contains("Route ") || subject.contains("prune"))
+    });
 }
 
 #[test]

@@ -17,14 +17,19 @@ pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure
     let mut counts = Vec::new();
     for (target, loaded) in load_all(common, options.worktree, true).await? {
         notices.extend(loaded.plan.notices.iter().chain(&loaded.plan.hints).cloned());
-        let (applications, rollouts) = (loaded.applications.len(), loaded.plan.rollouts.len());
-        let objects = loaded.plan.objects.len();
-        counts.push(format!(
-            "target {target}: {}, {}, {}",
-            counted(applications, "application"),
-            counted(rollouts, "rollout"),
-            counted(objects, "plain object")
-        ));
+        let plan = &loaded.plan;
+        let mut has = vec![
+            counted(loaded.applications.len(), "application"),
+            counted(plan.rollouts.len(), "rollout"),
+        ];
+        // Most plans have none of these.
+        for (count, what) in [(plan.lanes.len(), "lane"), (plan.routes.len(), "route")] {
+            if count > 0 {
+                has.push(counted(count, what));
+            }
+        }
+        has.push(counted(plan.objects.len(), "plain object"));
+        counts.push(format!("target {target}: {}", has.join(", ")));
     }
     notices.sort_by(|a, b| a.place.cmp(&b.place));
     notices.dedup();
