@@ -1,7 +1,7 @@
 //! `spec.strategy.replicaRatio` of an AppRollout: a second Deployment beside one
 //! that runs on the cluster, behind the same Service. Owns how it is written.
 
-use super::check::Check;
+use super::check::{Check, misspelt};
 use super::duration;
 use super::rollout_plan::number;
 use super::shape::{Field, INT32, Kind, Shape};
@@ -138,6 +138,10 @@ fn turns(check: &mut Check<'_>, ratio: &Node) {
             check.errors.push(steps.error(check.source, message).hint(hint));
         }
         (None, None) => {
+            let meant = |name| misspelt(ratio, &REPLICA_RATIO, name);
+            if meant("increment") || meant("steps") {
+                return;
+            }
             let message = format!("{PATH} does not say how it grows");
             check.wrong(ratio, message, "`increment` or `steps`");
         }

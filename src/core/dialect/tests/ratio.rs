@@ -82,6 +82,9 @@ fn what_makes_no_sense_is_refused_with_its_place() {
     refused(&lines(&["increment: 101"]), "a whole number from 1 to 100");
     refused(&lines(&["steps: [2, 2]"]), "steps[1] is 2 after 2");
     refused(&lines(&["increment: 25", "incremnt: 5"]), "unknown field `incremnt`");
+    let misspelt = errors(&lines(&["incremnt: 5"]));
+    assert!(misspelt.contains("unknown field `incremnt`"), "{misspelt}");
+    assert!(!misspelt.contains("how it grows"), "told once: {misspelt}");
     for version in ["V2", "-v2", "v2.", "v2+1", "v 2", "v2..1", "latest/2"] {
         let text = with(&["increment: 25", &format!("newVersion: \"{version}\"")]);
         refused(&text, "newVersion is");
