@@ -31,6 +31,10 @@ impl Work {
         if self.lock.is_some() {
             return self.answered.as_ref().map(|(at, _)| *at);
         }
+        // What the plan wants by now does not wait for it.
+        if self.act.hurries {
+            return None;
+        }
         // Each turn is two commits on the record: with `--wait` they would be many.
         let open = self.record.open.as_ref().filter(|_| self.had_its_turn)?;
         let lease = SignedDuration::try_from(WRITE_LEASE).ok()?;
@@ -45,8 +49,7 @@ impl Work {
     /// Whether it is only to be told that all is done: nothing is won by going
     /// back where nobody hears it.
     pub(super) fn tells_the_end(&self) -> bool {
-        let Some(Effect::Call { hook, .. }) = self.effect() else { return false };
-        hook.kind == HookType::FinalizeRollout
+        self.effect().is_some_and(Effect::tells_the_end)
     }
 }
 
@@ -102,14 +105,15 @@ impl<P: Ports> Engine<'_, P> {
         };
         self.ports.audience().hear(&Progress::Looking(seen.clone()));
         let now = self.ports.clock().now().await?;
-        if work.deadline().is_some_and(|deadline| now >= deadline) {
-            if !work.tells_the_end() {
-                return Ok(Pace::Over(End::Failed(seen)));
-            }
+        let over = work.deadline().is_some_and(|deadline| now >= deadline);
+        if work.tells_the_end() && (over || work.act.hurries) {
             let text = format!("{}: nobody has heard of the end: {seen}", work.key);
             self.ports.audience().hear(&Progress::Notice(text));
             work.go_to(work.cursor + 1);
             return Ok(Pace::Going);
+        }
+        if over {
+            return Ok(Pace::Over(End::Failed(seen)));
         }
         work.answered = Some((now.saturating_add(AGAIN).unwrap_or(now), seen.clone()));
         Ok(Pace::Blocked(seen))

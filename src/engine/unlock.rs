@@ -243,5 +243,6 @@ fn act(record: EntityRecord, open: &OpenStep) -> Act {
         floor: None,
         step_plan: open.step_plan.clone(),
         warnings: Vec::new(),
+        hurries: false,
     }
 }

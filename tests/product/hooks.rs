@@ -4,7 +4,7 @@
 use crate::listener::{Asked, Listener};
 use crate::plans::{APPLICATION, ROLLOUT, web};
 use crate::stage::{RECORD, Ran, Stage};
-use crate::world::pods;
+use crate::world::{World, pods};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -230,6 +230,72 @@ fn a_finalize_that_fails_undoes_nothing() {
     stage.record_is_whole();
     assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]), "well past the deadline");
     assert!(calls_of(&listener, "/end").iter().all(|call| call.told().1 == "finalising"));
+}
+
+/// `web-v2` has all pods, and `/end` is not answered as expected.
+fn untold(listener: &Listener) -> Stage {
+    let stage = upgrading(listener, &[]);
+    stage.apply().ends(3).says("\"end\"").says("answered 500");
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 4)]));
+    stage
+}
+
+/// Another target, or the one before: what is finished is where it begins.
+#[test]
+fn a_newer_target_begins_from_what_is_finished_though_nobody_has_heard_of_the_end() {
+    for (revision, tag) in [("web-v3", "6.7.2"), ("web-v1", "6.7.0")] {
+        let listener = moody("/end", &["500 No"; 99]);
+        let stage = untold(&listener);
+        let from = stage.history().len();
+        let before = calls_of(&listener, "/end").len();
+        let next = hooked(revision, listener.port, "    batchPartition: 0\n");
+        stage.commit(&[(APPLICATION, &web(tag, 4, &[])), (ROLLOUT, &next)]);
+        stage.apply().ends(3).says("nobody has heard of the end").says("batchPartition is 0");
+        assert_eq!(stage.world().all_pods(), pods(&[("6.7.1", 2), (tag, 2)]), "to {revision}");
+        let went_back = |world: &World| world.all_pods().get("6.7.0").is_some_and(|n| *n > 0);
+        let passed = &stage.history()[from..];
+        assert_eq!(passed.iter().any(went_back), revision == "web-v1", "to {revision}");
+        assert_eq!(stage.rollout("web")["attempt"], 3);
+        stage.run(&["status"]).ends(0).says(&format!("from web-v2 to {revision}"));
+        let calls = calls_of(&listener, "/end");
+        assert_eq!(calls.len(), before + 1, "told once more");
+        assert!(calls.iter().all(|call| call.told().1 == "finalising"), "{calls:?}");
+        stage.record_is_whole();
+    }
+}
+
+/// What is not whole any more is no place to begin from.
+#[test]
+fn a_newer_target_goes_back_first_where_pods_are_missing_though_only_the_end_is_untold() {
+    let listener = moody("/end", &["500 No"; 99]);
+    let stage = upgrading(&listener, &[("sandbox.tranche.dev/ready-after", "25s")]);
+    let mut runs = 0;
+    while calls_of(&listener, "/end").is_empty() {
+        stage.apply().ends(3);
+        runs += 1;
+        assert!(runs < 20, "never called");
+    }
+    let world = stage.world();
+    let (pod, _) = world.of_kind("Pod").find(|(name, _)| name.starts_with("web-v2-")).unwrap();
+    let next = hooked("web-v3", listener.port, "");
+    stage.commit(&[(APPLICATION, &web("6.7.2", 4, &[])), (ROLLOUT, &next)]);
+    stage.destroy(&format!("/api/v1/namespaces/default/pods/{pod}"));
+    let from = stage.history().len();
+    stage.run(&["apply", "--wait", "30m"]).ends(0);
+    let back = |world: &World| world.ready_pods().get("6.7.0") == Some(&4);
+    assert!(stage.history()[from..].iter().any(back), "all of it comes back");
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.2", 4)]));
+    stage.record_is_whole();
+}
+
+#[test]
+fn an_abort_undoes_what_nobody_has_heard_the_end_of() {
+    let listener = moody("/end", &["500 No"; 99]);
+    let stage = untold(&listener);
+    stage.run(&["abort", "web"]).ends(0);
+    stage.run(&["apply", "--wait", "30m"]).ends(4);
+    assert_eq!(stage.world().all_pods(), pods(&[("6.7.0", 4)]));
+    stage.record_is_whole();
 }
 
 #[test]

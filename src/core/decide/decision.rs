@@ -88,6 +88,8 @@ pub struct Act {
     pub step_plan: String,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// What is left is only to be told, and the plan wants something else by now.
+    pub hurries: bool,
 }
 
 impl Act {
@@ -121,6 +123,7 @@ impl Act {
             floor: None,
             step_plan,
             warnings: Vec::new(),
+            hurries: false,
         }
     }
 }

@@ -79,6 +79,7 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
         floor: None,
         step_plan: view.plan_commit.to_owned(),
         warnings: leaving,
+        hurries: false,
     }))
 }
 
@@ -178,6 +179,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         floor: None,
         step_plan,
         warnings,
+        hurries: false,
     })))
 }
 

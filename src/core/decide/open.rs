@@ -2,15 +2,18 @@
 
 use super::gate::ahead;
 use super::replay::{replay_ending, replayed};
-use super::rollout::{act, after_batch, frozen, go_back, recorded_rollout, wants_ending};
+use super::rollout::{
+    act, after_batch, frozen, go_back, recorded_rollout, wants_another, wants_ending,
+};
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Decision, Entry, Idle, Refusal, RollingState, orphan};
-use crate::core::model::{OnDelete, Rollout};
+use crate::core::model::{HookType, OnDelete, Rollout};
+use crate::core::object::ObjectRef;
 use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
 use crate::core::strategy::{
-    Bodies, CompileError, Compiled, EntityKey, Movement, RolloutInput, Sizes, StepKind, compile,
-    compile_back,
+    Bodies, CompileError, Compiled, Effect, EntityKey, Movement, RolloutInput, Sizes, StepKind,
+    compile, compile_back, revision_of,
 };
 use std::sync::Arc;
 
@@ -48,6 +51,14 @@ pub(super) fn decide_open(
         if gone && !aborted && record.on_delete == OnDelete::Freeze && record.ending.is_none() {
             return Err(frozen(view));
         }
+        if !aborted && record.ending.is_none() && is_only_untold(view, record, open)? {
+            let mut decision = reopen(view, record, open, Entry::Resume)?;
+            if let Decision::Act(act) = &mut decision {
+                // A target that does not exist is said once nothing is open.
+                act.hurries = wants_another(view, record).unwrap_or_default();
+            }
+            return Ok(decision);
+        }
         if let Some(ending) = wants_ending(view, record)? {
             return go_back(view, record, ending);
         }
@@ -75,6 +86,42 @@ pub(super) fn decide_open(
         return go_back(view, record, Ending::Aborted);
     }
     reopen(view, record, open, Entry::Resume)
+}
+
+/// Whether a rollout has its pods where it was to bring them, and somebody is only
+/// to hear of it: nothing is undone for that, and what is wanted next begins from
+/// there.
+fn is_only_untold(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+    open: &OpenStep,
+) -> Result<bool, Refusal> {
+    let StepKind::Batch(index) = open.kind else { return Ok(false) };
+    let rollout = recorded_rollout(view)?;
+    if !rollout.plan.around.hooks.iter().any(|one| one.hook.kind == HookType::FinalizeRollout) {
+        return Ok(false);
+    }
+    let (compiled, bodies) = recompiled(view, record, rollout)?;
+    let step = usize::try_from(index).ok().and_then(|index| compiled.steps.get(index));
+    let left = step.filter(|step| *step.id() == open.id);
+    let left = left.and_then(|step| step.effects.get(open.cursor..)).unwrap_or_default();
+    let untold = !left.is_empty() && left.iter().all(Effect::tells_the_end);
+    Ok(untold && stands_alone(view, &bodies))
+}
+
+/// Whether all pods of the target are there, and no workload of the source that is
+/// another one.
+fn stands_alone(view: &RolloutView<'_>, bodies: &Bodies) -> bool {
+    let target = &bodies.target;
+    let whole = target.rolled().all(|one| {
+        let live = view.live.get(&one.workload);
+        live.is_some_and(|live| {
+            one.kind.read(live).settled && revision_of(live) == Some(target.digest.short())
+        })
+    });
+    let mut before = bodies.source.iter().flat_map(|source| source.rolled());
+    let kept = |object: &ObjectRef| target.rolled().any(|one| one.workload == *object);
+    whole && before.all(|one| kept(&one.workload) || !view.live.contains(&one.workload))
 }
 
 /// Whether what serves has all its pods. An upgrade takes its size from what

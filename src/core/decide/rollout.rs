@@ -143,7 +143,10 @@ fn serves(view: &RolloutView<'_>, record: &EntityRecord) -> Result<Option<bool>,
 }
 
 /// Whether the plan names another target than that of the rollout under way.
-fn wants_another(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
+pub(super) fn wants_another(
+    view: &RolloutView<'_>,
+    record: &EntityRecord,
+) -> Result<bool, Refusal> {
     let Some(name) = view.target_revision else { return Ok(false) };
     let wanted = view.revision(name, "targetAppRevisionName")?;
     Ok(record.target.as_ref().is_some_and(|target| !view.is(target, wanted)))
@@ -505,6 +508,7 @@ pub(super) fn act(
         floor: None,
         step_plan,
         warnings,
+        hurries: false,
     }))
 }
 

@@ -1,7 +1,7 @@
 //! The step language: one write or wait.
 
 use super::{OnNodes, Pin};
-use crate::core::model::Hook;
+use crate::core::model::{Hook, HookType};
 use crate::core::object::ObjectRef;
 use crate::core::traffic::Split;
 use serde::{Deserialize, Serialize};
@@ -267,6 +267,12 @@ impl Effect {
             Self::Await { condition, .. } if condition.is_of_another() => None,
             effect => Some(effect.object()),
         }
+    }
+
+    /// Whether it only tells somebody that all is done.
+    #[must_use]
+    pub fn tells_the_end(&self) -> bool {
+        matches!(self, Self::Call { hook, .. } if hook.kind == HookType::FinalizeRollout)
     }
 
     /// The object that the effect is about.
