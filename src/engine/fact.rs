@@ -179,6 +179,7 @@ impl Telling<'_> {
             recovered: self.work.act.entry == StepEntry::Takeover,
             message,
             ready: self.work.ready(),
+            on_nodes: self.work.on_nodes(),
         };
         let (next, phase, subject) = match &self.fact {
             Fact::Waiting(reason) => self.waiting(record, now, reason),

@@ -152,13 +152,27 @@ impl Work {
     }
 
     /// Ready pods at the last look; of several components those of all, once all
-    /// were looked at.
+    /// were looked at. Pods on nodes that an earlier batch has brought are looked at
+    /// by none after it.
     pub(super) fn ready(&self) -> Option<u32> {
         let (by_workload, last) = &self.ready;
-        match self.act.table.moved() {
-            moved if moved.len() > 1 => moved.iter().map(|one| by_workload.get(one).copied()).sum(),
-            _ => *last,
+        let table = &self.act.table;
+        if table.moved().len() < 2 {
+            return *last;
         }
+        let told = self.record.on_nodes;
+        let is_told = |one: &ObjectRef| told > 0 && table.uncounted().contains(one);
+        let looked = table.uncounted().iter().all(|one| by_workload.contains_key(one));
+        let due = table.moved().iter().filter(|one| looked || !is_told(one));
+        let seen: Option<u32> = due.map(|one| by_workload.get(one).copied()).sum();
+        let told = if looked { 0 } else { told };
+        seen.map(|seen| seen.saturating_add(told))
+    }
+
+    /// Pods on nodes, of workloads whose number of pods nobody knew before.
+    pub(super) fn on_nodes(&self) -> u32 {
+        let counts = self.act.table.uncounted().iter().filter_map(|one| self.ready.0.get(one));
+        counts.fold(0, |sum, pods| sum.saturating_add(*pods))
     }
 
     pub(super) fn effect(&self) -> Option<&Effect> {

@@ -144,9 +144,17 @@ fn a_first_deploy_is_one_batch_and_begins_on_no_node() {
     let last = last.get("DaemonSet", "agent").unwrap();
     assert!(last["spec"]["template"]["spec"].get("nodeSelector").is_none());
     only(&stage, "1");
+    stage.run(&["status"]).ends(0).says("5 of 5 pods upgraded, 5 ready");
+    assert_eq!(stage.batches(), ["5 of 5 pods on agent-v1"]);
     let tip = stage.tip();
     stage.apply().ends(0);
     assert_eq!(stage.tip(), tip, "nothing is left to do");
+    stage.delete_record();
+    stage.run(&["record", "rebuild", "--write"]).ends(0).says("finished, 5 pods on agent-v1");
+    stage.run(&["status"]).ends(0).says("5 of 5 pods upgraded, 5 ready");
+    upgrade(&stage, &[]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("2", 5)]));
 }
 
 #[test]

@@ -22,12 +22,18 @@ spec:
         let (kind, replicas) = match *name {
             "web" => ("webservice", 4),
             "db" => ("statefulset", 3),
+            "agent" => ("daemon", 0),
             _ => ("worker", 2),
         };
         text.push_str(&format!(
             "  - name: {name}\n    type: {kind}\n    properties: {{image: \"{name}:{tag}\"}}\n    \
-             traits:\n    - {{type: scaler, properties: {{replicas: {replicas}}}}}\n"
+             traits:\n    - {{type: labels, properties: {{of: shop}}}}\n"
         ));
+        if replicas > 0 {
+            text.push_str(&format!(
+                "    - {{type: scaler, properties: {{replicas: {replicas}}}}}\n"
+            ));
+        }
         if *name == never {
             let unready = "sandbox.tranche.dev/ready: never";
             text.push_str(&format!("    - {{type: annotations, properties: {{{unready}}}}}\n"));
@@ -280,4 +286,89 @@ fn a_lost_record_of_several_components_is_found_finished_or_left_undecided() {
     stage.run(&["record", "rebuild", "--write"]).ends(0).says("cannot be told");
     stage.apply().ends(77).says("shop is frozen");
     assert_eq!(stage.world().all_pods(), before);
+}
+
+/// A Deployment of four pods and a program on each of the five nodes.
+const ON_NODES: [&str; 2] = ["web", "agent"];
+
+#[test]
+fn pods_on_nodes_are_counted_once_they_stand_and_are_no_pods_of_others() {
+    let stage = Stage::with(&[
+        (APPLICATION, &*shop("1", &ON_NODES, "")),
+        (ROLLOUT, &*rollout("shop-v1", "[web, agent]")),
+    ]);
+    stage.apply_wait().ends(0);
+    stage.run(&["status"]).ends(0).says("9 of 9 pods upgraded, 9 ready");
+    // Mended it has the size that it was given.
+    stage.destroy("/apis/apps/v1/namespaces/default/deployments/web-v1");
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v1".into(), 4)].into());
+    stage.run(&["status"]).ends(0).says("9 of 9 pods upgraded, 9 ready");
+    stage.commit(&[
+        (APPLICATION, &shop("2", &ON_NODES, "")),
+        (ROLLOUT, &rollout("shop-v2", "[web, agent]")),
+    ]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("2", 9)]));
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v2".into(), 4)].into());
+    stage.run(&["status"]).ends(0).says("9 of 9 pods upgraded, 9 ready");
+    stage.record_is_whole();
+}
+
+#[test]
+fn nodes_that_have_left_hold_up_no_new_target_while_another_component_is_mended() {
+    let slow =
+        |tag: &str| shop(tag, &ON_NODES, "web").replace("sandbox.tranche.dev/ready: never", SLOW);
+    const SLOW: &str = "sandbox.tranche.dev/ready-after: 45s";
+    let stage = Stage::with(&[
+        (APPLICATION, &*shop("1", &ON_NODES, "")),
+        (ROLLOUT, &*rollout("shop-v1", "[web, agent]")),
+    ]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[(APPLICATION, &slow("2")), (ROLLOUT, &rollout("shop-v2", "[web, agent]"))]);
+    stage.apply_wait().ends(0);
+    // Four of five nodes are as good as gone.
+    let only = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+        "spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "node-1"}}}}});
+    stage.meddle("/apis/apps/v1/namespaces/default/daemonsets/agent", &only);
+    stage.destroy("/apis/apps/v1/namespaces/default/deployments/web-v2");
+    stage.apply().ends(3);
+    assert_eq!(stage.rollout("shop")["attempt"], 2, "it is mended");
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v2".into(), 4)].into());
+    stage.commit(&[(APPLICATION, &slow("3")), (ROLLOUT, &rollout("shop-v3", "[web, agent]"))]);
+    stage.apply().ends(3);
+    assert_eq!(stage.rollout("shop")["attempt"], 3, "the new target has begun");
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v3".into(), 4)].into());
+    stage.record_is_whole();
+}
+
+#[test]
+fn nodes_that_join_or_leave_between_two_batches_begin_nothing_anew() {
+    let agent = "/apis/apps/v1/namespaces/default/daemonsets/agent";
+    let on = |spec: serde_json::Value| {
+        json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+            "spec": {"template": {"spec": spec}}})
+    };
+    let one = on(json!({"nodeSelector": {"kubernetes.io/hostname": "node-1"}}));
+    let all = on(json!({}));
+    for (before, after, pods_at_last) in [(&all, &one, 5), (&one, &all, 9)] {
+        let stage = Stage::with(&[
+            (APPLICATION, &*shop("1", &ON_NODES, "")),
+            (ROLLOUT, &*rollout("shop-v1", "[web, agent]")),
+        ]);
+        stage.apply_wait().ends(0);
+        stage.meddle(agent, before);
+        stage.apply_wait().ends(0);
+        let held = rollout("shop-v2", "[web, agent]") + "    batchPartition: 0\n";
+        stage.commit(&[(APPLICATION, &shop("2", &ON_NODES, "")), (ROLLOUT, &held)]);
+        stage.apply_wait().ends(3);
+        stage.meddle(agent, after);
+        stage.apply_wait().ends(3);
+        stage.commit(&[(ROLLOUT, &rollout("shop-v2", "[web, agent]"))]);
+        stage.apply_wait().ends(0);
+        assert_eq!(stage.rollout("shop")["attempt"], 2);
+        assert_eq!(stage.world().all_pods(), pods(&[("2", pods_at_last)]));
+        stage.record_is_whole();
+    }
 }

@@ -11,12 +11,12 @@ use tranche::core::decide::{
     RollingState, RolloutView, StepVerdict, concluded, decide_rollout, intended, parked,
 };
 use tranche::core::digest::Digest;
-use tranche::core::model::{OnDelete, Rollout, RolloutStrategy, TargetRevision};
+use tranche::core::model::{Batches, OnDelete, Rollout, RolloutStrategy, TargetRevision};
 use tranche::core::object::ObjectRef;
 use tranche::core::record::{Decisions, EntityRecord, Holder, Verdict};
 use tranche::core::release::Release;
 use tranche::core::strategy::workload::Shape;
-use tranche::core::strategy::{Effect, EntityKey, RevisionBodies, StepKind};
+use tranche::core::strategy::{Effect, EntityKey, Part, RevisionBodies, StepKind};
 
 /// A plan, a record and a cluster that does at once what it is told.
 pub struct Case {
@@ -53,6 +53,50 @@ impl Case {
         };
         case.aim("web-v1", "c1");
         case
+    }
+
+    /// The same together with one pod on each of so many nodes.
+    fn on_nodes(nodes: u32) -> Self {
+        let mut case = Self::new();
+        case.plan().with = vec!["agent".to_owned()];
+        case.plan().plan.strategy = RolloutStrategy::DecreaseFirst;
+        case.plan().plan.batches = Batches::Even(2);
+        for (number, bodies) in (1..).zip(case.revisions.values_mut()) {
+            let mut all = RevisionBodies::clone(bodies);
+            let agent = revision(Shape::Nodes, number, 0);
+            let object = agent.workload.clone();
+            all.bodies.extend(agent.bodies.get(&object).map(|it| (object.clone(), Arc::clone(it))));
+            let agent = RevisionBodies {
+                component: "agent".to_owned(),
+                bodies: BTreeMap::new(),
+                rest: Vec::new(),
+                ..RevisionBodies::clone(&agent)
+            };
+            all.parts = vec![Part { revision: Arc::new(agent), plain: object }];
+            *bodies = Arc::new(all);
+        }
+        case.finish();
+        case.have_nodes(nodes);
+        case
+    }
+
+    fn have_nodes(&mut self, nodes: u32) {
+        let agent = self.revisions["web-v1"].parts[0].revision.workload.clone();
+        let status = json!({"observedGeneration": 0, "desiredNumberScheduled": nodes,
+            "currentNumberScheduled": nodes, "numberReady": nodes, "numberAvailable": nodes,
+            "updatedNumberScheduled": nodes});
+        self.live.insert(agent, json!({"status": status}));
+    }
+
+    /// Its pair is gone, and what brings it back waits; so many pods are there.
+    fn being_mended(&mut self, revision: &str, pods: u32) {
+        let web = self.revisions[revision].workload.clone();
+        self.live.remove(&web);
+        let act = self.act();
+        assert_eq!(act.step.kind, StepKind::Settle);
+        self.intend(&act);
+        self.park();
+        self.live.insert(web, json!({"spec": {"replicas": pods}}));
     }
 
     /// Version 1 rolled out, and the plan at version 2.
@@ -174,6 +218,7 @@ impl Case {
             recovered: false,
             message: "seen",
             ready: None,
+            on_nodes: 0,
         };
         self.record = Some(concluded(self.record.as_ref().unwrap(), &act.step, &end));
     }
@@ -279,6 +324,35 @@ fn another_target_goes_all_the_way_back_first() {
     assert_eq!(case.act().record.attempt, 3);
     case.finish();
     assert_eq!((case.size("web-v3"), case.size("web-v1")), (Some(4), None));
+}
+
+/// An upgrade takes its size from what it finds.
+#[test]
+fn nodes_that_have_joined_make_up_for_no_pods_of_another_component() {
+    let mut case = Case::on_nodes(9);
+    case.being_mended("web-v1", 0);
+    case.aim("web-v2", "c2");
+    let act = case.act();
+    assert_eq!((act.entry, act.step.kind), (Entry::Resume, StepKind::Settle));
+}
+
+#[test]
+fn nodes_that_have_left_are_missing_to_no_new_target() {
+    let mut case = Case::on_nodes(5);
+    case.aim("web-v2", "c2");
+    case.finish();
+    case.have_nodes(5);
+    assert_eq!(case.record.as_ref().unwrap().beside[0].sizes.target, 5);
+    case.being_mended("web-v2", 4);
+    case.have_nodes(3);
+    case.aim("web-v3", "c3");
+    let act = case.act();
+    assert_eq!((act.entry, act.step.kind), (Entry::Fresh, StepKind::Batch(0)));
+    // What is on no node yet is not whole.
+    case.have_nodes(0);
+    let agent = case.revisions["web-v1"].parts[0].revision.workload.clone();
+    case.live.get_mut(&agent).unwrap()["status"]["observedGeneration"] = Value::Null;
+    assert_eq!(case.act().step.kind, StepKind::Settle);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::core::model::Pause;
 use crate::core::record::{
     Boundary, Ended, Ending, EntityRecord, Holder, LastResult, NamedObject, OpenStep, Phase,
 };
-use crate::core::strategy::{EntityKind, Step, StepKind};
+use crate::core::strategy::{EntityKind, Movement, Step, StepKind};
 use jiff::{SignedDuration, Timestamp};
 
 /// What an intent says besides its step.
@@ -148,6 +148,8 @@ pub struct Conclusion<'a> {
     pub message: &'a str,
     /// Ready pods at the last look.
     pub ready: Option<u32>,
+    /// Of those, the ones on nodes whose number nobody knew before.
+    pub on_nodes: u32,
 }
 
 /// The record after a step's end.
@@ -268,6 +270,9 @@ fn batch_done(next: &mut EntityRecord, index: u32, step: &Step, end: &Conclusion
     let last = next.steps.as_ref().is_none_or(|steps| index + 1 >= steps.of);
     next.goals.truncate(usize::try_from(index).unwrap_or(usize::MAX));
     next.goals.push(step.goal);
+    if end.on_nodes > 0 && next.movement != Some(Movement::Scale) {
+        next.count_on_nodes(end.on_nodes);
+    }
     next.boundary = None;
     let available = [Event::BatchRolled, Event::BatchAvailable];
     let state = next.state().after(&available);
@@ -308,13 +313,14 @@ fn gone_back(next: &mut EntityRecord, end: &Conclusion<'_>) {
             // The stable revision is what the plan wants, and it serves.
             next.target.clone_from(&next.stable);
             next.source = None;
-            next.movement = Some(crate::core::strategy::Movement::Scale);
+            next.movement = Some(Movement::Scale);
             let name = next.target.as_ref().map_or("", |target| target.name.as_str());
             name.clone_into(&mut next.status.last_target_app_revision);
             let digest = next.target.as_ref().map_or("", |target| target.digest.short());
             digest.clone_into(&mut next.status.target_generation);
             next.status.rollout_target_size = i64::from(next.status.rollout_original_size);
             // What joined with the target is gone again.
+            next.on_nodes = 0;
             next.beside.retain(|one| one.sizes.original > 0);
             for one in &mut next.beside {
                 one.sizes.target = one.sizes.original;

@@ -5,12 +5,14 @@ use super::replay::{replay_ending, replayed};
 use super::rollout::{
     act, after_batch, frozen, go_back, recorded_rollout, wants_another, wants_ending,
 };
+use super::start::fits_nowhere;
 use super::terminal::decide_terminal;
 use super::view::RolloutView;
 use super::{Decision, Entry, Idle, Refusal, RollingState, orphan};
 use crate::core::model::{HookType, OnDelete, Rollout};
 use crate::core::object::ObjectRef;
 use crate::core::record::{Ending, EntityRecord, OpenStep, Phase};
+use crate::core::strategy::workload::Shape;
 use crate::core::strategy::{
     Bodies, CompileError, Compiled, Effect, EntityKey, Movement, RolloutInput, Sizes, StepKind,
     compile, compile_back, revision_of,
@@ -126,17 +128,25 @@ fn stands_alone(view: &RolloutView<'_>, bodies: &Bodies) -> bool {
 
 /// Whether what serves has all its pods. An upgrade takes its size from what
 /// it finds: one that began while a workload is being brought back would bring
-/// as few.
+/// as few. Each component by itself: nodes that have joined make up for nobody's
+/// pods, and those that have left are missing to nobody.
 fn has_its_size(view: &RolloutView<'_>, record: &EntityRecord) -> Result<bool, Refusal> {
     let Some(stable) = &record.stable else { return Ok(true) };
-    let size = match record.status.rolling_state {
-        RollingState::RolloutSucceed => record.status.rollout_target_size,
-        _ => i64::from(record.status.rollout_original_size),
+    let size = |sizes: &Sizes| match record.status.rolling_state {
+        RollingState::RolloutSucceed => sizes.target,
+        _ => sizes.original,
     };
     let stable = view.recorded(stable)?;
-    let live = stable.rolled().map(|one| view.live_size(one).map(i64::from));
-    let live: Option<i64> = live.sum();
-    Ok(live.is_some_and(|live| live >= size))
+    let first = record.sizes();
+    Ok(stable.rolled().enumerate().all(|(place, one)| {
+        let Some(live) = view.live_size(one) else { return false };
+        if one.kind.shape == Shape::Nodes {
+            return live > 0 || fits_nowhere(view, one);
+        }
+        let beside = record.beside.iter().find(|further| further.component == one.component);
+        let sizes = if place == 0 { Some(&first) } else { beside.map(|further| &further.sizes) };
+        sizes.is_none_or(|sizes| live >= size(sizes))
+    }))
 }
 
 /// Goes on with the open step, compiled again from the plan it began with.

@@ -374,14 +374,15 @@ fn known(traces: &Traces<'_>, found: &Found, finished: bool) -> Recognised {
     record.status.rollout_original_size = found.sizes.original;
     record.status.rollout_target_size = i64::from(found.sizes.target);
     record.replays = found.replays;
-    let words = if finished { succeeded(&mut record, found) } else { opened(&mut record, found) };
+    let words =
+        if finished { succeeded(&mut record, traces, found) } else { opened(&mut record, found) };
     if !finished {
         record.open = Some(open(traces, found));
     }
     Recognised::Known(Box::new(record), words)
 }
 
-fn succeeded(record: &mut EntityRecord, found: &Found) -> String {
+fn succeeded(record: &mut EntityRecord, traces: &Traces<'_>, found: &Found) -> String {
     record.goals.clone_from(&found.compiled.goals);
     record.stable.clone_from(&record.target);
     record.status.current_batch = batches(found).saturating_sub(1);
@@ -389,7 +390,15 @@ fn succeeded(record: &mut EntityRecord, found: &Found) -> String {
     record.status.upgraded_ready_replicas = found.sizes.target;
     record
         .set_state(State { rolling: RollingState::RolloutSucceed, batch: BatchState::BatchReady });
-    format!("finished, {} pods on {}", found.sizes.target, found.bodies.target.revision)
+    let target = &found.bodies.target;
+    let live = traces.live.get(&target.workload);
+    if let Some(live) = live.filter(|_| target.kind.shape == Shape::Nodes)
+        && found.movement == Movement::Deploy
+    {
+        record.count_on_nodes(target.kind.read(live).wanted);
+        record.status.upgraded_ready_replicas = record.status.upgraded_replicas;
+    }
+    format!("finished, {} pods on {}", record.status.rollout_target_size, target.revision)
 }
 
 fn batches(found: &Found) -> u32 {

@@ -468,7 +468,7 @@ pub(super) fn begin_batch(
         ));
     };
     next.status.current_batch = index;
-    next.status.upgraded_replicas = step.goal;
+    next.status.upgraded_replicas = step.goal.saturating_add(next.on_nodes);
     next.shares.clone_from(&compiled.shares);
     next.steps = Some(StepsRef {
         of: u32::try_from(compiled.steps.len()).unwrap_or(u32::MAX),

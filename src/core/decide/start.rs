@@ -397,7 +397,7 @@ fn empty(view: &RolloutView<'_>, rollout: &Rollout, source: &RevisionBodies) -> 
 
 /// Whether a workload with a pod on each node was seen to fit none, and is not
 /// left on none by us.
-fn fits_nowhere(view: &RolloutView<'_>, source: &RevisionBodies) -> bool {
+pub(super) fn fits_nowhere(view: &RolloutView<'_>, source: &RevisionBodies) -> bool {
     let live = view.live.get(&source.workload);
     live.is_some_and(|live| !is_nowhere(live) && source.kind.read(live).settled)
 }

@@ -56,6 +56,10 @@ pub struct EntityRecord {
     /// each; the status counts the pods of all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Further>,
+    /// Pods on nodes, of workloads that were new: nobody knew their number before
+    /// they stood. The status counts them, no step does.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub on_nodes: u32,
     /// The revision that is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<RevisionRef>,
@@ -356,6 +360,7 @@ impl EntityRecord {
             component: None,
             component_of: None,
             beside: Vec::new(),
+            on_nodes: 0,
             source: None,
             target: None,
             stable: None,
@@ -376,8 +381,17 @@ impl EntityRecord {
         }
     }
 
+    /// Counts pods on nodes whose number nobody knew before.
+    pub fn count_on_nodes(&mut self, pods: u32) {
+        let status = &mut self.status;
+        let others = status.upgraded_replicas.saturating_sub(self.on_nodes);
+        status.upgraded_replicas = others.saturating_add(pods);
+        status.rollout_target_size += i64::from(pods) - i64::from(self.on_nodes);
+        self.on_nodes = pods;
+    }
+
     /// The sizes of the first component: those of all, less those of the further
-    /// ones.
+    /// ones and what no step counts.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         let sum = |of: fn(&Sizes) -> u32| {
@@ -386,7 +400,7 @@ impl EntityRecord {
         let target = u32::try_from(self.status.rollout_target_size).unwrap_or(0);
         Sizes {
             original: self.status.rollout_original_size.saturating_sub(sum(|s| s.original)),
-            target: target.saturating_sub(sum(|sizes| sizes.target)),
+            target: target.saturating_sub(sum(|sizes| sizes.target)).saturating_sub(self.on_nodes),
         }
     }
 

@@ -113,7 +113,8 @@ pub fn result_subject(
             let share = before.share_after(index);
             let end =
                 if record.status.rolling_state.terminal() { ", rollout succeeded" } else { "" };
-            format!("ready, {} of {total} pods on {}{share}{end}", step.goal, target(record))
+            let goal = step.goal.saturating_add(record.on_nodes);
+            format!("ready, {goal} of {total} pods on {}{share}{end}", target(record))
         }
         (StepKind::Abort, StepVerdict::Succeeded) => {
             format!("done, {}", record.status.rolling_state)

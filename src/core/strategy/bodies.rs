@@ -78,7 +78,7 @@ pub enum BodyError {
     /// No component was named and there are several.
     #[error(
         "revision {revision} has several components ({known}): name the one to roll in \
-         `componentList`"
+         `componentList`, or by `app.oam.dev/rolling-components` on the application"
     )]
     WhichComponent {
         /// The revision.
@@ -311,6 +311,7 @@ pub struct BodyTable {
     entries: BTreeMap<(Side, ObjectRef), (Arc<Value>, Digest)>,
     rolled: BTreeSet<ObjectRef>,
     moved: BTreeSet<ObjectRef>,
+    uncounted: BTreeSet<ObjectRef>,
     tried: BTreeSet<ObjectRef>,
     workloads: BTreeMap<Side, Workloads>,
     carried: BTreeMap<ObjectRef, ObjectRef>,
@@ -321,6 +322,11 @@ impl BodyTable {
     #[must_use]
     pub fn of(bodies: &Bodies) -> Self {
         let mut table = Self::default();
+        let before: Vec<&ObjectRef> =
+            bodies.source.iter().flat_map(|one| one.rolled()).map(|one| &one.workload).collect();
+        let on_nodes = bodies.target.rolled().filter(|one| one.kind.shape == Shape::Nodes);
+        let new = on_nodes.map(|one| &one.workload).filter(|object| !before.contains(object));
+        table.uncounted = new.cloned().collect();
         for side in [Side::Source, Side::Target] {
             let Some(revision) = bodies.side(side) else { continue };
             table.rolled.extend(revision.rolled().map(|one| one.workload.clone()));
@@ -392,6 +398,13 @@ impl BodyTable {
     #[must_use]
     pub fn moved(&self) -> &BTreeSet<ObjectRef> {
         &self.moved
+    }
+
+    /// Those of them that have a pod on each node and were in no revision before:
+    /// nobody knows how many pods they have until they stand.
+    #[must_use]
+    pub fn uncounted(&self) -> &BTreeSet<ObjectRef> {
+        &self.uncounted
     }
 
     /// Whether an object is a workload in which a revision is only tried: its
