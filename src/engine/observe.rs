@@ -318,9 +318,16 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(None);
         };
         let Some(plan) = loaded.plan.applications.get(found.index) else { return Ok(None) };
-        let rolling = plan.rolling_components.first();
-        let rolling = rolling.filter(|_| found.rendered.components.len() > 1).cloned();
-        let component = driving.component.clone().or(rolling);
+        let component = driving.component.clone().or_else(|| {
+            let names: Vec<_> = found.rendered.components.iter().map(|one| &one.name).collect();
+            // What a plan says of it numbers no revision: the newest word counts.
+            let newest = reading.loaded().ok().and_then(|now| now.application(&application));
+            let mut said = newest.into_iter().chain([plan]);
+            let rolling = said.find_map(|plan| {
+                plan.rolling_components.first().filter(|name| names.contains(name))
+            });
+            rolling.filter(|_| names.len() > 1).cloned()
+        });
         let driving = Driving { component, ..driving.clone() };
         let bodies = found.revision(&driving, name, revision.number);
         bodies.map(Some).map_err(|error| {

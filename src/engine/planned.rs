@@ -60,6 +60,11 @@ impl Loaded {
         self.routes.values().flat_map(|edges| &edges.objects).map(|(_, body)| body.as_ref())
     }
 
+    /// An application as the plan has it.
+    pub(super) fn application(&self, key: &ApplicationKey) -> Option<&Application> {
+        self.plan.applications.get(self.applications.get(key)?.index)
+    }
+
     /// Whether anything in the plan renders an object.
     pub(super) fn has(&self, object: &ObjectRef) -> bool {
         self.owners.has(object)

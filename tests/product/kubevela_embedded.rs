@@ -104,7 +104,23 @@ fn differs_e6_of_two_components_the_one_that_is_named_is_rolled() {
     };
     let named = ", annotations: {app.oam.dev/rolling-components: web}";
     let stage = Stage::with(&[(APPLICATION, &*web("1", "", &mail("7"), ""))]);
-    stage.apply_wait().ends(65).says("name the one to roll");
+    stage.apply_wait().ends(65).says("name the one to roll").says("rolling-components");
+    // Said afterwards it counts, though nothing of the revision has changed, and what
+    // was said before, of a component that cannot be rolled, does not.
+    let bare = "  - {name: bare, type: raw, properties: {apiVersion: v1, kind: ConfigMap, \
+               metadata: {name: bare}}}\n";
+    let other = ", annotations: {app.oam.dev/rolling-components: bare}";
+    stage.commit(&[(APPLICATION, &web("1", "", bare, other))]);
+    stage.apply_wait().ends(65).says("cannot be rolled");
+    stage.commit(&[(APPLICATION, &web("1", "", bare, named))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.recorded("revisions/default/shop").len(), 2);
+    assert_eq!(stage.world().sizes("Deployment"), [("web-v2".into(), 6)].into());
+    let stage = Stage::with(&[(APPLICATION, &*web("1", "", &mail("7"), ""))]);
+    stage.apply_wait().ends(65);
+    stage.commit(&[(APPLICATION, &web("1", "", &mail("7"), named))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.recorded("revisions/default/shop").len(), 1);
     let stage = Stage::with(&[(APPLICATION, &*web("1", "", &mail("7"), named))]);
     stage.apply_wait().ends(0);
     stage.commit(&[(APPLICATION, &web("2", FIRST, &mail("8"), named))]);
