@@ -130,6 +130,23 @@ fn probed() -> Vec<Application> {
         .collect()
 }
 
+/// The older form of `volumeMounts`, of each type that has both.
+fn volumes(older: &Value) -> Vec<Application> {
+    let bare = json!({"volumes": [{"name": "bare", "mountPath": "/bare"}]});
+    [older, &bare]
+        .into_iter()
+        .flat_map(|volumes| {
+            ["webservice", "worker", "daemon", "cron-task"].map(|kind| {
+                let schedule = match kind {
+                    "cron-task" => json!({"schedule": "@daily"}),
+                    _ => json!({}),
+                };
+                app(kind, with(with(json!({"image": "w"}), &schedule), volumes), &[])
+            })
+        })
+        .collect()
+}
+
 fn components() -> Vec<(&'static str, Application)> {
     let image = json!({"image": "web:yes"});
     let mounted = json!({"volumeMounts": mounts()});
@@ -143,15 +160,13 @@ fn components() -> Vec<(&'static str, Application)> {
         &json!({"args": ["--once"],
         "restart": "OnFailure", "count": 3}),
     );
-    let task = with(
-        finite.clone(),
-        &json!({"volumes": [
+    let older = json!({"volumes": [
         {"name": "data", "type": "pvc", "mountPath": "/data", "claimName": "data"},
         {"name": "conf", "type": "configMap", "mountPath": "/conf", "cmName": "conf",
             "defaultMode": 256, "items": [{"key": "a", "path": "b", "mode": 292}]},
         {"name": "keys", "type": "secret", "mountPath": "/keys", "secretName": "keys"},
-        {"name": "tmp", "type": "emptyDir", "mountPath": "/tmp", "medium": "Memory"}]}),
-    );
+        {"name": "tmp", "type": "emptyDir", "mountPath": "/tmp", "medium": "Memory"}]});
+    let task = with(finite.clone(), &older);
     let cron = json!({"schedule": "0 3 * * *", "startingDeadlineSeconds": 60, "suspend": true,
         "concurrencyPolicy": "Forbid", "successfulJobsHistoryLimit": 2,
         "failedJobsHistoryLimit": 2, "ttlSecondsAfterFinished": 600,
@@ -193,6 +208,7 @@ fn components() -> Vec<(&'static str, Application)> {
             ),
         ),
         ("probes.yaml", several(&probed())),
+        ("volumes.yaml", several(&volumes(&older))),
         (
             "k8s-objects.yaml",
             app(
@@ -289,6 +305,7 @@ fn containers() -> Vec<(&'static str, Application)> {
             {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "main"}}},
             {"name": "FLAG", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "a"}}},
             {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "ports": [{"containerPort": 9000, "name": "logs", "protocol": "UDP"}],
         "volumes": [{"name": "emptydir-tmp", "path": "/tmp"}]});
     let scratch = ("storage", json!({"emptyDir": [{"name": "tmp", "mountPath": "/tmp"}]}));
     let init = json!({"name": "fetch", "image": "f:1", "imagePullPolicy": "Always",

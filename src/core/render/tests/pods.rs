@@ -223,6 +223,21 @@ fn a_volume_of_a_task_has_what_its_type_needs_and_no_more() {
     assert!(text.contains("is a emptyDir, which has no `defaultMode`"), "{text}");
     let text = says(json!({"type": "emptydir"}));
     assert!(text.contains("did you mean `emptyDir`?"), "{text}");
+    // The same list of the types that have a newer form of it.
+    for kind in ["webservice", "worker", "daemon", "cron-task"] {
+        let says = |mut properties: Value| {
+            properties["image"] = json!("x");
+            if kind == "cron-task" {
+                properties["schedule"] = json!("@daily");
+            }
+            one(&app(kind, properties, &[]), &[]).unwrap_err().to_string()
+        };
+        let text = says(json!({"volumes": [{"name": "v", "mountPath": "/v", "type": "pvc"}]}));
+        assert!(text.ends_with("the volume `v` is a pvc and needs `claimName`"), "{text}");
+        let text = says(json!({"volumes": [{"name": "v", "mountPath": "/v"}],
+            "volumeMounts": {"emptyDir": [{"name": "w", "mountPath": "/w"}]}}));
+        assert!(text.contains("leave one of the two out"), "{kind}: {text}");
+    }
 }
 
 #[test]
