@@ -124,7 +124,7 @@ pub fn dangers(object: &ObjectDiff) -> Vec<Danger> {
         }
     }
     let way = object.way.iter().flat_map(|halfway| &halfway.fields);
-    for path in object.fields.iter().chain(way) {
+    for path in object.fields.iter().chain(&object.inside).chain(way) {
         found.extend(of_field(path));
     }
     found.sort();
@@ -211,6 +211,17 @@ mod tests {
         assert_eq!(between(Some(&plain), Some(&open)), [Danger::Security]);
         let newer = deployment("a:2", 3, &json!({}));
         assert_eq!(between(Some(&plain), Some(&newer)), [Danger::Image, Danger::Size]);
+        // Nobody knows the keys of its containers.
+        let cloned = |of: &Value| {
+            let mut of = of.clone();
+            of["apiVersion"] = json!("apps.kruise.io/v1alpha1");
+            of["kind"] = json!("CloneSet");
+            of
+        };
+        let changed = between(Some(&cloned(&plain)), Some(&cloned(&newer)));
+        assert_eq!(changed, [Danger::Image, Danger::Size]);
+        let opened = between(Some(&cloned(&plain)), Some(&cloned(&open)));
+        assert_eq!(opened, [Danger::Security]);
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": "r"}, "rules": []});
         assert_eq!(between(None, Some(&role)), [Danger::Rights]);

@@ -7,6 +7,7 @@ use crate::core::secrecy::redacted_apart;
 use crate::core::yaml::to_yaml_sorted;
 use serde_json::Value;
 use similar::TextDiff;
+use std::collections::BTreeMap;
 
 /// What happens to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,9 @@ pub struct ObjectDiff {
     pub lines: Vec<String>,
     /// The fields that a change writes or removes, as paths and in order.
     pub fields: Vec<String>,
+    /// What differs inside of lists that are written as a whole, since nobody
+    /// knows the keys of their items; as paths and in order.
+    pub inside: Vec<String>,
     /// What to know besides, in order.
     pub notes: Vec<Note>,
     /// The steps, from 0, that create it first and delete it last, if it is
@@ -81,12 +85,13 @@ pub fn diff(object: &ObjectRef, live: Option<&Value>, desired: Option<&Value>) -
         change,
         lines: Vec::new(),
         fields: Vec::new(),
+        inside: Vec::new(),
         notes: Vec::new(),
         during: None,
         way: Vec::new(),
     };
     if let (Change::Update, Some(live), Some(desired)) = (change, &live, &desired) {
-        found.fields = fields(object, live, desired);
+        (found.fields, found.inside) = fields(object, live, desired);
         if let Some(lines) = order_only(object, live, desired) {
             return ObjectDiff { lines, notes: vec![Note::OrderOnly], ..found };
         }
@@ -99,26 +104,81 @@ pub fn diff(object: &ObjectRef, live: Option<&Value>, desired: Option<&Value>) -
     found
 }
 
-/// The paths of what a change writes or removes.
-fn fields(object: &ObjectRef, old: &Value, new: &Value) -> Vec<String> {
+/// The paths of what a change writes or removes, and of what differs inside of
+/// lists among it.
+fn fields(object: &ObjectRef, old: &Value, new: &Value) -> (Vec<String>, Vec<String>) {
     let change = compare(&object.kind_ref(), old, new);
-    let mut paths = Vec::new();
+    let (mut paths, mut inside) = (Vec::new(), Vec::new());
     for set in [&change.written, &change.removed] {
-        leaves(set, &mut Vec::new(), &mut paths);
+        leaves(set, &mut Vec::new(), &mut |path| {
+            let text = path_text(path);
+            let lists = within(old, path).zip(within(new, path));
+            if let Some((old @ Value::Array(_), new @ Value::Array(_))) = lists {
+                differing(&text, Some(old), Some(new), &mut inside);
+            }
+            paths.push(text);
+        });
     }
-    paths.sort();
-    paths.dedup();
-    paths
+    for list in [&mut paths, &mut inside] {
+        list.sort();
+        list.dedup();
+    }
+    (paths, inside)
 }
 
-fn leaves(set: &FieldSet, path: &mut Vec<Step>, out: &mut Vec<String>) {
+fn leaves(set: &FieldSet, path: &mut Vec<Step>, found: &mut impl FnMut(&[Step])) {
     if set.is_leaf() && !path.is_empty() {
-        out.push(path_text(path));
+        found(path);
     }
     for (step, inner) in set.steps() {
         path.push(step.clone());
-        leaves(inner, path, out);
+        leaves(inner, path, found);
         path.pop();
+    }
+}
+
+/// The value at a path that leads through maps alone.
+fn within<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, step| match step {
+        Step::Field(name) => value.get(name),
+        Step::Key(_) | Step::Value(_) | Step::Index(_) => None,
+    })
+}
+
+/// The paths of the single values that differ; items of lists are told apart by
+/// their names, or by their places.
+fn differing(path: &str, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<String>) {
+    if old == new {
+        return;
+    }
+    let mut parts: BTreeMap<String, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
+    for (step, value) in old.into_iter().flat_map(steps) {
+        parts.entry(step).or_default().0 = Some(value);
+    }
+    for (step, value) in new.into_iter().flat_map(steps) {
+        parts.entry(step).or_default().1 = Some(value);
+    }
+    let single = |value: &Value| !value.is_array() && !value.is_object();
+    if parts.is_empty() || old.is_some_and(single) || new.is_some_and(single) {
+        found.push(path.to_owned());
+    }
+    for (step, (old, new)) in parts {
+        differing(&format!("{path}{step}"), old, new, found);
+    }
+}
+
+/// The parts of a map or list, each by its step in a path.
+fn steps(value: &Value) -> Vec<(String, &Value)> {
+    match value {
+        Value::Object(map) => map.iter().map(|(name, part)| (format!(".{name}"), part)).collect(),
+        Value::Array(items) => {
+            let step = |(place, item): (usize, &Value)| match item["name"].as_str() {
+                Some(name) => format!("[name={name:?}]"),
+                None => format!("[{place}]"),
+            };
+            items.iter().enumerate().map(|at| (step(at), at.1)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -141,6 +201,24 @@ mod tests {
         assert!(text.contains("+  password: \"<redacted, changed>\""), "{text}");
         assert!(!text.contains("aHVudGVyMg") && !text.contains("bmV3"), "{text}");
         assert!(!text.contains("+  same"), "{text}");
+    }
+
+    #[test]
+    fn what_differs_inside_of_a_list_without_keys_is_known_too() {
+        let of = |image: &str, more: &Value| {
+            json!({"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet", "metadata":
+                {"name": "c"}, "spec": {"template": {"spec": {"containers":
+                [{"name": "web", "image": image, "args": ["a", "b"]}, more]}}}})
+        };
+        let (one, two) = (json!({"name": "x"}), json!({"name": "y", "tty": true}));
+        let (old, new) = (of("web:1", &one), of("web:2", &two));
+        let got = diff(&ObjectRef::of(&old).unwrap(), Some(&old), Some(&new));
+        let list = ".spec.template.spec.containers";
+        assert_eq!(got.fields, [list]);
+        let inside = ["[name=\"web\"].image", "[name=\"x\"].name", "[name=\"y\"].name"];
+        let mut inside: Vec<String> = inside.iter().map(|at| format!("{list}{at}")).collect();
+        inside.push(format!("{list}[name=\"y\"].tty"));
+        assert_eq!(got.inside, inside);
     }
 
     #[test]
