@@ -159,8 +159,15 @@ fn show(paint: Paint, row: &Standing) {
     let head = paint.bold(&say(key)) + " on " + say(&row.target);
     let goal = say(record.target.as_ref().map_or("", |target| target.name.as_str()));
     let state = state(paint, record);
+    let failed = record.status.rolling_state == RollingState::RolloutFailed;
     if let Some(left) = &row.left {
-        let goal = if goal.is_empty() { goal } else { " " + goal + "," };
+        // What serves, not what was on its way there.
+        let back = record.last.as_ref().is_some_and(|last| last.kind == StepKind::Abort);
+        let goal = match &record.stable {
+            Some(stable) if back && failed => " back at " + say(&stable.name) + ",",
+            _ if goal.is_empty() => goal,
+            _ => " " + goal + ",",
+        };
         out(head + ":" + goal + " " + state);
         out("  no longer in the plan; " + say(remains(left)));
         return;
@@ -177,7 +184,6 @@ fn show(paint: Paint, row: &Standing) {
     if let Some(reason) = &row.frozen {
         out("  frozen: " + say(reason));
     }
-    let failed = record.status.rolling_state == RollingState::RolloutFailed;
     if let Some(last) = record.last.as_ref().filter(|last| !last.message.is_empty()) {
         if failed {
             out("  because: " + say(&last.message));

@@ -223,5 +223,7 @@ fn a_rollout_that_vanishes_goes_back_by_revert_on_delete() {
     stage.apply_wait().ends(0);
     assert_eq!(stage.world().sizes("Deployment"), [("web-v1".to_owned(), 4)].into());
     assert_eq!(lowest(&stage, from), 4);
+    let told = "default/web on sandbox: back at web-v1, rolloutFailed";
+    stage.run(&["status"]).ends(0).says(told).says("no longer in the plan");
     stage.record_is_whole();
 }
