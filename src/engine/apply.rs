@@ -174,8 +174,9 @@ impl<P: Ports> Engine<'_, P> {
 
     /// What a person should know of the plan though nothing in it is wrong.
     pub(super) fn tell_notices(&self, reading: &Reading) -> Result<(), RunError> {
-        for notice in &reading.loaded()?.plan.notices {
-            let text = format!("{}: {}", notice.place, notice.message);
+        let notices = reading.loaded()?.plan.notices.iter();
+        let notices = notices.map(|notice| format!("{}: {}", notice.place, notice.message));
+        for text in notices.chain(self.left_alone(reading)?) {
             self.ports.audience().hear(&Progress::Notice(text));
         }
         Ok(())

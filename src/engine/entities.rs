@@ -123,6 +123,36 @@ impl<P: Ports> Engine<'_, P> {
         Ok(driven)
     }
 
+    /// The applications, or components of some, that nothing applies though the
+    /// plan has them: a rollout that is over and has left the plan had them. In
+    /// words, each with what lets go of it.
+    pub(super) fn left_alone(&self, reading: &Reading) -> Result<Vec<String>, RunError> {
+        let (loaded, snapshot) = (reading.loaded()?, self.snapshot(reading));
+        let driven = self.driven(loaded, &snapshot)?;
+        let mut told = Vec::new();
+        for (key, application) in &loaded.applications {
+            let Some(plan) = loaded.plan.applications.get(application.index) else { continue };
+            let whole = driven.get(key) == Some(&false) && !plan.released && !plan.template_only;
+            let what = match whole {
+                true => String::new(),
+                false => {
+                    let held = self.held_back(loaded, &snapshot, key)?;
+                    let names: Vec<String> = held.iter().map(|name| format!("`{name}`")).collect();
+                    if names.is_empty() {
+                        continue;
+                    }
+                    format!(", component {}", names.join(", "))
+                }
+            };
+            told.push(format!(
+                "{}: application {}/{}{what} stays as its rollout left it, since that has left \
+                 the plan: `tranche.dev/rollout: none` on the application applies it as it stands",
+                plan.place, key.namespace, key.name
+            ));
+        }
+        Ok(told)
+    }
+
     /// The rollouts that are over and that the plan has no more: what they have
     /// left is its owner's by the newest plan, whatever marks it carries.
     pub(super) fn rollouts_over(

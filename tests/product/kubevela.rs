@@ -82,6 +82,7 @@ fn c2_a_partition_of_0_stops_after_the_first_batch_and_stays_there() {
     let (before, tip) = (cloneset(&stage), stage.tip());
     assert_eq!(status(&stage)["currentBatch"], 0);
     assert_eq!(status(&stage)["batchRollingState"], "batchReady");
+    assert_eq!(stage.world().ready_pods(), pods(&[("1", 4), ("2", 1)]));
     stage.pass(15);
     stage.apply().ends(3);
     assert_eq!((cloneset(&stage), stage.tip()), (before.clone(), tip));
@@ -98,6 +99,9 @@ fn c3_a_partition_of_the_last_batch_lets_it_end() {
     stage.apply_wait().ends(0);
     assert_eq!(status(&stage)["rollingState"], "rolloutSucceed");
     assert_eq!(stage.world().all_pods(), pods(&[("2", 5)]));
+    let marks = cloneset(&stage)["metadata"]["annotations"].clone();
+    assert_eq!(status(&stage)["lastTargetAppRevision"], "shop-v2");
+    assert_eq!(marks["tranche.dev/revision"], status(&stage)["targetGeneration"], "v2's now");
 }
 
 #[test]
@@ -131,6 +135,8 @@ fn c6_earlier_content_is_its_earlier_revision_and_is_rolled_out_again() {
     assert_eq!(stage.subjects("publish").len(), 2, "v1 is published once");
     assert_eq!(stage.world().all_pods(), pods(&[("1", 5)]));
     assert_eq!(status(&stage)["lastTargetAppRevision"], "shop-v1");
+    assert_eq!(status(&stage)["rollingState"], "rolloutSucceed");
+    assert_eq!(stage.recorded("revisions/default/shop").len(), 2, "no third revision");
 }
 
 #[test]

@@ -77,6 +77,11 @@ fn e4_a_third_content_in_the_middle_takes_the_place_of_the_second() {
     stage.apply_wait().ends(0);
     assert_eq!(stage.world().all_pods(), pods(&[("3", 6)]));
     assert_eq!(stage.world().sizes("Deployment"), [("web-v3".into(), 6)].into());
+    let results = stage.subjects("result");
+    let back = results.iter().position(|subject| subject.contains("back to shop-v1 done"));
+    let third = results.iter().position(|subject| subject.contains("pods on shop-v3"));
+    assert!(back.is_some() && back < third, "the second one is given up first: {results:?}");
+    assert!(!results.iter().any(|subject| subject.contains("6 of 6 pods on shop-v2")));
     stage.record_is_whole();
 }
 
@@ -128,4 +133,29 @@ fn differs_e6_of_two_components_the_one_that_is_named_is_rolled() {
     let world = stage.world();
     assert_eq!(world.ready_pods(), pods(&[("1", 3), ("2", 3), ("8", 1)]));
     assert!(world.get("Deployment", "mail").is_some());
+}
+
+/// Nothing else of the plan says why its newest content is not applied.
+#[test]
+fn a_rollout_plan_that_is_taken_out_is_told_of_until_it_is_let_go() {
+    let stage = first();
+    let plain = by_halves("2").replace(
+        "  rolloutPlan:\n    targetSize: 6\n    rolloutBatches: [{replicas: 50%}, {replicas: 50%}]\n",
+        "",
+    );
+    assert!(!plain.contains("rolloutPlan"));
+    stage.commit(&[(APPLICATION, &plain)]);
+    let told = "application default/shop stays as its rollout left it";
+    for _ in 0..2 {
+        stage.run(&["plan"]).ends(0).says(told);
+        stage.apply_wait().ends(0).says(told).says("tranche.dev/rollout: none");
+        assert_eq!(stage.world().ready_pods(), pods(&[("1", 6)]));
+    }
+    let named = "{name: shop, annotations: {tranche.dev/rollout: none}}";
+    stage.commit(&[(APPLICATION, &plain.replace("{name: shop}", named))]);
+    let ran = stage.apply_wait().ends(0);
+    assert!(!format!("{}{}", ran.out, ran.err).contains(told));
+    // What the rollout had is for its owner to delete; `status` counts it.
+    assert_eq!(stage.world().ready_pods(), pods(&[("1", 6), ("2", 1)]));
+    stage.run(&["status"]).ends(0).says("no longer in the plan; its object stays");
 }

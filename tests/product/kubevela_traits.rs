@@ -199,7 +199,8 @@ fn a_component_whose_trait_is_taken_out_stays_as_it_is_until_it_is_let_go() {
     let stage = Stage::with(&[(APPLICATION, &*shop("1", &rolled("targetSize: 2"), MAIL))]);
     stage.apply_wait().ends(0);
     stage.commit(&[(APPLICATION, &shop("2", "", &MAIL.replace("mail:1", "mail:2")))]);
-    stage.apply_wait().ends(0);
+    let told = "application default/shop, component `web` stays as its rollout left it";
+    stage.apply_wait().ends(0).says(told);
     assert_eq!(sizes(&stage.world()), size(&[("mail", 1), ("web-v1", 2)]));
     assert_eq!(stage.world().ready_pods(), pods(&[("1", 2), ("2", 1)]), "the rest is applied");
     assert!(stage.world().get("Service", "web").is_some());
