@@ -26,6 +26,9 @@ mod kills;
 mod kruise_green;
 mod lanes;
 mod late;
+#[path = "../product/listener.rs"]
+mod listener;
+mod many;
 mod nodes;
 mod race;
 mod ratio;

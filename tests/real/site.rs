@@ -112,7 +112,7 @@ impl<'p> Site<'p> {
     }
 
     /// The project file: one target, the laboratory's context.
-    fn project(&self) -> String {
+    pub fn project(&self) -> String {
         format!(
             "apiVersion: tranche.dev/v1alpha1
 kind: Project

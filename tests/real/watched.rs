@@ -69,8 +69,12 @@ pub struct Sight {
 
 impl Sight {
     fn read(mut event: Value) -> Self {
-        let object = event["object"].take();
+        let mut object = event["object"].take();
         let version = object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+        // Of a pod nobody looks at what it is to be, and there may be many.
+        if object["kind"] == POD {
+            object.as_object_mut().unwrap().remove("spec");
+        }
         Self { version, gone: event["type"] == "DELETED", object }
     }
 
@@ -87,11 +91,22 @@ pub fn version(plane: &ControlPlane) -> u64 {
 }
 
 /// All sights of each namespace, in the store's order.
-pub fn by_namespace(mut sights: Vec<Sight>) -> BTreeMap<String, Vec<Sight>> {
+pub fn by_namespace(sights: Vec<Sight>) -> BTreeMap<String, Vec<Sight>> {
+    by(sights, |namespace, _| Some(namespace.to_owned()))
+}
+
+/// The same of each group that a namespace and a name belong to, if any.
+pub fn by(
+    mut sights: Vec<Sight>,
+    group: impl Fn(&str, &str) -> Option<String>,
+) -> BTreeMap<String, Vec<Sight>> {
     sights.sort_by_key(|sight| sight.version);
     let mut found: BTreeMap<String, Vec<Sight>> = BTreeMap::new();
     for sight in sights {
-        found.entry(sight.namespace().to_owned()).or_default().push(sight);
+        let name = sight.object["metadata"]["name"].as_str().unwrap();
+        if let Some(group) = group(sight.namespace(), name) {
+            found.entry(group).or_default().push(sight);
+        }
     }
     found
 }
