@@ -94,6 +94,13 @@ impl Lab {
         output.status.code().unwrap()
     }
 
+    /// Of one rollout, in detail.
+    fn status_of(&self, name: &str) -> Value {
+        let told: Value =
+            serde_json::from_str(&self.tranche(&["status", name, "-o", "json"], 0)).unwrap();
+        told["rollouts"][0]["detail"].clone()
+    }
+
     fn status(&self) -> Value {
         serde_json::from_str(&self.tranche(&["status", "-o", "json"], 0)).unwrap()
     }
@@ -171,6 +178,7 @@ fn every_example_says_what_it_is_and_is_tested_here() {
             "lanes",
             "own-type",
             "replica-ratio",
+            "together",
             "webservice"
         ]
     );
@@ -364,6 +372,27 @@ fn a_client_is_led_to_the_next_instance_and_the_old_one_retires() {
     told(&lab, "instances", |phase, subject| {
         phase == "result" && (subject.contains("Route ") || subject.contains("prune"))
     });
+}
+
+#[test]
+fn three_components_of_three_kinds_go_through_their_batches_together() {
+    let lab = Lab::new();
+    lab.commit(&example("together"), "");
+    rolls_out(&lab);
+    assert_done(&lab, "shop", "shop-v1", 14);
+    let edits = [("application.yaml", "6.7.0", "6.7.1"), ("approllout.yaml", "shop-v1", "shop-v2")];
+    releases(&lab, "together", "shop", &edits);
+    assert_done(&lab, "shop", "shop-v2", 14);
+    let told = lab.tranche(&["status", "shop", "--tree"], 0);
+    let services = "    web (webservice), healthy\n      traits: scaler\n    store (statefulset), \
+                    healthy\n      traits: scaler\n    agent (daemon), healthy\n";
+    // Whose pods they are is told by the tree.
+    assert!(told.contains(services), "{told}");
+    let told = lab.status_of("shop");
+    for service in told["services"].as_array().unwrap() {
+        assert_eq!(service["rolled"], true, "{service}");
+        assert_eq!(service["message"], "14 of 14 pods of 3 components ready");
+    }
 }
 
 #[test]

@@ -69,8 +69,10 @@ impl Detail {
         });
         let last = record.last.as_ref().map(|last| last.at);
         let opened = record.open.as_ref().and_then(|open| open.since);
-        let rolled = record.component.as_deref();
-        let services = document.iter().flat_map(|document| services(document, rolled));
+        let further = record.beside.iter().map(|one| &one.component);
+        let rolled: Vec<&str> =
+            record.component.iter().chain(further).map(String::as_str).collect();
+        let services = document.iter().flat_map(|document| services(document, &rolled));
         // What is rolled by itself has nothing beside it.
         let alone = record.component_of.is_some();
         let services = services.filter(|service| service.rolled || !alone).collect();
@@ -131,16 +133,18 @@ impl Detail {
         if !self.services.is_empty() {
             out("  " + paint.bold(&Line::ours("services")));
         }
+        let several = self.services.iter().filter(|service| service.rolled).count() > 1;
+        let (health, words) = &self.health;
         for service in &self.services {
-            let (health, words) = &self.health;
+            let well = *health == Wellbeing::Healthy;
             let health = match health {
                 Wellbeing::Healthy => paint.green(&say(health.to_string())),
                 Wellbeing::Unhealthy => paint.red(&say(health.to_string())),
                 _ => paint.yellow(&say(health.to_string())),
             };
-            // Pods are counted of what is rolled.
-            let words =
-                if words.is_empty() || !service.rolled { Line::empty() } else { ": " + say(words) };
+            // Pods are counted of what is rolled, and of several together.
+            let told = !words.is_empty() && service.rolled && !(several && well);
+            let words = if told { ": " + say(words) } else { Line::empty() };
             out("    " + say(&service.name) + " (" + say(&service.kind) + "), " + health + words);
             if !service.traits.is_empty() {
                 out("      traits: " + say(service.traits.join(", ")));
@@ -151,14 +155,14 @@ impl Detail {
 
 fn services<'a>(
     application: &'a Application,
-    rolled: Option<&'a str>,
+    rolled: &'a [&str],
 ) -> impl Iterator<Item = Service> + 'a {
     let only = application.components.len() == 1;
     application.components.iter().map(move |component| Service {
         name: component.name.clone(),
         kind: component.kind.clone(),
         traits: component.traits.iter().map(|each| each.kind.clone()).collect(),
-        rolled: only || rolled == Some(component.name.as_str()),
+        rolled: only || rolled.contains(&component.name.as_str()),
     })
 }
 

@@ -212,5 +212,9 @@ fn counted(record: &EntityRecord) -> String {
     if record.entity.kind != EntityKind::Rollout || status.rollout_target_size < 0 {
         return String::new();
     }
-    format!("{} of {} pods ready", status.upgraded_ready_replicas, status.upgraded_replicas)
+    let of = match record.beside.len() {
+        0 => String::new(),
+        further => format!(" of {} components", further + 1),
+    };
+    format!("{} of {} pods{of} ready", status.upgraded_ready_replicas, status.upgraded_replicas)
 }
