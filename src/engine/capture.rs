@@ -210,7 +210,10 @@ impl<P: Ports> Engine<'_, P> {
             }
             // A cluster that does not serve them has none.
             Err(ClusterError {
-                problem: ClusterProblem::NoKind(_) | ClusterProblem::Other(_),
+                problem:
+                    ClusterProblem::NoKind(_)
+                    | ClusterProblem::NotImplemented(_)
+                    | ClusterProblem::Other(_),
                 ..
             }) => {
                 return Ok(());

@@ -180,6 +180,16 @@ impl From<ClusterError> for RunError {
                 "install what serves the kind (`kubectl api-resources` lists them), or take \
                  the object out of the plan, and `tranche apply` again",
             ),
+            ClusterProblem::NotImplemented(_) => (
+                Class::Failed,
+                "name a cluster that has it in `spec.targets` of tranche.yaml, or take it out of \
+                 the plan, and `tranche apply` again",
+            ),
+            ClusterProblem::Missing(_) => (
+                Class::Failed,
+                "a namespace has to be there first, by a Namespace in the plan or by hand; run \
+                 the same command again, nothing is lost",
+            ),
             _ => (Class::Failed, "run the same command again; nothing is lost"),
         };
         Self::new(class, error.to_string(), next)

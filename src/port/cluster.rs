@@ -186,7 +186,11 @@ pub enum ClusterProblem {
     /// A disruption budget does not let the pod go now.
     #[error("a disruption budget does not let it go yet: {0}")]
     Budget(String),
-    /// Anything else the server said, 501 of the sandbox included.
+    /// 501: it is no part of this cluster, as much of Kubernetes is none of the
+    /// sandbox.
+    #[error("{0}")]
+    NotImplemented(String),
+    /// Anything else the server said.
     #[error("{0}")]
     Other(String),
 }

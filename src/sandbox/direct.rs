@@ -229,12 +229,12 @@ fn place(object: &ObjectRef) -> Place {
     Place { namespace: object.namespace.clone(), name: object.name.clone() }
 }
 
-/// What a client makes of a refusal.
 /// How a 500 begins that is about the body, as `edge/cluster` tells it apart
 /// too.
 const NOT_OF_THE_TYPE: [&str; 2] =
     ["failed to create typed patch object", "failed to convert new object"];
 
+/// What a client makes of a refusal.
 fn problem(refusal: &Refusal) -> ClusterProblem {
     let text = refusal.message.clone();
     let causes = refusal.details.get("causes").and_then(Value::as_array);
@@ -272,6 +272,7 @@ fn problem(refusal: &Refusal) -> ClusterProblem {
         500 if NOT_OF_THE_TYPE.iter().any(|words| text.starts_with(words)) => {
             ClusterProblem::Invalid(text)
         }
+        501 => ClusterProblem::NotImplemented(text),
         _ => ClusterProblem::Other(text),
     }
 }

@@ -219,3 +219,34 @@ fn a_rollout_whose_application_is_gone_too_still_goes_back() {
     assert_eq!(stage.world().ready_pods(), pods(&[("6.7.0", 4)]));
     assert!(stage.world().get("Deployment", "web-v2").is_none());
 }
+
+/// Only an earlier revision could have it, so it is no error before that is read.
+#[test]
+fn a_component_that_the_application_does_not_have_is_told_of_by_lint() {
+    let misspelt =
+        roll("", "shop-v1", "{numBatches: 1, targetSize: 1").replace("metrics", "metric");
+    let stage = Stage::with(&[(APPLICATION, &metrics("1", &[])), (ROLLOUT, &misspelt)]);
+    let told = "application shop has no component \"metric\" by now; it has metrics";
+    stage.run(&["lint"]).ends(0).says(told);
+    stage.apply_wait().ends(65).says("revision shop-v1 has no component \"metric\"");
+}
+
+/// As KubeVela's examples are tried: another run is no help.
+#[test]
+fn what_the_sandbox_lacks_is_told_with_what_helps() {
+    let application = |namespace: &str, kind: &str, more: &str| {
+        format!(
+            "apiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata: {{name: shop, \
+             namespace: {namespace}}}\nspec:\n  components:\n  - {{name: nightly, type: {kind}, \
+             properties: {{image: \"perl\"{more}}}}}\n"
+        )
+    };
+    let nightly = application("default", "cron-task", ", schedule: \"@daily\"");
+    let stage = Stage::with(&[(APPLICATION, &nightly)]);
+    let told = "next: name a cluster that has it in `spec.targets`";
+    stage.apply().ends(1).says("the sandbox does not model the kind CronJob").says(told);
+    let elsewhere = application("vela-system", "worker", "");
+    let stage = Stage::with(&[(APPLICATION, &elsewhere)]);
+    let told = "next: a namespace has to be there first";
+    stage.apply().ends(1).says("\"vela-system\" not found").says(told);
+}

@@ -115,15 +115,26 @@ fn together(plan: &mut Plan, namespace: &str) -> Vec<String> {
             rollout.component = Some(first.clone());
             rollout.with = further.to_vec();
         }
+        let names: Vec<&str> = application.components.iter().map(|c| c.name.as_str()).collect();
+        let mut all = rollout.component.iter().chain(&rollout.with);
+        let unknown = all.find(|name| !names.contains(&name.as_str()));
+        if let Some(unknown) = unknown
+            && matches!(rollout.target, TargetRevision::Named(_))
+        {
+            // A revision of before may have had it: refused once that is read.
+            let message = format!(
+                "rollout {}: application {} has no component \"{unknown}\" by now; it has {}",
+                rollout.name,
+                application.name,
+                names.join(", ")
+            );
+            plan.notices.push(Notice { place: rollout.place.clone(), message });
+        }
         if rollout.with.is_empty() {
             continue;
         }
         let several = "several components at once go through batches only";
-        let known = |name: &&String| application.components.iter().any(|c| c.name == **name);
-        let mut all = rollout.component.iter().chain(&rollout.with);
-        if let Some(unknown) = all.find(|name| !known(name)) {
-            let names: Vec<&str> = application.components.iter().map(|c| c.name.as_str()).collect();
-            // A revision of before may have had it: that is told when it is read.
+        if let Some(unknown) = unknown {
             if matches!(rollout.target, TargetRevision::Latest { .. }) {
                 errors.push(format!(
                     "{}: application {} has no component \"{unknown}\"; it has {}",

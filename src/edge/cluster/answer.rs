@@ -111,7 +111,7 @@ pub(super) fn problem(answer: &Answer, class: Class, secret: bool) -> ClusterPro
         }
         // Refused before it was looked at.
         429 => ClusterProblem::Unreachable(text),
-        501 => ClusterProblem::Other(text),
+        501 => ClusterProblem::NotImplemented(text),
         500 if answer.is_not_of_the_type() => ClusterProblem::Invalid(text),
         // Of a write nobody knows who answered for whom on the way.
         500 if class == Class::Read && text.contains(WEBHOOK_FAILED) => {
