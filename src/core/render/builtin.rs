@@ -18,14 +18,14 @@ pub struct Builtins {
 pub const FIRST_BUILTINS: &str = "builtin-2";
 
 /// The built-in types of this version.
-pub const BUILTIN: Builtins = Builtins { version: BUILTIN_VERSION, files: &FILES };
+pub const BUILTIN: Builtins = Builtins { version: BUILTIN_VERSION, files: FILES };
 
 /// The version of the built-in types, recorded with every revision. It
 /// changes whenever one of them renders anything else than before.
 const BUILTIN_VERSION: &str = "builtin-2";
 
 /// File names and texts.
-pub(super) const FILES: [(&str, &str); 28] = [
+pub(super) const FILES: &[(&str, &str)] = &[
     ("builtin/webservice.yaml", include_str!("builtin/webservice.yaml")),
     ("builtin/worker.yaml", include_str!("builtin/worker.yaml")),
     ("builtin/clonesetservice.yaml", include_str!("builtin/clonesetservice.yaml")),

@@ -82,7 +82,7 @@ pub(super) struct StatusPaths {
 }
 
 /// The descriptors of the built-in kinds.
-const BUILT_IN: [&str; 3] = [
+const BUILT_IN: &[&str] = &[
     include_str!("deployment.yaml"),
     include_str!("cloneset.yaml"),
     include_str!("statefulset.yaml"),
