@@ -53,6 +53,7 @@ mod publish;
 mod read_set;
 mod reading;
 mod rebuild;
+mod rebuild_rest;
 mod repeated;
 mod reviewed;
 mod round;

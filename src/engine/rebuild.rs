@@ -10,14 +10,14 @@ use super::course::crowded;
 use super::outcome::Class;
 use super::planned::Driving;
 use super::reading::known;
+use super::rebuild_rest::{at_its_start, owned as owned_by};
 use super::{Engine, MAX_LOSSES, Reading, RunError};
 use crate::core::decide::{LaneTraces, Recognised, Traces, recognise, recognise_lane};
 use crate::core::model::{Lane, Member, Rollout};
 use crate::core::object::{KindRef, Live, ObjectRef, at};
 use crate::core::record::{self, EntityRecord, Inventory, inventory_path, revision_path};
 use crate::core::strategy::{
-    EntityKey, LABEL_MANAGED_BY, MANAGED_BY, Movement, RevisionBodies, entity_of, epoch_of,
-    lane_objects,
+    EntityKey, LABEL_MANAGED_BY, MANAGED_BY, Movement, RevisionBodies, epoch_of, lane_objects,
 };
 use crate::port::{Change, Clock, Cluster, ClusterProblem, Objects, Ports, Remote};
 use serde_json::Value;
@@ -46,12 +46,12 @@ pub struct Rebuilt {
     pub written: Option<u64>,
 }
 
-struct Pieces {
+pub(super) struct Pieces {
     seq: u64,
     from: String,
-    records: Vec<EntityRecord>,
-    changes: Vec<Change>,
-    told: Rebuilt,
+    pub(super) records: Vec<EntityRecord>,
+    pub(super) changes: Vec<Change>,
+    pub(super) told: Rebuilt,
 }
 
 impl<P: Ports> Engine<'_, P> {
@@ -152,6 +152,7 @@ impl<P: Ports> Engine<'_, P> {
             for lane in &reading.loaded()?.plan.lanes {
                 self.piece_of_lane(reading, lane, &mut pieces, knew.max(stands)).await?;
             }
+            self.pieces_as_they_stand(reading, &mut pieces, knew.max(stands)).await?;
         }
         Ok(pieces)
     }
@@ -172,12 +173,7 @@ impl<P: Ports> Engine<'_, P> {
         let all = lane_objects(lane, &key.namespace, &somebody);
         let mut live = Live::default();
         self.look_at(all.iter().map(|(object, _)| object), &mut live).await?;
-        let is_own = |body: &Value| entity_of(body).as_ref() == Some(&key);
-        let owned = live.iter().filter(|(_, body)| is_own(body)).filter_map(|(object, body)| {
-            let uid = at(body, "/metadata/uid").and_then(Value::as_str)?;
-            Some((object.clone(), Some(uid.to_owned())))
-        });
-        let owned = Inventory::default().seen(&owned.collect::<Vec<_>>());
+        let owned = owned_by(&key, &live);
         if owned.objects.is_empty() {
             return Ok(());
         }
@@ -234,6 +230,10 @@ impl<P: Ports> Engine<'_, P> {
         let revisions = self.revisions_of(reading, key, &plans)?;
         let mut live = live.clone();
         self.look_at(revisions.iter().flat_map(|revision| &revision.rest), &mut live).await?;
+        let half = match plans.first().is_some_and(|(_, rollout)| rollout.ratio.is_some()) {
+            true => self.half_taken(key, &plans).await?,
+            false => None,
+        };
         let found = recognise(&Traces {
             key,
             project: &reading.project,
@@ -244,14 +244,30 @@ impl<P: Ports> Engine<'_, P> {
             seq,
             now: self.ports.clock().now().await?,
         });
-        let (record, words) = match found {
-            Recognised::Nothing => {
-                let words = "nothing of it is on the cluster".to_owned();
-                pieces.told.rollouts.push((key.clone(), words));
+        let (record, words) = match (found, half) {
+            (_, Some(why)) => {
+                pieces.told.undecided += 1;
+                let mut record = at_its_start(key, &plans, seq);
+                record.undecided = Some(why.clone());
+                pieces.told.rollouts.push((key.clone(), format!("frozen, {why}")));
+                pieces.records.push(record);
                 return Ok(());
             }
-            Recognised::Known(record, words) => (record, words),
-            Recognised::Undecided(record, why) => {
+            (Recognised::Nothing, None) => {
+                let taken = plans.first().is_some_and(|(_, rollout)| rollout.ratio.is_some());
+                let words = match taken {
+                    true => "not under way: what runs is taken over anew when it is due",
+                    false => "nothing of it is on the cluster",
+                };
+                pieces.told.rollouts.push((key.clone(), words.to_owned()));
+                // What was frozen before is not any more.
+                if self.snapshot(reading).entity(key)?.is_some_and(|r| r.undecided.is_some()) {
+                    pieces.records.push(at_its_start(key, &plans, seq));
+                }
+                return Ok(());
+            }
+            (Recognised::Known(record, words), None) => (record, words),
+            (Recognised::Undecided(record, why), None) => {
                 pieces.told.undecided += 1;
                 (record, format!("frozen, {why}"))
             }

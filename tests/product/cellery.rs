@@ -335,3 +335,21 @@ fn s4_only_one_client_and_its_users_by_their_buckets() {
         .filter(|(_, pod)| pod["metadata"]["labels"]["app.oam.dev/name"] == "pet-fe");
     assert_eq!(pods.count(), 4, "the label that tells a client's requests is on its pods");
 }
+
+/// A Route's objects are in no rendering of an application: its inventory tells what
+/// goes with it.
+#[test]
+fn a_route_is_known_again_by_a_rebuilt_record_and_goes_with_its_document() {
+    let shop = Shop::at_rest();
+    let routes = |world: &World| world.of_kind("VirtualService").count();
+    let before = routes(&shop.stage.world());
+    assert!(before > 0);
+    shop.stage.delete_record();
+    shop.stage.run(&["record", "rebuild", "--write"]).ends(0).says("route default/");
+    let tip = shop.stage.tip();
+    shop.stage.apply_wait().ends(0);
+    assert_eq!(shop.stage.tip(), tip, "idle");
+    shop.stage.remove("route.yaml");
+    shop.stage.run(&["apply", "--wait", "10m", "--allow-prune"]).ends(0);
+    assert_eq!(routes(&shop.stage.world()), 0, "pruned");
+}

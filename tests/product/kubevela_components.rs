@@ -149,3 +149,35 @@ fn what_cannot_be_found_or_has_another_rollout_is_refused() {
     let files = [(APPLICATION, &*shop("1")), ("b.yaml", whole), (ROLLOUT, &*v1)];
     refused(&files, 65, "nothing is left for this one");
 }
+
+/// By itself a component's siblings are others: what they read does not travel with
+/// its revision, and an abort does not take it from them.
+#[test]
+fn configuration_that_a_sibling_reads_keeps_its_name_and_survives_an_abort() {
+    let with_settings = |colour: &str| {
+        let storage = format!(
+            "    traits:\n    - type: storage\n      properties:\n        configMap:\n        - \
+             {{name: settings, mountPath: /settings, data: {{colour: {colour}}}}}\n"
+        );
+        let peer = "  - name: peer\n    type: worker\n    properties:\n      image: \"peer:1\"\n      \
+                    env:\n      - name: COLOUR\n        valueFrom: {configMapKeyRef: {name: \
+                    settings, key: colour}}\n";
+        shop(colour) + &storage + peer
+    };
+    let colour = |stage: &Stage| {
+        let world = stage.world();
+        world.get("ConfigMap", "settings").map(|map| map["data"]["colour"].clone())
+    };
+    let stage = Stage::with(&[(APPLICATION, &*with_settings("red"))]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[(ROLLOUT, &rollout("web-v1", ""))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(colour(&stage).unwrap(), "red");
+    stage.commit(&[(APPLICATION, &with_settings("blue")), (ROLLOUT, &rollout("web-v2", FIRST))]);
+    stage.apply_wait().ends(3);
+    assert_eq!(colour(&stage).unwrap(), "blue");
+    stage.run(&["abort", "web-rollout"]).ends(0);
+    stage.apply_wait().ends(4);
+    assert_eq!(colour(&stage).unwrap(), "red", "it is there, and as it was");
+    assert_eq!(stage.world().ready_pods().get("red"), Some(&5));
+}

@@ -525,3 +525,56 @@ fn s5_another_version_while_the_old_deployment_is_kept_comes_after_the_end() {
     assert_eq!(label(&stage), "v1.2.0");
     stage.record_is_whole();
 }
+
+/// What was taken over is on the record alone: without it nobody knows what half of
+/// it is to become.
+#[test]
+fn s5_a_lost_record_half_way_is_frozen_and_at_rest_nothing_is_missed() {
+    let stage = seed(4, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+    stage.apply().ends(3);
+    let world = stage.world().ready_pods();
+    assert_eq!(world, pods(&[("v1.0.0", 4), ("v1.1.0", 1)]));
+    stage.delete_record();
+    let why = "what it had taken over was on the lost record alone";
+    stage.run(&["record", "rebuild"]).ends(0).says(why).says("stay frozen");
+    stage.run(&["record", "rebuild", "--write"]).ends(0).says("my-demo-app-v1.1.0").says(why);
+    stage.apply().ends(77).says(why).says("by hand to one revision");
+    assert_eq!(stage.world().ready_pods(), world, "nothing moves");
+    // A person gives the new version up.
+    stage.destroy(&format!("{DEPLOYMENTS}/my-demo-app-v1.1.0"));
+    stage.run(&["record", "rebuild", "--write"]).ends(0).says("taken over anew");
+    stage.apply().ends(3).says("hold for 1h");
+    assert_eq!(stage.world().ready_pods(), world, "it begins from what runs");
+    stage.commit(&[(ROLLOUT, &canary("v1.1.0", &["increment: 50"]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 4)]));
+    assert_eq!(label(&stage), "v1.1.0");
+    // And at its end there is nothing that anybody has to know.
+    stage.delete_record();
+    stage.run(&["record", "rebuild", "--write"]).says("taken over anew");
+    stage.apply().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 4)]));
+}
+
+/// The record has the Deployments that were taken over; the Service stays somebody
+/// else's, who brings it back.
+#[test]
+fn s5_on_a_cluster_that_was_rebuilt_both_versions_come_back() {
+    let stage = seed(4, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    let before = stage.world().ready_pods();
+    assert_eq!(before, pods(&[("v1.0.0", 2), ("v1.1.0", 2)]));
+    stage.wipe();
+    stage.apply().ends(77);
+    stage.run(&["adopt", "--rebuilt"]).ends(0);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), before);
+    assert!(stage.world().get("Service", "my-demo-app").is_none());
+    stage.meddle(&format!("{SERVICES}/my-demo-app"), &read(SERVICE));
+    stage.commit(&[(ROLLOUT, &canary("v1.1.0", &["increment: 50"]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 4)]));
+    assert_eq!(label(&stage), "v1.1.0");
+}

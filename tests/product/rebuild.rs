@@ -379,3 +379,27 @@ fn a_closed_lane_is_known_again_and_opens() {
     stage.apply_wait().ends(0);
     assert_eq!(lane(&stage.world()), None);
 }
+
+/// Without its inventory nothing would ever be pruned.
+#[test]
+fn what_is_applied_as_it_stands_is_known_again_and_pruned_when_it_leaves() {
+    let config =
+        |name: &str| format!("kind: ConfigMap\napiVersion: v1\nmetadata: {{name: {name}}}");
+    let stage = serving();
+    stage.commit(&[("a.yaml", &config("a")), ("b.yaml", &config("b")), ("c.yaml", &config("c"))]);
+    stage.apply_wait().ends(0);
+    let before = stage.recorded("inventory/default");
+    stage.delete_record();
+    stage
+        .run(&["record", "rebuild", "--write"])
+        .ends(0)
+        .says("objects default/_objects: 3 objects that it has");
+    assert_eq!(stage.recorded("inventory/default"), before);
+    let tip = stage.tip();
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.tip(), tip, "idle");
+    stage.remove("a.yaml");
+    stage.apply_wait().ends(0);
+    assert!(stage.world().get("ConfigMap", "a").is_none(), "pruned");
+    assert!(stage.world().get("ConfigMap", "b").is_some());
+}

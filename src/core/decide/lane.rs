@@ -38,12 +38,26 @@ pub fn recognise_lane(traces: &LaneTraces<'_>) -> EntityRecord {
     let members = members(traces);
     let objects = lane_objects(traces.lane, &traces.key.namespace, &members);
     let content = DirectContent::of_lane(&traces.key.name, objects, &Rules::default(), members);
+    restored(&content, traces.key, traces.owned, traces.seq, traces.plan_commit)
+}
+
+/// The record of what is applied as it stands, where it is lost: over, with the
+/// objects that say that they are its own. What differs from the plan is a step of
+/// its own afterwards.
+#[must_use]
+pub fn restored(
+    content: &DirectContent,
+    key: &EntityKey,
+    owned: &Inventory,
+    seq: u64,
+    plan_commit: &str,
+) -> EntityRecord {
     // Higher than any that was: no step of it can have an old step's id.
-    let attempt = u32::try_from(traces.seq).unwrap_or(u32::MAX);
+    let attempt = u32::try_from(seq).unwrap_or(u32::MAX);
     let mut record = content.named(EntityRecord {
-        step_plan: Some(traces.plan_commit.to_owned()),
-        owns: Some(traces.owned.names()),
-        ..EntityRecord::fresh(traces.key.clone(), attempt)
+        step_plan: Some(plan_commit.to_owned()),
+        owns: Some(owned.names()),
+        ..EntityRecord::fresh(key.clone(), attempt)
     });
     record.stable.clone_from(&record.target);
     record

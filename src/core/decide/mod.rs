@@ -40,7 +40,7 @@ pub use course::{Passed, Progress, Wellbeing, course, wellbeing};
 pub use decision::{Act, Decision, Entry, Idle, Refusal, RefusalKind};
 pub use direct::{DirectView, decide_direct, decide_gone, is_of_any};
 pub use gate::{Closed, gates_left, stands_after};
-pub use lane::{LaneTraces, is_unproven, recognise_lane};
+pub use lane::{LaneTraces, is_unproven, recognise_lane, restored};
 pub use leaf::{Leaf, Stands};
 pub use leaving::is_leaving;
 pub use machine::{BatchState, Event, RollingState, State, Transition, transition};
