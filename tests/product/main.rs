@@ -42,6 +42,7 @@ mod lanes;
 mod listener;
 mod locks;
 mod midway;
+mod nearby;
 mod nodes;
 mod overlays;
 mod owners;

@@ -153,6 +153,11 @@ fn missing(repo: &str, cause: &str) -> RemoteError {
 /// # Errors
 /// Fails when the remote cannot be read.
 pub async fn default_branch(url: &RemoteUrl, access: &Access) -> Result<String, RemoteError> {
+    if let Some(nearby) = url.nearby().await
+        && let Ok(head) = nearby.head()
+    {
+        return checked(head.as_deref(), url);
+    }
     // ls-remote needs no repository of its own; any directory does.
     let here = Path::new("/");
     let arguments = ["ls-remote", "--symref", "--", url.as_str(), "HEAD"];
@@ -168,7 +173,12 @@ pub async fn default_branch(url: &RemoteUrl, access: &Access) -> Result<String, 
         }
         target.strip_prefix("ref: refs/heads/")
     });
-    let branch = branch.unwrap_or("main");
+    checked(branch, url)
+}
+
+/// The plan branch where `HEAD` points to this one, if it does.
+fn checked(head: Option<&str>, url: &RemoteUrl) -> Result<String, RemoteError> {
+    let branch = head.unwrap_or("main");
     check_branch(branch, url)?;
     Ok(branch.to_owned())
 }

@@ -14,6 +14,7 @@ mod history;
 mod kept;
 mod locate;
 mod maintain;
+mod nearby;
 mod path;
 mod push;
 mod read;

@@ -56,7 +56,10 @@ pub(super) async fn push(
         }
     };
     match verdict {
-        Verdict::Won => Ok(PushOutcome::Won),
+        Verdict::Won => {
+            remote.remember(branch, Some(new));
+            Ok(PushOutcome::Won)
+        }
         Verdict::Unmoved => unmoved(remote, branch, answer),
         Verdict::Gone => Ok(PushOutcome::Lost),
         Verdict::Moved => {

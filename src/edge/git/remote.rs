@@ -175,6 +175,11 @@ impl GitRemote {
 
     /// The tip of a branch as the remote tells it now, without its objects.
     pub(super) async fn look(&self, branch: &str) -> Result<Option<CommitId>, RemoteError> {
+        if let Some(nearby) = self.url.nearby().await
+            && let Ok(tip) = nearby.tip(branch)
+        {
+            return Ok(tip);
+        }
         let full = format!("refs/heads/{branch}");
         let arguments = ["ls-remote", "--quiet", "--", self.url.as_str(), &full];
         let ended = self.git(&arguments, self.deadlines.look).await?;
@@ -193,11 +198,16 @@ impl GitRemote {
     fn record_spec(&self, record_branch: &str) -> Result<String, RemoteError> {
         check_branch(record_branch, &self.url)?;
         // The glob makes a branch that does not exist yet no error.
-        Ok(format!("+refs/heads/{record_branch}*:{}*", self.refs.reference("record")))
+        Ok(format!("+refs/heads/{record_branch}*:{}*", self.run_ref("record")))
+    }
+
+    /// The ref of what this run fetched as `what`.
+    pub(super) fn run_ref(&self, what: &str) -> String {
+        self.refs.reference(what)
     }
 
     fn fetched(&self, what: &str) -> Result<Option<CommitId>, RemoteError> {
-        let name = self.refs.reference(what);
+        let name = self.run_ref(what);
         match self.store.repository.refname_to_id(&name) {
             Ok(oid) => Ok(Some(CommitId(oid.to_string()))),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
@@ -210,7 +220,7 @@ impl GitRemote {
 
     /// Leaves a ref that later fetches of any process negotiate from. Losing
     /// the race for it, or its absence, only costs download.
-    fn remember(&self, branch: &str, tip: Option<&CommitId>) {
+    pub(super) fn remember(&self, branch: &str, tip: Option<&CommitId>) {
         if let Some(oid) = tip.and_then(|tip| Oid::from_str(&tip.0).ok()) {
             let name = format!("refs/cache/{branch}");
             let _ = self.store.repository.reference(&name, oid, true, "fetched");
@@ -225,12 +235,13 @@ impl Remote for GitRemote {
         let _one = self.fetching.lock().await;
         let record = self.record_spec(record_branch)?;
         let branch = &self.plan_branch;
-        let plan = format!("+refs/heads/{branch}:{}", self.refs.reference("plan"));
+        let plan = format!("+refs/heads/{branch}:{}", self.run_ref("plan"));
         let missing = || RemoteError::Missing {
             what: format!("the plan branch \"{branch}\", or any commit on it,"),
             remote: self.url.to_string(),
         };
-        if let Err(error) = self.bring(&[plan, record]).await {
+        let here = self.is_here(&[("plan", branch), ("record", record_branch)]).await;
+        if !here && let Err(error) = self.bring(&[plan, record]).await {
             // Whether it was for want of the branch is asked, not read from
             // the message; if that fails too the first error says more.
             let unanswered =
@@ -250,7 +261,9 @@ impl Remote for GitRemote {
     async fn fetch_record(&self, record_branch: &str) -> Result<Option<CommitId>, RemoteError> {
         let _one = self.fetching.lock().await;
         let record = self.record_spec(record_branch)?;
-        self.bring(&[record]).await?;
+        if !self.is_here(&[("record", record_branch)]).await {
+            self.bring(&[record]).await?;
+        }
         let tip = self.fetched("record")?;
         self.remember(record_branch, tip.as_ref());
         Ok(tip)

@@ -2,6 +2,7 @@
 //! opens them apart from what may be shown; it must never reach one.
 
 use super::access::{Access, Setting, basic, header_setting};
+use super::nearby::{Found, Nearby};
 use super::text::mask;
 use crate::port::RemoteError;
 use std::fmt;
@@ -29,6 +30,7 @@ pub struct RemoteUrl {
     settings: Vec<Setting>,
     /// The operator's ssh command.
     ssh: Option<String>,
+    found: Found,
 }
 
 impl RemoteUrl {
@@ -95,7 +97,14 @@ impl RemoteUrl {
 
     fn local(text: String) -> Self {
         let (origin, settings) = (String::new(), Vec::new());
-        Self { text, transport: Transport::Local, origin, settings, ssh: None }
+        Self {
+            text,
+            transport: Transport::Local,
+            origin,
+            settings,
+            ssh: None,
+            found: Found::default(),
+        }
     }
 
     fn over_ssh(text: &str) -> Self {
@@ -134,6 +143,11 @@ impl RemoteUrl {
             self.settings.extend(ours.filter_map(|(url, value)| header_setting(url, value)));
         }
         self
+    }
+
+    /// The repository itself, where it can be read without git.
+    pub(super) async fn nearby(&self) -> Option<&Nearby> {
+        self.found.of(self).await
     }
 
     pub(super) fn transport(&self) -> Transport {
@@ -201,7 +215,8 @@ fn http(scheme: &str, rest: &str) -> Result<RemoteUrl, &'static str> {
         }
     }
     let text = format!("{origin}/{path}");
-    Ok(RemoteUrl { text, transport: Transport::Http, origin, settings, ssh: None })
+    let found = Found::default();
+    Ok(RemoteUrl { text, transport: Transport::Http, origin, settings, ssh: None, found })
 }
 
 fn ssh(rest: &str) -> Result<(), &'static str> {
