@@ -56,7 +56,9 @@ impl Place {
         let dir = tranche_lab::scratch().unwrap();
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).mkdir(true).initial_head("main").external_template(false);
-        Repository::init_opts(dir.path().join("plan.git"), &options).unwrap();
+        let made = Repository::init_opts(dir.path().join("plan.git"), &options).unwrap();
+        // What a server does to itself after a push is two programs more.
+        made.config().unwrap().set_bool("receive.autogc", false).unwrap();
         let target = Target {
             name: "diff".to_owned(),
             cluster,

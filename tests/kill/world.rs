@@ -49,7 +49,9 @@ impl World {
         let world = Self { dir, buried: Rc::default(), release: Release::default() };
         let options = &mut RepositoryInitOptions::new();
         let options = options.bare(true).mkdir(true).initial_head("main").external_template(false);
-        Repository::init_opts(world.dir.path().join("plan.git"), options).unwrap();
+        let made = Repository::init_opts(world.dir.path().join("plan.git"), options).unwrap();
+        // What a server does to itself after a push is two programs more.
+        made.config().unwrap().set_bool("receive.autogc", false).unwrap();
         world
     }
 

@@ -79,7 +79,9 @@ impl<'p> Site<'p> {
         let plan = dir.path().join("plan.git");
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).mkdir(true).initial_head("main").external_template(false);
-        Repository::init_opts(&plan, &options).unwrap();
+        let made = Repository::init_opts(&plan, &options).unwrap();
+        // What a server does to itself after a push is two programs more.
+        made.config().unwrap().set_bool("receive.autogc", false).unwrap();
         let url = plan.to_str().unwrap().to_owned();
         Self::with(plane, prefix, dir, plan, url, Vec::new())
     }

@@ -33,6 +33,8 @@ impl Bare {
         let mut config =
             fs::read_to_string(bare.path.join("config")).map_err(|e| failed(doing(), e))?;
         config.push_str("[http]\n\treceivepack = true\n");
+        // What a server does to itself after a push is two programs more.
+        config.push_str("[receive]\n\tautogc = false\n");
         fs::write(bare.path.join("config"), config).map_err(|e| failed(doing(), e))?;
         bare.hook("post-receive", "cat >>pushed")?;
         Ok(bare)
