@@ -4,6 +4,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Repository, Signature};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The branch that the sandbox's record is on.
@@ -172,6 +173,24 @@ impl Stage {
     /// Starts the program; what it says is kept for `Child::wait_with_output`.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Waits until no process of this stage is left: what a killed program had
+    /// started goes on without it. Each has the stage's path among its
+    /// arguments, until it is another program those of the one before.
+    pub fn rests(&self) {
+        let path = self.path().as_os_str().as_encoded_bytes();
+        let is_here = |entry: std::io::Result<std::fs::DirEntry>| {
+            let arguments = std::fs::read(entry.unwrap().path().join("cmdline"));
+            arguments.is_ok_and(|all| all.windows(path.len()).any(|part| part == path))
+        };
+        for _ in 0..3000 {
+            if !std::fs::read_dir("/proc").unwrap().any(is_here) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("processes of {} do not end", self.path().display());
     }
 
     /// One round, as cron runs it.

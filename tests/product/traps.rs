@@ -160,6 +160,7 @@ fn a_weight_is_held_at_what_was_reached_whatever_the_plan_says_since() {
     std::thread::sleep(std::time::Duration::from_millis(30));
     run.kill().unwrap();
     run.wait().unwrap();
+    stage.rests();
     let waits = |world: &World| world.ready_pods().get("6.7.1").copied().unwrap_or(0) < 3;
     let history = stage.history();
     let routes = history[from..].iter().filter(|world| waits(world));
