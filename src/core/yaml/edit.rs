@@ -189,7 +189,14 @@ impl Draft {
             }
             _ => {}
         });
-        let start = self.line_start(line);
+        let mut start = self.line_start(line);
+        let text = self.text();
+        if end == text.len() && !text.ends_with('\n') {
+            // The file ends without a newline, and goes on doing so.
+            let before = text.get(..start).unwrap_or_default();
+            let kept = before.strip_suffix('\n').unwrap_or(before);
+            start = kept.strip_suffix('\r').unwrap_or(kept).len();
+        }
         self.replace(document, parent, start..end, "", &expected)
     }
 
@@ -272,11 +279,19 @@ impl Draft {
 
     fn in_block(&self, node: &Node) -> Result<(), InputError> {
         let begins = self.offset(node.line, node.column);
-        match self.text().get(begins..).and_then(|rest| rest.chars().next()) {
-            Some('{' | '[') => {
+        let first = self.text().get(begins..).and_then(|rest| rest.chars().next());
+        // A list in lines stands where its first item does, brackets of that or not.
+        let inside = |item: &Node| (item.line, item.column) == (node.line, node.column);
+        let brackets = match first {
+            Some('[') => !node.items().first().is_some_and(inside),
+            Some('{') => node.items().is_empty(),
+            _ => false,
+        };
+        match brackets {
+            true => {
                 Err(self.stuck(node, "it is written in brackets; write it with one entry a line"))
             }
-            _ => Ok(()),
+            false => Ok(()),
         }
     }
 
@@ -362,7 +377,12 @@ impl Draft {
     ) -> Result<(), InputError> {
         let text = self.text();
         let before = text.get(..at).unwrap_or_default();
-        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        // As the line before it ends; where that has no end, as any does.
+        let windows = match before.ends_with('\n') {
+            true => before.ends_with("\r\n"),
+            false => text.contains("\r\n"),
+        };
+        let ending = if windows { "\r\n" } else { "\n" };
         let text = if before.ends_with('\n') {
             lines.iter().map(|line| format!("{line}{ending}")).collect::<String>()
         } else {
