@@ -17,9 +17,11 @@ use crate::engine::{Class, Loaded, load_files};
 use serde_json::Value;
 use similar::TextDiff;
 
+const AT_CHECKOUT: &str = "point --repo at a checkout of the plan";
+
 /// Changes an image at its place.
 pub(super) fn patch(common: &Common, options: &Patch) -> Result<u8, Failure> {
-    let (files, project) = files_of(&common.repo)?;
+    let (files, project) = files_of(&common.repo, AT_CHECKOUT)?;
     let wanted = amend::Image {
         instance: options.instance.clone(),
         component: options.component.clone(),
@@ -42,7 +44,7 @@ pub(super) fn patch(common: &Common, options: &Patch) -> Result<u8, Failure> {
 
 /// Leads clients to another instance.
 pub(super) fn reroute(common: &Common, options: &Reroute) -> Result<u8, Failure> {
-    let (files, project) = files_of(&common.repo)?;
+    let (files, project) = files_of(&common.repo, AT_CHECKOUT)?;
     let wanted = amend::Reroute {
         dependency: options.dependency.clone(),
         target: options.to.clone(),
@@ -56,10 +58,10 @@ pub(super) fn reroute(common: &Common, options: &Reroute) -> Result<u8, Failure>
     write(common, &files, &amended, "tranche apply --wait 10m")
 }
 
-/// Takes an instance out of the plan.
+/// Takes instances out of the plan.
 pub(super) fn retire(common: &Common, options: &Retire) -> Result<u8, Failure> {
-    let (files, project) = files_of(&common.repo)?;
-    let amended = amend::retire(Amending::of(&files)?, &options.instance)?;
+    let (files, project) = files_of(&common.repo, AT_CHECKOUT)?;
+    let amended = amend::retire_all(&files, &options.instances)?;
     loaded(common, &project, &amended)?;
     // All that an application had goes at once.
     write(common, &files, &amended, "tranche apply --allow-prune --wait 10m")
@@ -103,9 +105,8 @@ fn write(
     amended: &Amended,
     apply: &'static str,
 ) -> Result<u8, Failure> {
-    let root = checkout(&common.repo).map_err(|error| {
-        Failure::usage(error.to_string(), "point --repo at a checkout of the plan")
-    })?;
+    let root =
+        checkout(&common.repo).map_err(|error| Failure::usage(error.to_string(), AT_CHECKOUT))?;
     for line in &amended.said {
         out(say(line));
     }

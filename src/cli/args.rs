@@ -366,14 +366,14 @@ pub struct Patch {
 /// Options of `route`.
 #[derive(Args, Debug)]
 pub struct Reroute {
-    /// The instance that clients depend on
+    /// The instance that clients depend on: NAME or NAMESPACE/NAME
     #[arg(short = 'd', long, value_name = "INSTANCE")]
     pub dependency: String,
     /// The instance that they are led to; `--target` names the cluster's target
     #[arg(short = 't', long, value_name = "INSTANCE")]
     pub to: String,
     /// Only these clients, with commas between them (default: all that depend on it)
-    #[arg(short = 's', long, value_name = "CLIENT", value_delimiter = ',')]
+    #[arg(short = 's', long, value_name = "CLIENT", value_delimiter = ',', value_parser = client)]
     pub source: Vec<String>,
     /// The share of their requests in per cent
     #[arg(
@@ -389,7 +389,13 @@ pub struct Reroute {
     #[arg(short = 'a', long)]
     pub enable_session_awareness: bool,
     /// The header that carries a user's bucket
-    #[arg(long, value_name = "HEADER", default_value = "x-instance-id")]
+    #[arg(
+        long,
+        value_name = "HEADER",
+        default_value = "x-instance-id",
+        requires = "enable_session_awareness",
+        value_parser = header
+    )]
     pub session_header: String,
     /// Write into the plan that differences of APIs are accepted
     #[arg(short = 'y', long, visible_alias = "acknowledge")]
@@ -399,8 +405,9 @@ pub struct Reroute {
 /// Options of `retire`.
 #[derive(Args, Debug)]
 pub struct Retire {
-    /// The application: NAME or NAMESPACE/NAME
-    pub instance: String,
+    /// The applications, each as NAME or NAMESPACE/NAME
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub instances: Vec<String>,
 }
 
 /// Options of `adopt`.
@@ -449,6 +456,23 @@ fn image(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains(char::is_whitespace) {
         true => Err(format!("\"{text}\" is no image; write registry/name:tag")),
         false => Ok(text.to_owned()),
+    }
+}
+
+/// A client among several.
+fn client(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name is missing beside a comma".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// A header's name, in lower case as meshes write it.
+fn header(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    match !text.is_empty() && text.chars().all(fits) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!("\"{text}\" is no name of a header; write letters, digits and `-`")),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::args::{Common, Plan, PlanForm};
 use super::connect::{open, targets, wire};
 use super::exit::{self, CHANGES, Failure, exit_code};
-use super::render::files_of;
+use super::render::{OR_COMMITTED, files_of};
 use super::review::review;
 use super::terminal::{err, out, paint, print, say, say_json, veil};
 use super::{saved, unread};
@@ -20,7 +20,7 @@ pub(super) async fn run(common: &Common, options: &Plan) -> Result<u8, Failure> 
     let repository = open(common).await?;
     let mut project = repository.project.clone();
     let files = match options.worktree {
-        true => Some(files_of(&common.repo)?),
+        true => Some(files_of(&common.repo, OR_COMMITTED)?),
         false => {
             unread::note(&repository);
             None

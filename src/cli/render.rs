@@ -15,6 +15,9 @@ use crate::engine::{Loaded, load_plan, load_worktree, unmoved};
 use crate::port::Remote;
 use serde_json::Value;
 
+/// What helps where no checkout is for `--worktree` to look at.
+pub(super) const OR_COMMITTED: &str = "leave --worktree out, or point --repo at a checkout";
+
 /// Prints every object, target by target.
 pub(super) async fn run(common: &Common, options: &Source) -> Result<u8, Failure> {
     let mut all = Vec::new();
@@ -44,7 +47,7 @@ pub(super) async fn load_all(
 ) -> Result<Vec<(String, Loaded)>, Failure> {
     let mut all = Vec::new();
     if worktree {
-        let (files, project) = files_of(&common.repo)?;
+        let (files, project) = files_of(&common.repo, OR_COMMITTED)?;
         for target in targets(common, &project)? {
             all.push((target.name.clone(), load_worktree(files.clone(), &target, &blob_id)?));
             learn(&all);
@@ -76,10 +79,9 @@ fn learn(all: &[(String, Loaded)]) {
 
 /// The plan files of a checkout, committed or not, and its project. Neither a
 /// remote nor a commit is needed.
-pub(super) fn files_of(repo: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
-    let root = checkout(repo).map_err(|error| {
-        Failure::usage(error.to_string(), "leave --worktree out, or point --repo at a checkout")
-    })?;
+/// `next` is what helps where there is no checkout.
+pub(super) fn files_of(repo: &str, next: &str) -> Result<(Vec<PlanFile>, Project), Failure> {
+    let root = checkout(repo).map_err(|error| Failure::usage(error.to_string(), next))?;
     let first = worktree_files(&root, &mut |path, _| path == PROJECT_FILE)?;
     let project =
         dialect::load_project(first.first()).map_err(|errors| invalid(&errors.to_string()))?;

@@ -9,7 +9,7 @@ mod retire;
 
 pub use image::{Image, image};
 pub use reroute::{Reroute, reroute};
-pub use retire::retire;
+pub use retire::{retire, retire_all};
 
 use crate::core::dialect::{self, nearest};
 use crate::core::model::{Application, HostRoute, InputErrors, Limits, Place, Plan, PlanFile};
@@ -147,13 +147,27 @@ impl<'f> Amending<'f> {
         Ok(amended)
     }
 
+    /// Whether a document lies in a namespace; one that names none lies in that
+    /// of each target.
+    fn lies_in(&self, own: Option<&str>, namespace: &str) -> bool {
+        let of_target = || self.plan.project.targets.iter().any(|t| t.namespace == namespace);
+        own.map_or_else(of_target, |own| own == namespace)
+    }
+
+    /// Whether two documents lie in one namespace.
+    fn together(&self, one: Option<&str>, other: Option<&str>) -> bool {
+        match (one, other) {
+            (None, None) => true,
+            (Some(namespace), own) | (own, Some(namespace)) => self.lies_in(own, namespace),
+        }
+    }
+
     /// An application by its name, or by namespace and name.
     fn application(&self, wanted: &str) -> Result<Application, Unamended> {
-        let (namespace, name) =
-            wanted.split_once('/').map_or((None, wanted), |(n, a)| (Some(n), a));
+        let (namespace, name) = split(wanted);
         let found = self.plan.applications.iter().filter(|application| {
-            application.name == name
-                && (namespace.is_none() || application.namespace.as_deref() == namespace)
+            let lies = |namespace| self.lies_in(application.namespace.as_deref(), namespace);
+            application.name == name && namespace.is_none_or(lies)
         });
         let found: Vec<&Application> = found.collect();
         match found.as_slice() {
@@ -185,6 +199,11 @@ fn way_to(document: &Document, line: u32) -> Option<Vec<Seg>> {
         return Some(vec!["items".into(), item.into()]);
     }
     (document.root.line == line).then(Vec::new)
+}
+
+/// A name, and the namespace before its slash.
+fn split(wanted: &str) -> (Option<&str>, &str) {
+    wanted.split_once('/').map_or((None, wanted), |(namespace, name)| (Some(namespace), name))
 }
 
 /// What a person may have meant.

@@ -1,7 +1,7 @@
 //! Another instance for clients of a host. Owns what of a Route that changes;
 //! whether the instances are compatible is `core::model`'s.
 
-use super::{Amended, Amending, Fault, NOTHING, Unamended, candidates, into};
+use super::{Amended, Amending, Fault, NOTHING, Unamended, candidates, into, split};
 use crate::core::dialect::{mute, to_acknowledge};
 use crate::core::model::{Client, HostRoute, Mismatch};
 use crate::core::yaml::Seg;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// Where clients are to be led.
 #[derive(Clone, Debug)]
 pub struct Reroute {
-    /// The instance that they depend on.
+    /// The instance that they depend on, its namespace in front if need be.
     pub dependency: String,
     /// The instance that is to follow.
     pub target: String,
@@ -30,8 +30,13 @@ pub struct Reroute {
 /// Says what is named and not there, which difference nobody has accepted, or why
 /// the plan cannot be changed.
 pub fn reroute(mut amending: Amending<'_>, wanted: &Reroute) -> Result<Amended, Unamended> {
-    let routes = amending.routes();
-    let (from, to) = (wanted.dependency.as_str(), wanted.target.as_str());
+    let (namespace, from) = split(&wanted.dependency);
+    let wanted = &Reroute { dependency: from.to_owned(), ..wanted.clone() };
+    let here = |route: &HostRoute| {
+        namespace.is_none_or(|wanted| amending.lies_in(route.namespace.as_deref(), wanted))
+    };
+    let routes: Vec<HostRoute> = amending.routes().into_iter().filter(here).collect();
+    let to = wanted.target.as_str();
     if from == to {
         let message = format!("{from} is both the dependency and the target");
         return Err(Unamended::usage(message, "name two instances"));
@@ -45,11 +50,16 @@ pub fn reroute(mut amending: Amending<'_>, wanted: &Reroute) -> Result<Amended, 
         return Err(Unamended::usage(message, candidates(from, &known)));
     }
     depend(&of, wanted)?;
+    let of: Vec<&HostRoute> =
+        of.into_iter().filter(|route| !chosen(route, wanted).is_empty()).collect();
+    if of.windows(2).any(|pair| matches!(pair, [a, b] if a.namespace != b.namespace)) {
+        let places: Vec<String> = of.iter().map(|route| route.place.to_string()).collect();
+        let message =
+            format!("Routes of several namespaces have clients of {from}: {}", places.join(", "));
+        return Err(Unamended::usage(message, "name it as NAMESPACE/NAME"));
+    }
     let mut said = Vec::new();
     for route in of {
-        if chosen(route, wanted).is_empty() {
-            continue;
-        }
         if route.instance(to).is_none() {
             let known: Vec<&str> = route.instances.iter().map(|i| i.name.as_str()).collect();
             let message = format!("{}: Route {} has no instance \"{to}\"", route.place, route.name);
@@ -101,6 +111,16 @@ fn one(
 ) -> Result<Vec<String>, Unamended> {
     let (from, to, percent) = (&wanted.dependency, &wanted.target, wanted.percent);
     let (file, document, way) = amending.document(&route.place)?;
+    for (_, client) in chosen(route, wanted) {
+        let Some(next) = client.next.as_ref().filter(|next| next.instance != *to) else { continue };
+        let (name, known) = (&client.name, &next.instance);
+        let place = &route.place;
+        let message = format!("{place}: client {name} is on its way from {from} to {known}");
+        let next = format!(
+            "finish that, or take it back first: `tranche route -s {name} -d {from} -t {known} -p 0`"
+        );
+        return Err(Unamended::usage(message, next));
+    }
     let mut said = Vec::new();
     if percent > 0 {
         let accepted = compatible(route, wanted)?;
@@ -142,22 +162,6 @@ fn one(
                 said.push(format!("{} depends on {to}, with all its requests", client.name));
             }
             share => {
-                let known = client.next.as_ref().map(|next| next.instance.as_str());
-                if known.is_some_and(|known| known != to) {
-                    let message = format!(
-                        "{}: client {} is on its way from {from} to {}",
-                        route.place,
-                        client.name,
-                        known.unwrap_or_default()
-                    );
-                    let next = format!(
-                        "finish that, or take it back first: `tranche route -s {} -d {from} -t {} -p \
-                         0`",
-                        client.name,
-                        known.unwrap_or_default()
-                    );
-                    return Err(Unamended::usage(message, next));
-                }
                 shared(draft, document, (&at, &next), wanted, has_next)?;
                 let users = wanted.sticky.as_ref().map_or("requests", |_| "users");
                 said.push(format!("{} sends {share}% of its {users} to {to}", client.name));
@@ -175,7 +179,14 @@ fn compatible(route: &HostRoute, wanted: &Reroute) -> Result<Vec<Mismatch>, Unam
         let next = format!("state the HTTP APIs of {to} with `apis`; {NOTHING}");
         return Err(Unamended::plan(format!("{}: {why}", route.place), next));
     }
-    let broken = route.breaks(from, to);
+    let mut broken = route.breaks(from, to);
+    if wanted.percent == 100 {
+        // A client that has moved is compared with the instance before its own.
+        let moved = Client { name: String::new(), to: to.clone(), next: None };
+        let before = route.comes_from(&moved).map(|(before, _)| before);
+        let other = before.filter(|before| *before != from.as_str());
+        broken.extend(other.into_iter().flat_map(|before| route.breaks(before, to)));
+    }
     match broken.first() {
         Some(_) if wanted.acknowledge => Ok(broken),
         None => Ok(broken),

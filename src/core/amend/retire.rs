@@ -2,7 +2,26 @@
 //! who still needs it.
 
 use super::{Amended, Amending, Fault, Unamended, into};
+use crate::core::model::{HostRoute, PlanFile};
 use crate::core::yaml::Seg;
+
+/// Takes applications out of a plan, one after the other.
+///
+/// # Errors
+/// As [`retire`]; then none of them goes.
+pub fn retire_all(files: &[PlanFile], wanted: &[String]) -> Result<Amended, Unamended> {
+    let mut all = Amended { files: files.to_vec(), ..Amended::default() };
+    for one in wanted {
+        let amended = retire(Amending::of(&all.files)?, one)?;
+        for (path, bytes) in amended.changed {
+            all.changed.retain(|(known, _)| *known != path);
+            all.changed.push((path, bytes));
+        }
+        all.files = amended.files;
+        all.said.extend(amended.said);
+    }
+    Ok(all)
+}
 
 /// Takes an application out of the plan, and out of the Routes that have it as an
 /// instance.
@@ -12,8 +31,11 @@ use crate::core::yaml::Seg;
 pub fn retire(mut amending: Amending<'_>, wanted: &str) -> Result<Amended, Unamended> {
     let application = amending.application(wanted)?;
     let name = application.name.as_str();
+    let namespace = application.namespace.as_deref();
+    let here = |route: &HostRoute| amending.together(route.namespace.as_deref(), namespace);
+    let routes: Vec<HostRoute> = amending.routes().into_iter().filter(here).collect();
     let mut used = Vec::new();
-    for route in amending.routes() {
+    for route in &routes {
         used.extend(route.uses(name).into_iter().map(|client| format!("client {client}")));
         if route.alias.as_deref() == Some(name) {
             used.push(format!("the alias of {}", route.host));
@@ -23,10 +45,12 @@ pub fn retire(mut amending: Amending<'_>, wanted: &str) -> Result<Amended, Uname
         return Err(Unamended {
             fault: Fault::Rule,
             message: format!("{name} is still used: {}", used.join(", ")),
-            next: format!("lead them elsewhere first: `tranche route -d {name} -t INSTANCE`"),
+            next: format!("lead them elsewhere first: `tranche route -d {wanted} -t INSTANCE`"),
         });
     }
-    let rollout = amending.plan.rollouts.iter().find(|rollout| rollout.application() == name);
+    let rollout = amending.plan.rollouts.iter().find(|rollout| {
+        rollout.application() == name && amending.together(rollout.namespace.as_deref(), namespace)
+    });
     if let Some(rollout) = rollout {
         return Err(Unamended {
             fault: Fault::Rule,
@@ -38,7 +62,7 @@ pub fn retire(mut amending: Amending<'_>, wanted: &str) -> Result<Amended, Uname
         });
     }
     let mut said = Vec::new();
-    for route in amending.routes() {
+    for route in &routes {
         let (file, document, way) = amending.document(&route.place)?;
         let mut gone: Vec<(&str, usize)> = Vec::new();
         let lists: [(&str, Vec<bool>); 3] = [

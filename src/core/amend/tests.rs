@@ -230,6 +230,98 @@ fn retire_takes_one_of_several_documents_and_what_was_acknowledged_of_it() {
     assert!(!text.contains("acknowledge") && !text.contains("name: pet-be   "), "{text}");
 }
 
+/// The seed's plan in two namespaces.
+fn twice(route: &str) -> Vec<PlanFile> {
+    let placed = |namespace: &'static str| {
+        let into = format!("metadata:\n  namespace: {namespace}\n");
+        files(route).into_iter().map(move |file| PlanFile {
+            path: format!("{namespace}/{}", file.path),
+            bytes: String::from_utf8(file.bytes).unwrap().replace("metadata:\n", &into).into(),
+        })
+    };
+    placed("one").chain(placed("two")).collect()
+}
+
+#[test]
+fn s4_h_an_instance_of_another_namespace_is_another() {
+    let both = twice(ROUTE);
+    let led = |dependency: &str| {
+        let wanted = Reroute { dependency: dependency.to_owned(), ..wanted(50) };
+        reroute(Amending::of(&both).unwrap(), &wanted)
+    };
+    let error = led("pet-be").unwrap_err();
+    assert_eq!((error.fault, error.next.as_str()), (Fault::Usage, "name it as NAMESPACE/NAME"));
+    assert!(error.message.contains("one/route.yaml:2, two/route.yaml:2"), "{error:?}");
+    assert!(changed(&led("two/pet-be").unwrap(), "two/route.yaml").contains("percent: 50"));
+    let error = led("three/pet-be").unwrap_err();
+    assert!(error.message.contains("no Route of this plan has an instance"), "{error:?}");
+
+    let mut moved = both.clone();
+    let all = changed(&reroute_of(ROUTE, &wanted(100)).unwrap(), "route.yaml");
+    let route = moved.iter_mut().find(|file| file.path == "one/route.yaml").unwrap();
+    route.bytes = all.replace("metadata:\n", "metadata:\n  namespace: one\n").into();
+    let amended = retire(Amending::of(&moved).unwrap(), "one/pet-be").unwrap();
+    let paths: Vec<&str> = amended.changed.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["one/pet-be.yaml", "one/route.yaml"], "the other's client is no client");
+    let error = retire(Amending::of(&moved).unwrap(), "two/pet-be").unwrap_err();
+    assert_eq!(error.fault, Fault::Rule);
+    assert!(error.next.contains("-d two/pet-be "), "{error:?}");
+}
+
+#[test]
+fn a_document_without_a_namespace_lies_in_that_of_its_target() {
+    let wanted = Reroute { dependency: "default/pet-be".to_owned(), ..wanted(50) };
+    assert!(changed(&reroute_of(ROUTE, &wanted).unwrap(), "route.yaml").contains("percent: 50"));
+    let of = |instance: &str| image_of(PET_BE, &Image { instance: instance.to_owned(), ..patch() });
+    assert!(of("default/pet-be").is_ok());
+    assert_eq!(of("other/pet-be").unwrap_err().fault, Fault::Usage);
+}
+
+#[test]
+fn retire_takes_several_or_none() {
+    let all = changed(&reroute_of(ROUTE, &wanted(100)).unwrap(), "route.yaml");
+    let files = files(&all);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let amended = retire_all(&files, &names(&["pet-be", "pet-shop"])).unwrap();
+    let paths: Vec<&str> = amended.changed.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["pet-be.yaml", "route.yaml", "pet-shop.yaml"]);
+    assert_eq!(amended.files.len(), 3);
+    let error = retire_all(&files, &names(&["pet-be", "pet-be-v2"])).unwrap_err();
+    assert!(error.message.contains("pet-be-v2 is still used"), "{error:?}");
+}
+
+/// The Route with a third instance, in the last place, and what it serves.
+fn three(version: &str) -> String {
+    let entry = format!(
+        "  - name: pet-shop\n    service: pet-shop--gateway\n    apis:\n    - context: /pets\n      \
+         version: {version}\n  clients:\n"
+    );
+    ROUTE.replace("  clients:\n", &entry)
+}
+
+#[test]
+fn a_share_of_another_instance_is_never_dropped_unsaid() {
+    let half = changed(&reroute_of(&three("v1"), &wanted(30)).unwrap(), "route.yaml");
+    for percent in [0, 20, 100] {
+        let other = Reroute { target: "pet-shop".to_owned(), ..wanted(percent) };
+        let error = reroute_of(&half, &other).unwrap_err();
+        assert_eq!(error.fault, Fault::Usage, "{percent}");
+        assert!(error.message.contains("on its way from pet-be to pet-be-v2"), "{error:?}");
+        assert!(error.next.contains("-s pet-fe -d pet-be -t pet-be-v2 -p 0"), "{error:?}");
+    }
+}
+
+#[test]
+fn what_is_accepted_covers_the_instance_that_was_passed_over() {
+    let far = Reroute { target: "pet-shop".to_owned(), ..wanted(100) };
+    let error = reroute_of(&three("v2"), &far).unwrap_err();
+    assert!(error.message.contains("pet-be-v2 serves /pets at v1, but pet-shop"), "{error:?}");
+    let amended = reroute_of(&three("v2"), &Reroute { acknowledge: true, ..far }).unwrap();
+    let plan = dialect::load(amended.files).unwrap();
+    let from: Vec<&str> = plan.routes[0].acknowledged.iter().map(|a| a.from.as_str()).collect();
+    assert_eq!(from, ["pet-be", "pet-be-v2"]);
+}
+
 fn image_of(file: &str, wanted: &Image) -> Result<Amended, Unamended> {
     let mut files = files(ROUTE);
     files[0].bytes = file.as_bytes().to_vec();
