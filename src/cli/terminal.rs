@@ -9,6 +9,8 @@ use crate::core::record::CommitPhase;
 use crate::core::secrecy::{RedactedJson, Veil};
 use crate::port::{Audience, Progress};
 use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::LazyLock;
 
@@ -116,12 +118,14 @@ pub fn tell_faults() {
 pub struct Screen {
     paint: Paint,
     progress: bool,
+    /// What a person was told already: each turn of a run looks at the same plan.
+    told: RefCell<BTreeSet<String>>,
 }
 
 impl Screen {
     /// For this process's streams.
     pub fn new() -> Self {
-        Self { paint: paint(), progress: std::io::stderr().is_terminal() }
+        Self { paint: paint(), progress: std::io::stderr().is_terminal(), told: RefCell::default() }
     }
 }
 
@@ -139,6 +143,7 @@ impl Audience for Screen {
                 };
                 out(label + " " + say(subject));
             }
+            Progress::Notice(text) if !self.told.borrow_mut().insert(text.clone()) => {}
             Progress::Notice(text) => err("note: " + say(text)),
             Progress::Effect(text) if self.progress => {
                 err(self.paint.dim(&("         " + say(text))));

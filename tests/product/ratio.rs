@@ -578,3 +578,58 @@ fn s5_on_a_cluster_that_was_rebuilt_both_versions_come_back() {
     assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 4)]));
     assert_eq!(label(&stage), "v1.1.0");
 }
+
+#[test]
+fn s5_half_is_half_where_pods_can_say_so_and_is_told_once() {
+    let stage = seed(2, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 2), ("v1.1.0", 1)]));
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 1), ("v1.1.0", 1)]));
+    stage.run(&["status"]).says("50% of the requests");
+    stage.pass(3_600);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 2)]));
+    stage.commit(&[(ROLLOUT, &canary("v1.2.0", &["increment: 20"]))]);
+    let ran = stage.apply_wait().ends(0);
+    assert_eq!(ran.err.matches("requests are shared by pods").count(), 1, "{ran}");
+}
+
+/// Somebody gives production another size by hand.
+fn resize(stage: &Stage, pods: u32) {
+    let body = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "my-demo-app-v1.0.0"}, "spec": {"replicas": pods}});
+    stage.meddle(&format!("{DEPLOYMENTS}/my-demo-app-v1.0.0"), &body);
+    stage.pass(60);
+}
+
+#[test]
+fn s5_production_that_somebody_scales_in_mid_way_ends_with_what_it_had() {
+    for size in [1, 9] {
+        let stage = seed(4, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+        stage.apply().ends(3);
+        resize(&stage, size);
+        stage.pass(3_600);
+        stage.apply().ends(3);
+        stage.pass(60);
+        assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 2), ("v1.1.0", 2)]), "{size}");
+        resize(&stage, size);
+        stage.run(&["abort", "my-demo-app"]).ends(0);
+        stage.apply_wait().ends(4);
+        as_it_began(&stage, 4);
+    }
+}
+
+#[test]
+fn s5_another_service_of_the_same_pods_is_not_touched() {
+    let stage = seed(3, &canary("v1.1.0", &["increment: 100"]));
+    let mut other = read(SERVICE);
+    other["metadata"]["name"] = json!("other");
+    stage.meddle(&format!("{SERVICES}/other"), &other);
+    stage.pass(60);
+    let before = stage.world().get("Service", "other").unwrap().clone();
+    stage.apply_wait().ends(0);
+    assert_eq!(label(&stage), "v1.1.0");
+    assert_eq!(*stage.world().get("Service", "other").unwrap(), before);
+}

@@ -53,6 +53,14 @@ impl Turn {
         let (new, all) = (u64::from(self.new), u64::from(self.new) + u64::from(self.old));
         u32::try_from((200 * new + all) / (2 * all).max(1)).unwrap_or(100)
     }
+
+    /// Whether its share is nearer than another's to one in per cent.
+    fn is_nearer(self, other: Self, share: u64) -> bool {
+        // Without division: how far each is off, in parts of both sums of pods.
+        let all = |turn: Self| u64::from(turn.old) + u64::from(turn.new);
+        let off = |turn: Self| (100 * u64::from(turn.new)).abs_diff(share * all(turn));
+        off(self) * all(other) < off(other) * all(self)
+    }
 }
 
 /// Turns that do not fit the pods that there are.
@@ -86,6 +94,8 @@ impl ReplicaRatio {
     ///
     /// The first turn takes nothing from production, and production falls only by
     /// what has grown beside it, so there are never fewer pods than at the start.
+    /// A turn that needs no further pod takes one of production's only where that
+    /// comes nearer to the share that it asks for.
     /// Before the last turn a pod of each version is left at least.
     ///
     /// # Errors
@@ -93,13 +103,17 @@ impl ReplicaRatio {
     pub fn turns(&self, total: u32) -> Result<Vec<Turn>, TurnError> {
         let mut all: Vec<Turn> = Vec::with_capacity(self.count());
         for index in 0..self.count() {
+            let share = match &self.turns {
+                Turns::By(percent) => {
+                    u64::try_from(index).unwrap_or(u64::MAX).saturating_mul((*percent).into())
+                }
+                Turns::Pods(_) => 100,
+            };
             let before = all.last().copied().unwrap_or(Turn { old: total, new: 0 });
             let new = match &self.turns {
                 _ if index + 1 == self.count() => total,
                 Turns::By(_) if index == 0 => FIRST,
-                Turns::By(percent) => {
-                    let share =
-                        u64::try_from(index).unwrap_or(u64::MAX).saturating_mul((*percent).into());
+                Turns::By(_) => {
                     let pods = u64::from(total).saturating_mul(share.min(100)).div_ceil(100);
                     let most = total.saturating_sub(1).max(FIRST);
                     u32::try_from(pods).unwrap_or(total).min(most).max(before.new)
@@ -112,13 +126,13 @@ impl ReplicaRatio {
                     pods
                 }
             };
-            let old = match (index, index + 1 == self.count()) {
-                (_, true) => 0,
-                (0, _) => total,
-                _ if new == before.new => before.old,
-                _ => total.saturating_sub(new).max(1).min(before.old),
-            };
-            all.push(Turn { old, new });
+            let fewer = Turn { old: total.saturating_sub(new).max(1).min(before.old), new };
+            all.push(match (index, index + 1 == self.count()) {
+                (_, true) => Turn { old: 0, new },
+                (0, _) => Turn { old: total, new },
+                _ if new == before.new && !fewer.is_nearer(before, share) => before,
+                _ => fewer,
+            });
         }
         Ok(all)
     }
@@ -156,6 +170,12 @@ mod tests {
         assert!(told(Turns::By(10), 5).ends_with(" 0+5"));
         assert_eq!(told(Turns::By(50), 3), "3+1 1+2 0+3", "half is not all");
         assert_eq!(told(Turns::By(50), 1), "1+1 1+1 0+1");
+        assert_eq!(told(Turns::By(50), 2), "2+1 1+1 0+2", "half is half where pods can say so");
+        assert_eq!(told(Turns::By(20), 5), "5+1 4+1 3+2 2+3 1+4 0+5");
+        assert!(
+            told(Turns::By(10), 5).starts_with("5+1 5+1 4+1 3+2 "),
+            "17% is nearer to 10 than 20"
+        );
         assert_eq!(told(Turns::By(100), 3), "3+1 0+3");
         assert_eq!(told(Turns::Pods(vec![1, 3]), 5), "5+1 2+3 0+5");
     }
