@@ -209,7 +209,9 @@ pub(super) async fn wire(
                 &repository.id,
                 &target.name,
             )?;
-            let sandbox = Sandbox::open(&dir, wall_clock).map_err(|error| {
+            let sandbox = Sandbox::open(&dir, wall_clock);
+            let sandbox = sandbox.and_then(|sandbox| sandbox.with_namespace(&target.namespace));
+            let sandbox = sandbox.map_err(|error| {
                 Failure::plain(&format!(
                     "the sandbox in {} cannot be opened: {error}",
                     dir.display()

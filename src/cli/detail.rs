@@ -6,7 +6,7 @@ use super::standing::Standing;
 use super::terminal::{Line, out, say};
 use crate::core::decide::{Passed, Progress, Wellbeing, application_of, course, wellbeing};
 use crate::core::escape::Paint;
-use crate::core::model::Application;
+use crate::core::model::{Application, Client};
 use crate::core::strategy::EntityKind;
 use crate::engine::{Snapshot, load_documents};
 use crate::port::{CommitId, Objects};
@@ -20,6 +20,10 @@ pub(super) struct Detail {
     steps: Vec<Passed>,
     health: (Wellbeing, String),
     services: Vec<Service>,
+    /// Of a Route: what each client reaches, in words.
+    clients: Vec<String>,
+    /// Whether a step is under way that brings it there.
+    open: bool,
 }
 
 /// One component of an application.
@@ -56,12 +60,19 @@ impl Detail {
             revision.and_then(|wanted| known.iter().find(|r| r.revision == wanted.name));
         let commit = match key.kind {
             EntityKind::Rollout => published.map(|published| published.plan_commit.clone()),
-            EntityKind::Application => record.step_plan.clone(),
-            EntityKind::Lane | EntityKind::Objects | EntityKind::Route => None,
+            EntityKind::Application | EntityKind::Route => record.step_plan.clone(),
+            EntityKind::Lane | EntityKind::Objects => None,
         };
-        let document = commit.and_then(|commit| {
-            let applications = load_documents(objects, &CommitId(commit)).ok()?.applications;
-            applications.into_iter().find(|found| {
+        let plan = commit.and_then(|commit| load_documents(objects, &CommitId(commit)).ok());
+        let routes = plan.iter().filter(|_| key.kind == EntityKind::Route);
+        let route = routes.flat_map(|plan| &plan.routes).find(|route| {
+            let namespace = route.namespace.as_ref();
+            route.name == key.name && namespace.is_none_or(|named| *named == key.namespace)
+        });
+        let clients = route.map(|route| route.clients.iter().map(reaches).collect());
+        let plan = plan.filter(|_| key.kind != EntityKind::Route);
+        let document = plan.and_then(|plan| {
+            plan.applications.into_iter().find(|found| {
                 let namespace = found.namespace.as_ref();
                 let whole = record.component_of.as_deref().unwrap_or(application);
                 found.name == whole && namespace.is_none_or(|named| *named == key.namespace)
@@ -82,6 +93,8 @@ impl Detail {
             steps: course(record, waiting),
             health: wellbeing(record),
             services,
+            clients: clients.unwrap_or_default(),
+            open: record.open.is_some(),
         }
     }
 
@@ -106,12 +119,16 @@ impl Detail {
                 "message": words,
             })
         });
-        json!({
+        let mut told = json!({
             "created": self.created,
             "updated": self.updated,
             "steps": steps.collect::<Vec<Value>>(),
             "services": services.collect::<Vec<Value>>(),
-        })
+        });
+        if let (false, Some(told)) = (self.clients.is_empty(), told.as_object_mut()) {
+            told.insert("clients".to_owned(), json!(self.clients));
+        }
+        told
     }
 
     /// Prints it below the lines of its entity.
@@ -129,6 +146,13 @@ impl Detail {
         for step in &self.steps {
             let name = say(format!("{:width$}", step.name));
             out("    " + name + "  " + progress(paint, step));
+        }
+        if !self.clients.is_empty() {
+            let word = if self.open { "clients, once this is done" } else { "clients" };
+            out("  " + paint.bold(&Line::ours(word)));
+        }
+        for client in &self.clients {
+            out("    " + say(client));
         }
         if !self.services.is_empty() {
             out("  " + paint.bold(&Line::ours("services")));
@@ -151,6 +175,19 @@ impl Detail {
             }
         }
     }
+}
+
+/// Which instances a client's requests go to.
+fn reaches(client: &Client) -> String {
+    let Client { name, to, next } = client;
+    let next = next.as_ref().filter(|next| next.percent > 0);
+    let Some(next) = next else { return format!("{name}: {to}") };
+    let users = next.sticky.as_ref().map(|header| format!(", users by {header}"));
+    let stays = match 100 - next.percent {
+        0 => String::new(),
+        stays => format!("{to} {stays}%, "),
+    };
+    format!("{name}: {stays}{} {}%{}", next.instance, next.percent, users.unwrap_or_default())
 }
 
 fn services<'a>(

@@ -185,10 +185,10 @@ impl From<ClusterError> for RunError {
                 "name a cluster that has it in `spec.targets` of tranche.yaml, or take it out of \
                  the plan, and `tranche apply` again",
             ),
-            ClusterProblem::Missing(_) => (
+            ClusterProblem::Missing(what) if what.starts_with("namespaces \"") => (
                 Class::Failed,
-                "a namespace has to be there first, by a Namespace in the plan or by hand; run \
-                 the same command again, nothing is lost",
+                "make the namespace first (`kubectl create namespace`, or a document of the plan), \
+                 and `tranche apply` again",
             ),
             _ => (Class::Failed, "run the same command again; nothing is lost"),
         };

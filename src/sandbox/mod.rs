@@ -69,6 +69,23 @@ impl Sandbox {
         Self { store: Arc::new(Mutex::new(store)), wall: || Timestamp::MIN, still: false }
     }
 
+    /// Makes a namespace if there is none of its name: nobody has a `kubectl` for
+    /// this cluster.
+    ///
+    /// # Errors
+    /// Fails when the journal cannot be read or written.
+    pub fn with_namespace(self, name: &str) -> io::Result<Self> {
+        let made = namespace(name);
+        let known = ObjectRef::of(&made);
+        self.transact(|world| {
+            if known.is_some_and(|known| world.get(&known).is_none()) {
+                world.write(made, "kubectl-create", None);
+                world.settle();
+            }
+        })?;
+        Ok(self)
+    }
+
     /// What was written or removed since the last call, by whomever; only a
     /// volatile cluster remembers.
     pub fn take_changes(&self) -> Vec<ObjectRef> {
@@ -150,16 +167,19 @@ impl Sandbox {
 /// What every cluster has from its first instant on.
 fn genesis(world: &mut World) {
     for name in ["default", "kube-system"] {
-        let namespace = json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-            "spec": {"finalizers": ["kubernetes"]},
-            "status": {"phase": "Active"},
-        });
-        world.write(namespace, "kube-apiserver", None);
+        world.write(namespace(name), "kube-apiserver", None);
     }
     world.settle();
+}
+
+fn namespace(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    })
 }
 
 #[cfg(test)]

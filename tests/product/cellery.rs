@@ -121,12 +121,26 @@ fn uids(world: &World, component: &dyn Fn(&str) -> bool) -> BTreeSet<(String, St
 
 /// The components whose pods a Service selects.
 fn behind(world: &World, service: &str) -> BTreeSet<String> {
+    selected(world, service, |_| true)
+}
+
+/// The same, of pods that are ready and stay.
+fn serving(world: &World, service: &str) -> BTreeSet<String> {
+    selected(world, service, |pod| {
+        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+        ready && pod["metadata"].get("deletionTimestamp").is_none()
+    })
+}
+
+fn selected(world: &World, service: &str, counts: fn(&Value) -> bool) -> BTreeSet<String> {
     let service = world.get("Service", service).unwrap_or_else(|| panic!("no {service}"));
     let selector = service["spec"]["selector"].as_object().unwrap().clone();
     let labels = |pod: &Value| pod["metadata"]["labels"].clone();
     let fits = |pod: &Value| selector.iter().all(|(k, v)| labels(pod)[k] == *v);
     let name = |pod: &Value| labels(pod)["app.oam.dev/component"].as_str().unwrap().to_owned();
-    world.of_kind("Pod").filter(|(_, pod)| fits(pod)).map(|(_, pod)| name(pod)).collect()
+    let pods = world.of_kind("Pod").filter(|(_, pod)| fits(pod) && counts(pod));
+    pods.map(|(_, pod)| name(pod)).collect()
 }
 
 #[test]
@@ -233,11 +247,15 @@ fn s4_e_a_chain_of_three_with_two_retired_still_serves_the_host() {
     assert_eq!(old.collect::<Vec<_>>(), Vec::<String>::new());
     shop.stage.run(&["plan", "--detailed-exitcode"]).ends(0);
     for world in shop.stage.history() {
-        if world.get("Service", "pet-be--gateway").is_some() {
-            // Once it is there it always leads to pods.
+        let led = sends(&world, "pet-fe");
+        if led.is_empty() {
+            // The client has no route yet.
             continue;
         }
-        assert!(sends(&world, "pet-fe").is_empty(), "the client's host was gone for a while");
+        assert!(world.get("Service", "pet-be--gateway").is_some(), "the host was gone for a while");
+        for instance in led.keys() {
+            assert!(!serving(&world, instance).is_empty(), "{instance} serves nothing");
+        }
     }
     shop.stage.record_is_whole();
 }
@@ -319,6 +337,11 @@ fn s4_only_one_client_and_its_users_by_their_buckets() {
     let world = shop.world();
     assert_eq!(sends(&world, "pet-shop"), shares(&[("pet-be", 100)]));
     assert_eq!(sends(&world, "pet-fe"), shares(&[("pet-be", 50), ("pet-be-v2", 50)]));
+    let status = shop.stage.run(&["status", "pet-be"]).ends(0);
+    status.says(
+        "  clients\n    pet-fe: pet-be 50%, pet-be-v2 50%, users by x-instance-id\n    pet-shop: \
+                 pet-be\n",
+    );
     let rules = &world.get("VirtualService", "pet-fe--pet-be").unwrap()["spec"]["http"];
     let rule = |i: usize| {
         let rule = &rules[i];
@@ -352,4 +375,38 @@ fn a_route_is_known_again_by_a_rebuilt_record_and_goes_with_its_document() {
     shop.stage.remove("route.yaml");
     shop.stage.run(&["apply", "--wait", "10m", "--allow-prune"]).ends(0);
     assert_eq!(routes(&shop.stage.world()), 0, "pruned");
+}
+
+#[test]
+fn s4_what_a_flag_says_counts_or_is_refused() {
+    let shop = Shop::at_rest();
+    let route = "route -d pet-be -t pet-be-v2 -p 5";
+    shop.says(&format!("{route} --session-header x-user"))
+        .ends(64)
+        .says("--enable-session-awareness");
+    shop.says(&format!("{route} -a --session-header a:b")).ends(64).says("no name of a header");
+    shop.says(&format!("{route} -s pet-fe,")).ends(64).says("a name is missing beside a comma");
+    assert_eq!(shop.files()["route.yaml"], ROUTE);
+    shop.says(&format!("{route} -a --session-header X-User")).ends(0).says("+      sticky: x-user");
+    shop.put("route.yaml", ROUTE);
+    shop.says("route -d default/pet-be -t pet-be-v2").ends(0).says("alias: pet-be-v2");
+    shop.says("terminate pet-be pet-fe").ends(77).says("pet-fe is the only client of Route pet-be");
+    assert!(shop.files().contains_key("pet-be.yaml"), "all of them or none");
+    let bare = shop.stage.path().join("plan.git");
+    let mut command = shop.stage.command_at(&bare, &["retire", "pet-be"]);
+    let bare = Ran::of(&command.output().unwrap()).ends(64);
+    bare.says("next: point --repo at a checkout of the plan");
+}
+
+#[test]
+fn s4_a_sandbox_has_the_namespace_of_its_target() {
+    let project = "apiVersion: tranche.dev/v1alpha1\nkind: Project\nspec:\n  targets:\n  - {name: \
+                   sandbox, cluster: {sandbox: {}}, namespace: pets}\n";
+    let shop = Shop::with(&[("tranche.yaml", project), ("pet-fe.yaml", PET_FE)]);
+    shop.applied();
+    shop.stage.run(&["status"]).ends(0).says("pets/pet-fe on sandbox");
+    shop.put("other.yaml", &PET_FE.replace("name: pet-fe\n", "name: other\n  namespace: far\n"));
+    shop.commits();
+    let ran = shop.stage.apply_wait().ends(1).says("namespaces \"far\" not found");
+    ran.says("next: make the namespace first");
 }
