@@ -16,6 +16,7 @@ use crate::edge::git::checkout;
 use crate::engine::{Class, Loaded, load_files};
 use serde_json::Value;
 use similar::TextDiff;
+use std::path::{Path, PathBuf};
 
 const AT_CHECKOUT: &str = "point --repo at a checkout of the plan";
 
@@ -119,7 +120,7 @@ fn write(
             Failure::plain(&format!("{}: {error}", root.join(path).display()))
         };
         match bytes {
-            Some(bytes) => std::fs::write(root.join(path), bytes).map_err(failed)?,
+            Some(bytes) => replace(&root.join(path), bytes).map_err(failed)?,
             None => std::fs::remove_file(root.join(path)).map_err(failed)?,
         }
         let was = files.iter().find(|file| file.path == *path);
@@ -130,6 +131,23 @@ fn write(
         + Line::ours(apply)
         + Line::ours("`"));
     Ok(0)
+}
+
+/// Puts another content in the place of a file, whole or not at all: what is not
+/// committed yet is nowhere else.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // Where the name is a link, its file is what changes.
+    let path = path.canonicalize()?;
+    let mut part = path.clone().into_os_string();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let written = std::fs::write(&part, bytes)
+        .and_then(|()| std::fs::set_permissions(&part, std::fs::metadata(&path)?.permissions()))
+        .and_then(|()| std::fs::rename(&part, &path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written
 }
 
 /// The changed lines of a file.

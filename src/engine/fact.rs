@@ -212,7 +212,13 @@ impl Telling<'_> {
     /// removal that is only what is gone.
     fn known(&self) -> Option<Vec<NamedObject>> {
         if self.work.act.step.kind != StepKind::Orphans {
-            return Some(self.seen.clone());
+            let handed = self.work.act.handed.iter();
+            let handed = handed.map(|object| NamedObject {
+                object: object.clone(),
+                uid: None,
+                generation: None,
+            });
+            return Some(self.seen.iter().cloned().chain(handed).collect());
         }
         let gone = self.seen.iter().filter(|named| named.uid.is_none()).cloned();
         Some(gone.collect()).filter(|gone: &Vec<_>| !gone.is_empty())

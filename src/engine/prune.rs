@@ -9,7 +9,7 @@ use crate::core::decide::{PruneView, Pruning, RollingState, decide_prune};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Owned, names};
 use crate::core::render::ApplicationKey;
-use crate::core::strategy::{EntityKey, EntityKind};
+use crate::core::strategy::{EntityKey, EntityKind, entity_of};
 use crate::port::{Cluster, ClusterError, ClusterProblem, Ports};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,11 @@ impl<P: Ports> Engine<'_, P> {
         let reads = left_out.iter().map(|(owned, twins)| self.left(owned, twins));
         let left_out = concurrently(reads).await.into_iter().filter_map(Result::transpose);
         let left_out = left_out.collect::<Result<Vec<_>, _>>()?;
+        let others = inventory
+            .objects
+            .iter()
+            .filter(|owned| !wanted.contains(&owned.object) && loaded.has(&owned.object));
+        let handed = self.handed(key, others).await?;
         // Of a lane that is only left the pruning is all there is to do.
         let is_lane = key.kind == EntityKind::Lane && next.is_none();
         let left =
@@ -68,6 +73,7 @@ impl<P: Ports> Engine<'_, P> {
             record: next.or(left.as_ref()).unwrap_or(&record),
             owned: inventory.objects.len(),
             left_out: &left_out,
+            handed: &handed,
             plan_commit: &reading.plan_commit.0,
             allowed: self.options.allow_prune,
         }))
@@ -112,6 +118,8 @@ impl<P: Ports> Engine<'_, P> {
             return Ok(Pruning::default());
         }
         let inventory = snapshot.inventory(key)?;
+        let others = inventory.objects.iter().filter(|owned| loaded.has(&owned.object));
+        let handed = self.handed(key, others).await?;
         let left_out = inventory.objects.iter().filter(|owned| !loaded.has(&owned.object));
         let reads = left_out.map(|owned| self.left(owned, &[]));
         let left_out = concurrently(reads).await.into_iter();
@@ -124,9 +132,25 @@ impl<P: Ports> Engine<'_, P> {
             record,
             owned: inventory.objects.len(),
             left_out: &left_out,
+            handed: &handed,
             plan_commit: &reading.plan_commit.0,
             allowed: self.options.allow_prune,
         }))
+    }
+
+    /// Those of its objects that another entity has written as its own since.
+    async fn handed<'a>(
+        &self,
+        key: &EntityKey,
+        others: impl Iterator<Item = &'a Owned>,
+    ) -> Result<Vec<ObjectRef>, ClusterError> {
+        let reads = others.map(async |owned| Ok((owned, self.left(owned, &[]).await?)));
+        let reads: Vec<_> = concurrently(reads).await.into_iter().collect::<Result<_, _>>()?;
+        let taken = reads.into_iter().filter(|(_, live)| {
+            let owner = live.as_ref().and_then(|(_, live)| entity_of(live));
+            owner.is_some_and(|owner| owner != *key)
+        });
+        Ok(taken.map(|(owned, _)| owned.object.clone()).collect())
     }
 
     /// An object of an inventory as it is, if it is there and is none of the plan's

@@ -244,5 +244,6 @@ fn act(record: EntityRecord, open: &OpenStep) -> Act {
         step_plan: open.step_plan.clone(),
         warnings: Vec::new(),
         hurries: false,
+        handed: Vec::new(),
     }
 }

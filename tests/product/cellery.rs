@@ -6,6 +6,7 @@ use crate::stage::{Ran, Stage};
 use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const PET_BE: &str = include_str!("../../testdata/seeds/cellery/pet-be.yaml");
@@ -150,8 +151,12 @@ fn s4_patch_updates_one_component_in_place_and_touches_no_other_pod() {
     let others = |name: &str| name != "pet-be--controller";
     let before = uids(&shop.world(), &others);
     assert_eq!(before.len(), 8, "two pods of each of the other four");
+    let file = shop.checkout.join("pet-be.yaml");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
     let ran =
         shop.says("patch pet-be controller --container-image mycontainerorg/hello:1.0.1").ends(0);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(shop.files().len(), 1, "nothing lies beside it");
     let ran = ran.says("-      image: mycontainerorg/hello:1.0.0");
     ran.says("+      image: mycontainerorg/hello:1.0.1").says("git commit");
     let expected = PET_BE.replace("mycontainerorg/hello:1.0.0", "mycontainerorg/hello:1.0.1");
@@ -216,7 +221,9 @@ fn s4_route_by_halves_then_all_then_the_old_instance_goes() {
     let left: Vec<String> = services.filter(|name| name.starts_with("pet-be--")).collect();
     assert_eq!(left, ["pet-be--gateway"]);
     shop.stage.run(&["plan", "--detailed-exitcode"]).ends(0);
-    shop.stage.run(&["status"]).ends(0).says("default/pet-be on sandbox: Route pet-be (");
+    let told = shop.stage.run(&["status"]).ends(0);
+    // The host's Service is the Route's by now.
+    told.says("default/pet-be on sandbox: Route pet-be (").says("nothing of it is left");
     shop.stage.record_is_whole();
 }
 

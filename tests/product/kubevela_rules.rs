@@ -247,6 +247,6 @@ fn what_the_sandbox_lacks_is_told_with_what_helps() {
     stage.apply().ends(1).says("the sandbox does not model the kind CronJob").says(told);
     let elsewhere = application("vela-system", "worker", "");
     let stage = Stage::with(&[(APPLICATION, &elsewhere)]);
-    let told = "next: a namespace has to be there first";
+    let told = "next: make the namespace first";
     stage.apply().ends(1).says("\"vela-system\" not found").says(told);
 }

@@ -1,6 +1,7 @@
 //! The answers of the state machine.
 
 use crate::core::model::Pause;
+use crate::core::object::ObjectRef;
 use crate::core::record::{Decisions, EntityRecord, Holder};
 use crate::core::strategy::{BodyTable, Step, StepId, StepKind};
 use jiff::Timestamp;
@@ -90,6 +91,9 @@ pub struct Act {
     pub warnings: Vec<String>,
     /// What is left is only to be told, and the plan wants something else by now.
     pub hurries: bool,
+    /// Objects of the entity's inventory that are another entity's by now: they
+    /// leave it with what the step does.
+    pub handed: Vec<ObjectRef>,
 }
 
 impl Act {
@@ -124,6 +128,7 @@ impl Act {
             step_plan,
             warnings: Vec::new(),
             hurries: false,
+            handed: Vec::new(),
         }
     }
 }

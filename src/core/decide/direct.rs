@@ -80,6 +80,7 @@ pub fn decide_direct(view: &DirectView<'_>) -> Decision {
         step_plan: view.plan_commit.to_owned(),
         warnings: leaving,
         hurries: false,
+        handed: Vec::new(),
     }))
 }
 
@@ -180,6 +181,7 @@ fn go_on(view: &DirectView<'_>, record: &EntityRecord, open: &OpenStep) -> Optio
         step_plan,
         warnings,
         hurries: false,
+        handed: Vec::new(),
     })))
 }
 

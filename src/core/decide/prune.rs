@@ -45,6 +45,8 @@ pub struct PruneView<'a> {
     /// Those of its inventory that nobody in the plan has any more, and that
     /// exist: complete.
     pub left_out: &'a [(Owned, Arc<Value>)],
+    /// Those that another entity of the plan has taken over.
+    pub handed: &'a [ObjectRef],
     /// The plan commit in force.
     pub plan_commit: &'a str,
     /// A person has said that most of an inventory may go.
@@ -98,6 +100,7 @@ pub fn decide_prune(view: &PruneView<'_>) -> Pruning {
     let step_plan = view.plan_commit.to_owned();
     let mut act = Act::bare(Entry::Fresh, step, view.record.clone(), step_plan);
     act.warnings = warnings;
+    act.handed = view.handed.to_vec();
     Pruning { act: Some(Box::new(act)), refusal, held: leaving }
 }
 

@@ -509,6 +509,7 @@ pub(super) fn act(
         step_plan,
         warnings,
         hurries: false,
+        handed: Vec::new(),
     }))
 }
 
