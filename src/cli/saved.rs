@@ -95,7 +95,9 @@ fn entity(entity: &PreviewEntity) -> SavedEntity {
         open: record.is_some_and(|record| record.open.is_some()),
         sizes: record.filter(|record| record.movement.is_some()).map(|record| Sizes {
             from: record.status.rollout_original_size,
-            to: record.status.rollout_target_size,
+            // Which nodes a new DaemonSet is on is known once it stands, and was
+            // not when this was reviewed.
+            to: record.status.rollout_target_size - i64::from(record.on_nodes),
         }),
         steps: steps.collect(),
         objects,

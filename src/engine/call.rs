@@ -107,9 +107,7 @@ impl<P: Ports> Engine<'_, P> {
         let now = self.ports.clock().now().await?;
         let over = work.deadline().is_some_and(|deadline| now >= deadline);
         if work.tells_the_end() && (over || work.act.hurries) {
-            let text = format!("{}: nobody has heard of the end: {seen}", work.key);
-            self.ports.audience().hear(&Progress::Notice(text));
-            work.go_to(work.cursor + 1);
+            self.untold(work, &seen);
             return Ok(Pace::Going);
         }
         if over {
@@ -131,6 +129,13 @@ impl<P: Ports> Engine<'_, P> {
         })
     }
 
+    /// Goes on without the last call.
+    fn untold(&self, work: &mut Work, seen: &str) {
+        let text = format!("{}: nobody has heard of the end: {seen}", work.key);
+        self.ports.audience().hear(&Progress::Notice(text));
+        work.go_to(work.cursor + 1);
+    }
+
     /// A call says that what the step has waited for is so: if it is not, there
     /// is nothing to say yet. One look, since nothing is taken away by it.
     async fn unfounded(&self, work: &mut Work) -> Result<Option<Pace>, Halt> {
@@ -142,6 +147,11 @@ impl<P: Ports> Engine<'_, P> {
             }
             if !look.met {
                 let over = work.deadline().is_some_and(|deadline| now >= deadline);
+                // Something else is wanted by now, which may be what brings it.
+                if work.tells_the_end() && work.act.hurries {
+                    self.untold(work, &look.seen);
+                    return Ok(Some(Pace::Going));
+                }
                 let over = over && !work.tells_the_end();
                 return Ok(Some(match over {
                     true => Pace::Over(End::Failed(look.seen)),

@@ -245,7 +245,7 @@ impl<P: Ports> Engine<'_, P> {
             now: self.ports.clock().now().await?,
         });
         let (record, words) = match (found, half) {
-            (_, Some(why)) => {
+            (Recognised::Nothing | Recognised::Undecided(..), Some(why)) => {
                 pieces.told.undecided += 1;
                 let mut record = at_its_start(key, &plans, seq);
                 record.undecided = Some(why.clone());
@@ -266,7 +266,7 @@ impl<P: Ports> Engine<'_, P> {
                 }
                 return Ok(());
             }
-            (Recognised::Known(record, words), None) => (record, words),
+            (Recognised::Known(record, words), _) => (record, words),
             (Recognised::Undecided(record, why), None) => {
                 pieces.told.undecided += 1;
                 (record, format!("frozen, {why}"))

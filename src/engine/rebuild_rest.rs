@@ -32,10 +32,27 @@ impl<P: Ports> Engine<'_, P> {
             if !stands || snapshot.entity(&key)?.is_some() {
                 continue;
             }
-            let Some(content) = self.content_now(reading, &snapshot, &key).await? else { continue };
-            let mut live = Live::default();
-            self.look_at(content.objects.iter().map(|(object, _)| object), &mut live).await?;
-            let owned = owned(&key, &live);
+            let looked_at = async {
+                let Some(content) = self.content_now(reading, &snapshot, &key).await? else {
+                    return Ok::<_, RunError>(None);
+                };
+                let mut live = Live::default();
+                self.look_at(content.objects.iter().map(|(object, _)| object), &mut live).await?;
+                let owned = owned(&key, &live);
+                Ok(Some((content, owned)))
+            };
+            // A kind that is not served, or that may not be read, keeps nothing else
+            // from being found.
+            let (content, owned) = match looked_at.await {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(error) => {
+                    let why = error.message.lines().next().unwrap_or_default();
+                    let words = format!("what it has is not known, and is not pruned: {why}");
+                    pieces.told.rollouts.push((key, words));
+                    continue;
+                }
+            };
             if owned.objects.is_empty() {
                 continue;
             }

@@ -556,6 +556,26 @@ fn s5_a_lost_record_half_way_is_frozen_and_at_rest_nothing_is_missed() {
     assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 4)]));
 }
 
+/// Whoever gives one of the two up has to give the other its pods first, as the
+/// runbook says: what is taken over anew is what there is.
+#[test]
+fn s5_a_lost_record_at_half_is_mended_without_losing_a_pod() {
+    let stage = seed(4, &canary("v1.1.0", &["increment: 50", "hold: 1h"]));
+    stage.apply().ends(3);
+    stage.pass(3_600);
+    stage.apply().ends(3);
+    assert_eq!(stage.world().ready_pods(), pods(&[("v1.0.0", 2), ("v1.1.0", 2)]));
+    stage.delete_record();
+    stage.run(&["record", "rebuild", "--write"]).ends(0);
+    stage.apply().ends(77).says("with all its pods");
+    resize(&stage, 4);
+    stage.destroy(&format!("{DEPLOYMENTS}/my-demo-app-v1.1.0"));
+    stage.run(&["record", "rebuild", "--write"]).ends(0).says("taken over anew");
+    stage.commit(&[(ROLLOUT, &canary("v1.1.0", &["increment: 50"]))]);
+    stage.apply_wait().ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("v1.1.0", 4)]));
+}
+
 /// The record has the Deployments that were taken over; the Service stays somebody
 /// else's, who brings it back.
 #[test]

@@ -403,3 +403,19 @@ fn what_is_applied_as_it_stands_is_known_again_and_pruned_when_it_leaves() {
     assert!(stage.world().get("ConfigMap", "a").is_none(), "pruned");
     assert!(stage.world().get("ConfigMap", "b").is_some());
 }
+
+/// What cannot be read keeps nothing else from being found.
+#[test]
+fn an_object_that_no_cluster_here_serves_stops_no_rebuild() {
+    let config = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}";
+    let stage = serving();
+    stage.commit(&[("a.yaml", config)]);
+    stage.apply_wait().ends(0);
+    let monitor = "kind: ServiceMonitor\napiVersion: monitoring.coreos.com/v1\nmetadata: {name: m}";
+    stage.commit(&[("m.yaml", monitor)]);
+    stage.delete_record();
+    let ran = stage.run(&["record", "rebuild", "--write"]).ends(0);
+    ran.says("what it has is not known, and is not pruned").says("web-v1");
+    let status = stage.run(&["status"]).ends(0);
+    status.says("default/web on sandbox: rolloutSucceed");
+}

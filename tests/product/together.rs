@@ -315,6 +315,22 @@ fn pods_on_nodes_are_counted_once_they_stand_and_are_no_pods_of_others() {
     stage.record_is_whole();
 }
 
+/// How many nodes there are is no part of what was reviewed.
+#[test]
+fn a_reviewed_first_deploy_goes_on_batch_by_batch_though_its_nodes_are_counted_by_then() {
+    let stage = Stage::with(&[
+        (APPLICATION, &*shop("1", &ON_NODES, "")),
+        (ROLLOUT, &*(rollout("shop-v1", "[web, agent]") + "    batchPartition: 0\n")),
+    ]);
+    stage.run(&["plan", "--out", "plan.json"]).ends(0);
+    let reviewed = ["apply", "--plan", "plan.json", "--wait", "10m"];
+    stage.run(&reviewed).ends(3).says("batchPartition is 0");
+    stage.run(&["status"]).ends(0).says("of 9 pods upgraded");
+    stage.commit(&[(ROLLOUT, &rollout("shop-v1", "[web, agent]"))]);
+    stage.run(&reviewed).ends(0);
+    assert_eq!(stage.world().all_pods(), pods(&[("1", 9)]));
+}
+
 #[test]
 fn nodes_that_have_left_hold_up_no_new_target_while_another_component_is_mended() {
     let slow =

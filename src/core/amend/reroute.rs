@@ -52,7 +52,9 @@ pub fn reroute(mut amending: Amending<'_>, wanted: &Reroute) -> Result<Amended, 
     depend(&of, wanted)?;
     let of: Vec<&HostRoute> =
         of.into_iter().filter(|route| !chosen(route, wanted).is_empty()).collect();
-    if of.windows(2).any(|pair| matches!(pair, [a, b] if a.namespace != b.namespace)) {
+    if of.windows(2).any(|pair| {
+        matches!(pair, [a, b] if !amending.together(a.namespace.as_deref(), b.namespace.as_deref()))
+    }) {
         let places: Vec<String> = of.iter().map(|route| route.place.to_string()).collect();
         let message =
             format!("Routes of several namespaces have clients of {from}: {}", places.join(", "));

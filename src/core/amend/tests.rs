@@ -278,6 +278,18 @@ fn a_document_without_a_namespace_lies_in_that_of_its_target() {
 }
 
 #[test]
+fn routes_of_one_namespace_move_together_whether_they_name_it_or_not() {
+    let mut both = files(ROUTE);
+    let named =
+        ROUTE.replace("  name: pet-be\nspec:", "  name: admin\n  namespace: default\nspec:");
+    let bytes = named.replace("pet-be--gateway        #", "admin--gateway #").into_bytes();
+    both.push(PlanFile { path: "admin.yaml".to_owned(), bytes });
+    let amended = reroute(Amending::of(&both).unwrap(), &wanted(50)).unwrap();
+    let paths: Vec<&str> = amended.changed.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["route.yaml", "admin.yaml"]);
+}
+
+#[test]
 fn retire_takes_several_or_none() {
     let all = changed(&reroute_of(ROUTE, &wanted(100)).unwrap(), "route.yaml");
     let files = files(&all);

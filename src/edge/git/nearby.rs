@@ -43,7 +43,12 @@ impl Found {
 }
 
 async fn find(url: &RemoteUrl) -> Option<Nearby> {
-    if url.transport() != Transport::Local {
+    // A `file:` URL may be written in escapes, and where git's own configuration
+    // lies elsewhere, libgit2 reads another one.
+    let escaped = url.as_str().starts_with("file:") && url.as_str().contains('%');
+    let elsewhere = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].map(std::env::var_os);
+    let elsewhere = elsewhere.into_iter().flatten().any(|path| path != "/dev/null");
+    if url.transport() != Transport::Local || escaped || elsewhere {
         return None;
     }
     let nearby = Nearby { path: url.path() };
