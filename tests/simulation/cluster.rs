@@ -110,10 +110,34 @@ impl Sim {
             return;
         }
         let mut history = self.history.borrow_mut();
-        for object in changed.iter().filter(|o| !matches!(o.kind.as_str(), "Pod" | "ReplicaSet")) {
+        for object in changed.iter().filter(|object| object.kind != "ReplicaSet") {
             let now = self.sandbox.cluster().shared(object);
+            // Of pods those are looked at one by one that a DaemonSet has.
+            let known = history.contains_key(object);
+            if object.kind == "Pod" && !known && !now.as_deref().is_some_and(is_on_node) {
+                continue;
+            }
             history.entry(object.clone()).or_default().push((self.now.get(), now));
         }
+    }
+
+    /// The pods of DaemonSets, or the revisions of their templates, that there were
+    /// some seconds ago, and when that was.
+    fn stale_all(&self, kind: &KindRef, labels: &[(String, String)]) -> (Vec<Arc<Value>>, u64) {
+        let then = self.now.get().saturating_sub(self.between(200, 15_000));
+        let history = self.history.borrow();
+        let fits = |live: &Arc<Value>| {
+            let own = at(live, "/metadata/labels");
+            let has = |(key, value): &(String, String)| {
+                own.and_then(|own| own.get(key)).and_then(Value::as_str) == Some(value)
+            };
+            labels.iter().all(has)
+        };
+        let of_kind = history.iter().filter(|(object, _)| object.kind_ref() == *kind);
+        let stood = of_kind.filter_map(|(_, versions)| {
+            versions.iter().rev().find(|(since, _)| *since <= then)?.1.clone()
+        });
+        (stood.filter(fits).collect(), then)
     }
 
     /// What an object was some seconds ago, and when that was.
@@ -124,6 +148,11 @@ impl Sim {
         let found = versions.iter().rev().find(|(since, _)| *since <= then);
         (found.and_then(|(_, state)| state.clone()), then)
     }
+}
+
+/// Whether an object is a pod that a DaemonSet has.
+fn is_on_node(pod: &Value) -> bool {
+    at(pod, "/metadata/ownerReferences/0/kind").and_then(Value::as_str) == Some("DaemonSet")
 }
 
 fn version(object: &Value) -> &str {
@@ -266,7 +295,11 @@ impl Cluster for SimCluster {
         self.reading(kind).await?;
         let mut found = self.0.sim.sandbox.cluster().read_all(kind, namespace, labels)?;
         let mut then = self.0.sim.now.get();
-        if self.0.fires(Fault::Stale) {
+        let listed = matches!(kind.kind.as_str(), "Pod" | "ControllerRevision");
+        let stale = self.0.fires(Fault::Stale);
+        if stale && listed {
+            (found, then) = self.0.sim.stale_all(kind, labels);
+        } else if stale {
             let names: Vec<ObjectRef> =
                 found.iter().filter_map(|live| ObjectRef::of(live)).collect();
             let older: Vec<_> = names.iter().map(|object| self.0.sim.stale(object)).collect();
@@ -323,7 +356,11 @@ impl Cluster for SimCluster {
     async fn evict(&self, pod: &ObjectRef, uid: &str, dry_run: bool) -> Result<(), ClusterError> {
         if dry_run {
             self.reading(pod).await?;
-            return self.0.sim.sandbox.cluster().take_off(pod, uid, true);
+            let done = self.0.sim.sandbox.cluster().take_off(pod, uid, true);
+            if matches!(&done, Err(error) if matches!(error.problem, ClusterProblem::Budget(_))) {
+                self.0.sim.hit("evict: a budget is asked, and says no");
+            }
+            return done;
         }
         self.0.before(true).await;
         let text = || "simulated".to_owned();
@@ -333,9 +370,24 @@ impl Cluster for SimCluster {
         if self.0.fires(Fault::WriteLost) {
             return Err(Self::failed(pod, ClusterProblem::Unknown(text())));
         }
-        let done = self.0.sim.sandbox.cluster().take_off(pod, uid, false);
-        self.0.say(|| format!("   evict {pod}: {}", done.is_ok()));
-        if self.0.fires(Fault::AckLost) {
+        let (name, sim) = (self.0.name(), &self.0.sim);
+        let before = sim.sandbox.cluster().bare(pod);
+        let done = sim.sandbox.cluster().take_off(pod, uid, false);
+        self.0.say(|| match &done {
+            Ok(()) => format!("   evict {pod}: gone"),
+            Err(error) => format!("   evict {pod}: {}", error.problem),
+        });
+        match (&done, before) {
+            (Ok(()), Some(before)) => sim.audit.borrow_mut().evicted(sim, &name, &before),
+            (Err(error), _) => sim.hit(match error.problem {
+                ClusterProblem::Budget(_) => "evict: held by a budget",
+                _ => "evict: gone already",
+            }),
+            _ => {}
+        }
+        let lost = self.0.fires(Fault::AckLost);
+        self.0.after(true).await;
+        if lost {
             return Err(Self::failed(pod, ClusterProblem::Unknown(text())));
         }
         done

@@ -62,7 +62,15 @@ faults! {
     Raced "C1" 60 "somebody pushes just before",
     Lag "C16" 50 "a fetch does not show this run's own push yet",
     StoreFull "C13" 10 "a commit cannot be written",
+    HookFails "E1" 200 "a hook answers a failure",
+    HookAway "E1" 100 "a hook is not reached",
+    HookAnswerLost "E2" 150 "a hook is called and its answer lost",
+    HookSlow "E2" 200 "a hook takes its time to answer",
 }
+
+/// The faults that every seed draws by its first stream; those that came later
+/// have one of their own, so that a recorded seed stays what it was.
+const FIRST: usize = 28;
 
 /// The faults of one seed.
 #[derive(Debug)]
@@ -75,16 +83,18 @@ impl Armed {
     /// Each fault is armed in a quarter of the seeds, with at least one. In
     /// some seeds little fails, but runs sleep and writes are late: what others
     /// finish meanwhile is finished well, and stands to be damaged.
-    pub fn new(random: &mut Random) -> Self {
+    pub fn new(random: &mut Random, later: &mut Random) -> Self {
         let sleepy = random.chance(300);
         let share = if sleepy { 20 } else { *random.pick(&[60, 150, 250, 400]) };
-        let mut rates: Vec<u64> = Fault::ALL
-            .iter()
-            .map(|fault| {
+        let drawn = |faults: &[Fault], random: &mut Random, share| -> Vec<u64> {
+            let rates = faults.iter().map(|fault| {
                 let rate = fault.rate() * *random.pick(&[1, 1, 2, 4]);
                 if random.chance(share) { rate } else { 0 }
-            })
-            .collect();
+            });
+            rates.collect()
+        };
+        let (first, last) = Fault::ALL.split_at(FIRST);
+        let mut rates = drawn(first, random, share);
         if sleepy {
             for fault in [Fault::SuspendBefore, Fault::SuspendAfter, Fault::InFlight] {
                 if random.chance(700) {
@@ -93,9 +103,10 @@ impl Armed {
             }
         }
         if rates.iter().all(|rate| *rate == 0) {
-            let fault = *random.pick(Fault::ALL);
+            let fault = *random.pick(first);
             rates[fault as usize] = fault.rate() * 4;
         }
+        rates.extend(drawn(last, later, 400));
         Self { rates, stopped: Cell::new(false) }
     }
 

@@ -4,6 +4,7 @@
 use crate::people::{Deed, WORKLOADS};
 use crate::plan::{App, Kind};
 use crate::schedule::Sim;
+use crate::side::side_of;
 use serde_json::{Value, json};
 use tranche::core::object::{KindRef, ObjectRef, at};
 use tranche::port::WriteMode;
@@ -43,7 +44,8 @@ impl Sim {
             return;
         }
         let people = self.sandbox.cluster_of("kubectl");
-        let workloads = self.workloads(app);
+        let mut workloads = self.workloads(app);
+        workloads.extend(self.workloads(&side_of(app)));
         if workloads.is_empty() {
             return;
         }
@@ -87,7 +89,8 @@ impl Sim {
                 let mut victims = Vec::new();
                 let _ = self.sandbox.visit(&pods, &mut |name, pod| {
                     let label = pod.pointer("/metadata/labels/app.oam.dev~1component");
-                    if label.and_then(Value::as_str) == Some(app) {
+                    let label = label.and_then(Value::as_str);
+                    if label.is_some_and(|label| label == app || label == side_of(app)) {
                         victims.push(name.clone());
                     }
                 });
@@ -115,23 +118,25 @@ impl Sim {
     /// also on its way back: its controller never replaces it, people do.
     pub fn unstick(&self) {
         let people = self.sandbox.cluster_of("kubectl");
-        let apps: Vec<&'static str> = {
+        let apps: Vec<(&'static str, String)> = {
             let plans = self.plans.borrow();
-            let sets = plans.model.apps.iter().filter(|app| app.kind == Kind::StatefulSet);
-            sets.map(|app| app.name).collect()
+            let all = plans.model.apps.iter().flat_map(App::components);
+            let sets = all.filter(|component| component.kind() == Kind::StatefulSet);
+            sets.map(|set| (set.app.name, set.name())).collect()
         };
         let audit = self.audit.borrow();
-        let back = |app: &&str| {
-            audit.entities().values().any(|r| r.entity.name == **app && r.ending.is_some())
+        let back = |app: &str| {
+            audit.entities().values().any(|r| r.entity.name == app && r.ending.is_some())
         };
-        let apps: Vec<&str> = apps.into_iter().filter(back).collect();
+        let apps: Vec<String> =
+            apps.into_iter().filter(|(app, _)| back(app)).map(|(_, component)| component).collect();
         drop(audit);
         let mut stuck = Vec::new();
         let _ = self.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |name, pod| {
             let label = pod.pointer("/metadata/labels/app.oam.dev~1component");
             let app = label.and_then(Value::as_str).unwrap_or_default();
             let ready = at(pod, "/status/containerStatuses/0/ready");
-            if apps.contains(&app) && ready != Some(&Value::Bool(true)) {
+            if apps.iter().any(|name| name == app) && ready != Some(&Value::Bool(true)) {
                 stuck.push(name.clone());
             }
         });

@@ -84,6 +84,8 @@ impl Model {
     /// What a plan has, to be counted.
     pub fn counted(&self) -> impl Iterator<Item = &'static str> {
         let matched = self.apps.iter().filter(|app| !app.matches(0).is_empty());
-        self.apps.iter().filter_map(App::counted).chain(matched.map(|_| "mix: matches"))
+        let later = self.apps.iter().flat_map(App::counted_later);
+        let matched = matched.map(|_| "mix: matches");
+        self.apps.iter().filter_map(App::counted).chain(matched).chain(later)
     }
 }

@@ -63,10 +63,11 @@ pub enum Deed {
 }
 
 /// The workload kinds that applications of a seed have.
-pub const WORKLOADS: [(&str, &str); 3] = [
+pub const WORKLOADS: [(&str, &str); 4] = [
     ("apps/v1", "Deployment"),
     ("apps.kruise.io/v1alpha1", "CloneSet"),
     ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
 ];
 
 impl Sim {
@@ -392,6 +393,8 @@ fn unsaid(deed: &Deed, apps: &[App]) -> bool {
         Deed::NewTarget(i) | Deed::NewContent(i) | Deed::Revert(i) => {
             apps[i].kind == Kind::Member && apps[i].roll.is_none()
         }
+        // Several keep their sizes, and nodes are as many as they are.
+        Deed::Resize(i, _) if apps[i].side.is_some() || apps[i].kind == Kind::Nodes => true,
         Deed::Resize(i, _) | Deed::Gate(i, _) | Deed::Hold(i, _) => apps[i].kind.keeps_its_name(),
         _ => false,
     }

@@ -1,10 +1,12 @@
 //! What people want: the plan of a seed and how it is written as files. Owns
 //! the generator and each plan commit's meaning, which invariants ask for.
 
+use crate::hooks;
 use crate::mix;
 use crate::routes::Via;
 use crate::schedule::Sim;
 use crate::seed::Random;
+use crate::side::Side;
 use crate::waits::{self, Wait};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -47,6 +49,8 @@ pub enum Kind {
     Switch,
     /// A Deployment as it stands, tried beside itself in a lane.
     Member,
+    /// A DaemonSet, whose pods are evicted node by node.
+    Nodes,
 }
 
 /// A rollout document.
@@ -85,6 +89,12 @@ pub struct App {
     pub matched: bool,
     /// Istio tells when proxies have taken a change over.
     pub fed: bool,
+    /// A second component that goes through the same batches.
+    pub side: Option<Side>,
+    /// Its batches wait for those outside, whom hooks call.
+    pub hooked: bool,
+    /// So many of its pods have to be available for an eviction, if anybody says so.
+    pub budget: Option<u64>,
 }
 
 /// One plan.
@@ -117,7 +127,7 @@ const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n
                        - {name: http, protocol: HTTP, port: 80}\n";
 
 /// Where Istio tells, the plan knows how.
-const TOLD: &str = "apiVersion: tranche.dev/v1alpha1\nkind: Project\nspec:\n  health:\n    \
+const TOLD: &str = "  health:\n    \
                     - apiVersion: networking.istio.io/v1\n      kind: VirtualService\n      \
                     current: >-\n        status.conditions.exists(c, c.type == \
                     'Reconciled' && c.status == 'True')\n    \
@@ -196,11 +206,26 @@ pub fn any_ready(random: &mut Random) -> Ready {
     }
 }
 
+impl Ready {
+    /// As an annotation of pods.
+    pub fn annotation(self) -> (&'static str, String) {
+        match self {
+            Self::After(seconds) => ("ready-after", format!("{seconds}s")),
+            Self::Never => ("ready", "never".to_owned()),
+        }
+    }
+}
+
 impl Kind {
     /// A workload for each revision, and a Service.
     pub fn pair(self) -> bool {
         matches!(self, Self::Pair | Self::Canary | Self::Spread | Self::Switch)
             || self.keeps_its_name()
+    }
+
+    /// Batches of pods, and nothing else.
+    pub fn has_batches(self) -> bool {
+        matches!(self, Self::Pair | Self::CloneSet | Self::StatefulSet | Self::Nodes)
     }
 
     /// A workload that keeps its name, and is tried beside itself.
@@ -242,6 +267,9 @@ impl Model {
                 via: Via::Nothing,
                 matched: false,
                 fed: false,
+                side: None,
+                hooked: false,
+                budget: None,
             };
             // No draw of its own either: to a pair a drain means nothing.
             let shares = matches!((roll.drain, app.accept), (0, 15) | (20, 3));
@@ -275,9 +303,8 @@ impl Model {
             }
         }
         files.extend(self.lane().map(|lane| ("lane.yaml".to_owned(), lane)));
-        if self.apps.iter().any(App::is_told) {
-            files.insert("tranche.yaml".to_owned(), TOLD.to_owned());
-        }
+        files.extend(self.project().map(|text| ("tranche.yaml".to_owned(), text)));
+        files.extend(self.apps.iter().filter_map(App::disruptions));
         for app in self.apps.iter().filter(|app| app.via != Via::Nothing) {
             files.insert(format!("route-{}.yaml", app.name), app.route());
             if app.via == Via::HttpRoute {
@@ -302,6 +329,19 @@ impl Model {
 }
 
 impl Model {
+    /// What the project says, if it has anything to say.
+    fn project(&self) -> Option<String> {
+        let mut text = "apiVersion: tranche.dev/v1alpha1\nkind: Project\nspec:\n".to_owned();
+        let empty = text.len();
+        if self.apps.iter().any(App::is_told) {
+            text.push_str(TOLD);
+        }
+        if self.apps.iter().any(|app| app.hooked) {
+            text.push_str(hooks::POLICY);
+        }
+        (text.len() > empty).then_some(text)
+    }
+
     /// Whether it has a plain object of that name.
     pub fn has_note(&self, name: &str) -> bool {
         self.note.is_some() && (0..self.notes).any(|place| note_name(place) == name)
@@ -318,10 +358,7 @@ impl App {
             return self.workload();
         }
         let content = self.contents[self.now];
-        let (key, value) = match content.ready {
-            Ready::After(seconds) => ("ready-after", format!("{seconds}s")),
-            Ready::Never => ("ready", "never".to_owned()),
-        };
+        let (key, value) = self.ready(content, false).annotation();
         let name = self.name;
         let mut text = String::from("apiVersion: core.oam.dev/v1beta1\nkind: Application\n");
         let _ = writeln!(text, "metadata:\n  name: {name}");
@@ -340,17 +377,18 @@ impl App {
         let kind = match self.kind {
             Kind::CloneSet => "clonesetservice",
             Kind::StatefulSet => "statefulset",
+            Kind::Nodes => "daemon",
             _ => "webservice",
         };
         let _ = writeln!(text, "spec:\n  components:\n    - name: {name}\n      type: {kind}");
         let _ = writeln!(text, "      properties:\n        image: \"{name}:{}\"", content.image);
         if self.kind == Kind::CloneSet {
             let _ = writeln!(text, "        replicas: {}", self.replicas);
-        } else if self.kind != Kind::StatefulSet && !self.has_service() {
+        } else if !matches!(self.kind, Kind::StatefulSet | Kind::Nodes) && !self.has_service() {
             text.push_str("        ports: [{port: 80, expose: true}]\n");
         }
         text.push_str("      traits:\n");
-        if self.kind != Kind::CloneSet {
+        if !matches!(self.kind, Kind::CloneSet | Kind::Nodes) {
             let replicas = self.replicas;
             let _ = writeln!(
                 text,
@@ -362,6 +400,7 @@ impl App {
             text,
             "        - type: annotations\n          properties: {{sandbox.tranche.dev/{key}: \"{value}\"}}"
         );
+        text.push_str(&self.further());
         text
     }
 
@@ -427,6 +466,9 @@ impl App {
             roll.deadline, ON_DELETE[roll.on_delete]
         );
         let _ = writeln!(text, "spec:\n  targetAppRevisionName: {name}-v{}", roll.target + 1);
+        if let Some(side) = self.side {
+            let _ = writeln!(text, "  componentList: [{name}, {}]", side.name(name));
+        }
         let strategy = if roll.decrease && self.kind == Kind::Pair {
             "DecreaseFirst"
         } else {
@@ -442,13 +484,15 @@ impl App {
         if let Some(size) = roll.size {
             let _ = writeln!(text, "    targetSize: {size}");
         }
+        text.push_str(&self.around());
         text.push_str("    rolloutBatches:\n");
         let (amounts, unavailable) = BATCHES[roll.batches];
-        for percent in amounts {
+        for (batch, percent) in amounts.iter().enumerate() {
             let _ = writeln!(text, "      - replicas: {percent}%");
             if unavailable > 0 {
                 let _ = writeln!(text, "        maxUnavailable: {unavailable}");
             }
+            text.push_str(&self.around_batch(batch));
         }
         text
     }

@@ -4,6 +4,7 @@
 use crate::clock::SimClock;
 use crate::cluster::SimCluster;
 use crate::faults::Fault;
+use crate::hooks::Caller;
 use crate::remote::SimRemote;
 use crate::schedule::{Handle, Sim};
 use std::cell::Cell;
@@ -13,7 +14,7 @@ use tranche::core::model::{ClusterRef, Project, Target};
 use tranche::core::record::Holder;
 use tranche::core::strategy::EntityKey;
 use tranche::engine::{Engine, Memo, Options, Report, Word};
-use tranche::port::{Audience, Calling, HookAnswer, HookRequest, Hooks, Ports, Process, Progress};
+use tranche::port::{Audience, Hooks, Ports, Process, Progress};
 
 /// The target of every simulation.
 pub fn target() -> Target {
@@ -64,6 +65,7 @@ impl Sim {
                     clock: SimClock { handle: handle.clone(), told: Cell::default() },
                     process,
                     audience: Listener(handle.clone()),
+                    caller: Caller(handle.clone()),
                 };
                 let options = Options {
                     wait: start.wait.map(Duration::from_secs),
@@ -115,6 +117,7 @@ impl Sim {
                     clock: SimClock { handle: handle.clone(), told: Cell::default() },
                     process: SimProcess { handle: handle.clone(), holder, signal: None },
                     audience: Listener(handle.clone()),
+                    caller: Caller(handle.clone()),
                 };
                 let word = Word { by: "somebody".to_owned(), reason: None };
                 let engine = Engine::remembering(
@@ -164,19 +167,13 @@ impl Audience for Listener {
     }
 }
 
-impl Hooks for Listener {
-    fn call<'a>(&'a self, request: HookRequest<'a>) -> Calling<'a> {
-        self.0.say(|| format!("> {request:?}"));
-        Box::pin(async { HookAnswer::Status(200) })
-    }
-}
-
 struct SimPorts {
     cluster: SimCluster,
     remote: SimRemote,
     clock: SimClock,
     process: SimProcess,
     audience: Listener,
+    caller: Caller,
 }
 
 impl Ports for SimPorts {
@@ -201,7 +198,7 @@ impl Ports for SimPorts {
     }
 
     fn hooks(&self) -> &dyn Hooks {
-        &self.audience
+        &self.caller
     }
 
     fn audience(&self) -> &dyn Audience {

@@ -4,8 +4,9 @@
 use crate::coverage::Coverage;
 use crate::faults::Armed;
 use crate::invariants::{Violation, settled};
+use crate::later;
 use crate::mix;
-use crate::plan::{Model, Plans};
+use crate::plan::{App, Model, Plans};
 use crate::run::{Start, any_start};
 use crate::schedule::{Event, Sim};
 use crate::seed::Random;
@@ -67,12 +68,13 @@ const MOST_RUNS: usize = 14;
 /// Runs one seed.
 pub fn judge(seed: u64, mode: Mode, traced: bool, memo: &Rc<Memo>) -> Verdict {
     let mut random = Random::new(seed);
-    let armed = Armed::new(&mut random.fork(1));
+    let armed = Armed::new(&mut random.fork(1), &mut later::faults(seed));
     // Most stories are short: one rollout, a few runs. What goes wrong goes wrong
     // around one step, and more seeds see more of them.
     let share = if mode == Mode::Any { SHORT_OF_ANY } else { SHORT };
     let short = random.fork(4).chance(share);
-    let model = Model::generate(&mut random.fork(2), &mut mix::stream(seed), short);
+    let mut model = Model::generate(&mut random.fork(2), &mut mix::stream(seed), short);
+    later::mix(&mut model.apps, &mut later::stream(seed));
     let plans = Plans { model, commits: BTreeMap::new(), rewound: false };
     let sim = Sim::new(random.fork(3), armed, plans, Trace::new(traced), memo);
     sim.hit("seeds");
@@ -113,6 +115,9 @@ impl Seed<'_> {
             _ if self.short => sim.between(60_000, 240_000),
             _ => sim.between(300_000, 1_200_000),
         };
+        // What came later takes its time: a second version is to get somewhere.
+        let later = sim.plans.borrow().model.apps.iter().any(App::came_later);
+        let chaos = if later { chaos * 2 } else { chaos };
         sim.plan_deeds(chaos);
         let mut at = 0;
         let period =

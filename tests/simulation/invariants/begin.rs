@@ -27,7 +27,7 @@ impl Audit {
         let began = self.started.get(run).copied().unwrap_or(0);
         let touched = self.meddled.get(object).is_some_and(|at| *at >= began);
         let stands = sim.sandbox.cluster().bare(object).as_deref().and_then(replicas);
-        let size = u64::from(next.status.rollout_original_size);
+        let size = u64::from(next.sizes().original);
         if stands != Some(size) && !touched && !self.rewritten {
             self.broken("S1 an attempt begins with the size that stands", || {
                 format!("{run} takes {size} for the size of {object}, which has {stands:?}")

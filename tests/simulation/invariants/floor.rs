@@ -1,12 +1,13 @@
 //! S1: the floor of ready pods.
 
+use super::together::{sizes, whole};
 use super::{Audit, replicas};
-use crate::plan::Kind;
+use crate::plan::{App, Kind};
 use crate::schedule::Sim;
 use serde_json::Value;
 use tranche::core::decide::RollingState;
 use tranche::core::object::{KindRef, ObjectRef, at};
-use tranche::core::strategy::{EntityKey, EntityKind, Movement, goals};
+use tranche::core::strategy::{EntityKey, EntityKind, Movement, Sizes, goals};
 
 /// The floor of one application, and whether it was reached since it was
 /// raised or somebody disturbed it.
@@ -71,23 +72,25 @@ fn wanted_pods(sim: &Sim, app: &str) -> u64 {
 }
 
 impl Audit {
-    /// The fewest ready pods that an application may have now, as its record
+    /// The fewest ready pods that a component may have now, as its record
     /// and its plan say; none where nothing serves yet.
     pub(super) fn floor_of(&self, sim: &Sim, app: &str) -> Option<u32> {
         self.bounds(sim, app).map(|bounds| bounds.least)
     }
 
-    fn bounds(&self, sim: &Sim, app: &str) -> Option<Bounds> {
+    fn bounds(&self, sim: &Sim, component: &str) -> Option<Bounds> {
+        let plans = sim.plans.borrow();
+        let rolled = plans.model.component(component)?;
+        let app = rolled.app.name;
         let key = EntityKey {
             kind: EntityKind::Rollout,
             namespace: "default".to_owned(),
             name: app.to_owned(),
         };
         let record = self.told.get(&key)?;
-        let original = record.status.rollout_original_size;
-        let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
-        let plans = sim.plans.borrow();
+        let Sizes { original, target: total } = sizes(record, component, rolled.is_second())?;
         if record.status.rolling_state == RollingState::RolloutSucceed {
+            let total = whole(&rolled, Sizes { original, target: total });
             // Without its rollout it is an object like any other, and the label of
             // its pods goes: it updates them by itself, as its strategy has it.
             let mut apps = plans.model.apps.iter().filter(|other| other.name == app);
@@ -100,7 +103,8 @@ impl Audit {
         }
         let model =
             plans.commits.iter().find(|(id, _)| Some(&id.0) == record.step_plan.as_ref())?.1;
-        let app = model.apps.iter().find(|other| other.name == app)?;
+        let rolled = model.component(component)?;
+        let (app, kind) = (rolled.app, rolled.kind());
         let roll = app.roll?;
         if matches!(app.kind, Kind::Canary | Kind::Switch) {
             let least = original.min(total);
@@ -124,16 +128,16 @@ impl Audit {
             largest = largest.max(goal - before);
             before = goal;
         }
-        let dip = match app.kind {
+        let dip = match kind {
             Kind::Pair if roll.decrease => largest,
-            Kind::CloneSet | Kind::StatefulSet | Kind::Direct => largest.max(1),
+            Kind::CloneSet | Kind::StatefulSet | Kind::Direct | Kind::Nodes => largest.max(1),
             _ => 0,
         };
         let whole = original.min(total);
         let least = whole.saturating_sub(dip + roll.unavailable());
         // Pods that are updated in place are missing from the size that is
         // wanted: of less than all of it less is left.
-        let wanted = if app.kind.pair() { least } else { whole };
+        let wanted = if kind.pair() { least } else { whole };
         Some(Bounds { least, wanted })
     }
 
@@ -145,22 +149,24 @@ impl Audit {
             return;
         }
         let ready = ready_pods(sim);
-        let apps: Vec<&'static str> =
-            sim.plans.borrow().model.apps.iter().map(|a| a.name).collect();
-        for app in apps {
-            let Some(Bounds { least, wanted }) = self.bounds(sim, app) else { continue };
-            let now = ready.iter().find(|(name, _)| name == app).map_or(0, |(_, count)| *count);
-            let mut floor = self.floors.get(app).copied().unwrap_or_default();
+        let components: Vec<String> = {
+            let plans = sim.plans.borrow();
+            plans.model.apps.iter().flat_map(App::components).map(|one| one.name()).collect()
+        };
+        for app in components {
+            let Some(Bounds { least, wanted }) = self.bounds(sim, &app) else { continue };
+            let now = ready.iter().find(|(name, _)| *name == app).map_or(0, |(_, count)| *count);
+            let mut floor = self.floors.get(&app).copied().unwrap_or_default();
             floor.raised(least);
             if now >= least {
                 // What somebody has scaled down is on its way out already.
-                floor.armed |= wanted_pods(sim, app) >= u64::from(wanted);
+                floor.armed |= wanted_pods(sim, &app) >= u64::from(wanted);
             } else if floor.armed {
                 self.broken("S1 floor", || {
                     format!("{app}: {now} ready pods, the floor is {least}")
                 });
             }
-            self.floors.insert(app.to_owned(), floor);
+            self.floors.insert(app, floor);
         }
     }
 }

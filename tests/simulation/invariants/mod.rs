@@ -6,6 +6,8 @@
 //! cluster, commits that reached the remote. It never asks the engine.
 
 mod begin;
+mod called;
+mod evicted;
 mod floor;
 mod lane;
 mod looks;
@@ -13,6 +15,7 @@ mod order;
 mod record;
 mod rest;
 mod switch;
+mod together;
 mod traffic;
 mod writes;
 
@@ -20,6 +23,7 @@ pub use rest::settled;
 
 use crate::faults::Fault;
 use crate::schedule::Sim;
+use crate::side::side_of;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -106,6 +110,7 @@ pub struct Audit {
     /// When each run read a route last.
     routes_read: BTreeMap<(String, ObjectRef), u64>,
     looks: looks::Looks,
+    called: called::Called,
     /// Takeovers that have begun to act.
     proved: BTreeSet<u64>,
     /// When a write of ours created an object last.
@@ -170,9 +175,11 @@ impl Audit {
         self.meddled.insert(object.clone(), now);
         self.changes.retain(|(_, changed), _| changed != object);
         if harmful {
-            self.disturbed.insert(app.to_owned(), now);
-            if let Some(floor) = self.floors.get_mut(app) {
-                floor.disarm();
+            for component in [app.to_owned(), side_of(app)] {
+                if let Some(floor) = self.floors.get_mut(&component) {
+                    floor.disarm();
+                }
+                self.disturbed.insert(component, now);
             }
             self.traffic_disturbed(app);
             self.switch_disturbed(app);
@@ -336,6 +343,14 @@ fn app_of(object: &ObjectRef) -> &str {
     name.strip_suffix("-preview").unwrap_or(name)
 }
 
+/// The pods that a workload asks for; of a DaemonSet, those that it says are asked
+/// for.
 fn replicas(object: &Value) -> Option<u64> {
+    if object.get("kind").and_then(Value::as_str) == Some("DaemonSet") {
+        let nowhere = at(object, "/spec/template/spec/nodeSelector")
+            .is_some_and(|of| of.get("tranche.dev/nowhere").is_some());
+        let wanted = at(object, "/status/desiredNumberScheduled").and_then(Value::as_u64);
+        return if nowhere { Some(0) } else { wanted };
+    }
     at(object, "/spec/replicas").and_then(Value::as_u64)
 }

@@ -30,7 +30,7 @@ impl Audit {
         }
         sim.hit(&format!("write: scaled down by {}", words(intent.open.kind)));
         let app = app_of(object).to_owned();
-        let kind = sim.plans.borrow().model.apps.iter().find(|a| a.name == app).map(|a| a.kind);
+        let kind = sim.plans.borrow().model.component(&app).map(|component| component.kind());
         self.monotonic(run, object, intent, (old, new));
         if !kind.is_some_and(Kind::pair) {
             return;
@@ -129,7 +129,9 @@ impl Audit {
         }
         let Some(record) = self.told.get(&intent.entity) else { return };
         let Some(target) = &intent.target else { return };
-        let of_target = object.name == *target || object.name == app_of(object);
+        // Of a further component the revision's name is its own.
+        let number = object.name.strip_prefix(app_of(object)).unwrap_or_default();
+        let of_target = number.is_empty() || target.ends_with(number);
         let back = record.ending.is_some_and(|ending| ending != Ending::DeadlineExceeded);
         let disturbed = self.disturbed.contains_key(app_of(object));
         if of_target && !intent.resizes && !back && !disturbed && object.kind == "Deployment" {

@@ -266,6 +266,14 @@ impl Audit {
                 if let (StepKind::Batch(index), Ended::Succeeded) = (was.kind, last.verdict) {
                     self.done.insert((next.entity.clone(), next.attempt, index), last.at);
                 }
+                if last.verdict == Ended::Succeeded {
+                    self.all_moved(sim, run, next, was);
+                    let step = (&was.id, was.step_plan.as_str(), was.kind);
+                    self.agreed_after(sim, run, &next.entity, step);
+                    if ends(was.kind, next) {
+                        self.told_of_the_end(sim, run, &next.entity, (&was.id, &was.step_plan));
+                    }
+                }
                 let recovered = if last.recovered { ", recovered" } else { "" };
                 sim.hit(&format!("result: {}{recovered}", last.verdict));
             }
@@ -327,6 +335,12 @@ pub(super) fn decisions_at(sim: &Sim, commit: &CommitId, key: &EntityKey) -> Dec
     let path = decisions_path(key);
     let bytes = sim.store.borrow().file(commit, &path);
     bytes.and_then(|bytes| record::read(&path, &bytes).ok()).unwrap_or_default()
+}
+
+/// Whether a rollout is over with a step of its own, on the way forward or back.
+fn ends(kind: StepKind, record: &EntityRecord) -> bool {
+    let over = record.status.rolling_state.terminal();
+    over && matches!(kind, StepKind::Batch(_) | StepKind::Abort)
 }
 
 fn words(open: Option<&OpenStep>) -> String {

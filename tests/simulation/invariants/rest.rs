@@ -1,9 +1,11 @@
 //! Where a seed must come to rest once nothing fails any more.
 
+use super::together::{sizes, staying, whole};
 use super::{Audit, Violation};
-use crate::plan::Kind;
+use crate::plan::{App, Kind};
 use crate::routes::Via;
 use crate::schedule::Sim;
+use crate::side::Component;
 use serde_json::Value;
 use tranche::core::decide::RollingState;
 use tranche::core::object::{KindRef, ObjectRef, at};
@@ -111,47 +113,26 @@ fn equal(sim: &Sim, audit: &Audit, record: &EntityRecord) -> Result<(), Violatio
     let kind = model.as_ref().map(|a| a.kind);
     let violation =
         |text: String| Err(Violation { invariant: "L23 the cluster equals the record", text });
-    let mut serving = Vec::new();
-    for object in sim.workloads(app) {
-        let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or_default();
-        let Some(kind) = workload::of(&object.kind_ref()) else { continue };
-        let pods = kind.read(&live);
-        if pods.wanted > 0 {
-            serving.push((object.name.clone(), pods.wanted, pods.ready));
-        }
-    }
     if let Some(open) = &record.open {
         return violation(format!("{app}: step {} is open still", open.id));
     }
-    let total = u32::try_from(record.status.rollout_target_size).unwrap_or(0);
-    let (revision, size) = match record.status.rolling_state {
-        RollingState::RolloutSucceed => (record.target.as_ref(), total),
-        RollingState::RolloutFailed => {
-            (record.stable.as_ref(), record.status.rollout_original_size)
-        }
+    let revision = match record.status.rolling_state {
+        RollingState::RolloutSucceed => record.target.as_ref(),
+        RollingState::RolloutFailed => record.stable.as_ref(),
         other => return violation(format!("{app} rests in {other:?}")),
     };
-    let name = match (kind, revision) {
-        (_, None) => return Ok(()),
-        (Some(kind), Some(revision)) if kind.pair() && !kind.keeps_its_name() => {
-            revision.name.clone()
+    let Some(revision) = revision else { return Ok(()) };
+    let mut size = 0;
+    for component in model.iter().flat_map(App::components) {
+        let Some(sizes) = sizes(record, &component.name(), component.is_second()) else {
+            return violation(format!("{app}: the record has no size of {}", component.name()));
+        };
+        let failed = record.status.rolling_state == RollingState::RolloutFailed;
+        let wanted = if failed { sizes.original } else { whole(&component, sizes) };
+        stands(sim, &component, &revision.name, wanted).or_else(violation)?;
+        if !component.is_second() {
+            size = wanted;
         }
-        _ => app.to_owned(),
-    };
-    let fine = match serving.as_slice() {
-        [] => size == 0,
-        [(found, wanted, _)] => *found == name && *wanted == size,
-        _ => false,
-    };
-    if !fine {
-        return violation(format!(
-            "{app}: record {:?} says {name} with {size}, the cluster has {serving:?}",
-            record.status.rolling_state
-        ));
-    }
-    let wrong = wrong_image(sim, app, &revision.map_or_else(String::new, |r| r.name.clone()));
-    if let Some(found) = wrong {
-        return violation(format!("{app}: {name} runs {found}, which is another revision"));
     }
     // What is routed to must be there.
     let service = ObjectRef::new(&KindRef::new("v1", "Service"), Some("default"), app);
@@ -186,20 +167,36 @@ fn equal(sim: &Sim, audit: &Audit, record: &EntityRecord) -> Result<(), Violatio
     Ok(())
 }
 
-/// The image of an application's pods, if it is not that of a revision.
-fn wrong_image(sim: &Sim, app: &str, revision: &str) -> Option<String> {
-    let plans = sim.plans.borrow();
-    let model = plans.model.apps.iter().find(|model| model.name == app)?;
-    let number = revision.rsplit_once("-v")?.1.parse::<usize>().ok()?;
-    let content = model.contents.get(number.checked_sub(1)?)?;
-    let wanted = format!("{app}:{}", content.image);
-    let mut found = None;
-    let _ = sim.sandbox.visit(&KindRef::new("v1", "Pod"), &mut |_, pod| {
-        let label = pod.pointer("/metadata/labels/app.oam.dev~1component").and_then(Value::as_str);
-        let image = at(pod, "/spec/containers/0/image").and_then(Value::as_str);
-        if label == Some(app) && image.is_some_and(|image| image != wanted) {
-            found = image.map(str::to_owned);
+/// Of a component nothing serves but so many pods of a revision.
+fn stands(sim: &Sim, component: &Component<'_>, revision: &str, size: u32) -> Result<(), String> {
+    let (kind, own) = (component.kind(), component.name());
+    let mut serving = Vec::new();
+    for object in sim.workloads(&own) {
+        let live = sim.sandbox.cluster().read(&object).ok().flatten().unwrap_or_default();
+        let Some(kind) = workload::of(&object.kind_ref()) else { continue };
+        let wanted = kind.read(&live).wanted;
+        if wanted > 0 {
+            serving.push((object.name.clone(), wanted));
         }
-    });
-    found
+    }
+    let number = revision.rsplit_once("-v").map_or("", |(_, number)| number);
+    let name = match kind.pair() && !kind.keeps_its_name() {
+        true => format!("{own}-v{number}"),
+        false => own.clone(),
+    };
+    let fine = match serving.as_slice() {
+        [] => size == 0,
+        [(found, wanted)] => *found == name && *wanted == size,
+        _ => false,
+    };
+    if !fine {
+        return Err(format!(
+            "{own}: the record says {name} with {size}, the cluster has {serving:?}"
+        ));
+    }
+    let Some(wanted) = component.image(revision) else { return Ok(()) };
+    match staying(sim, &own).into_iter().find(|pod| pod.image != wanted) {
+        Some(pod) => Err(format!("{own}: {name} runs {}, which is another revision", pod.image)),
+        None => Ok(()),
+    }
 }

@@ -83,6 +83,7 @@ impl Audit {
         if !kept {
             self.acts(epoch);
             self.stamped(sim, run, &intent, epoch);
+            self.agreed_before(sim, run, &intent, &object.to_string());
         }
         if let Write::Delete { .. } = write {
             self.ours_to_delete(object, before, &intent);
