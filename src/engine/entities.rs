@@ -100,7 +100,7 @@ impl<P: Ports> Engine<'_, P> {
     /// stands at its final size, which is not what the application renders, so
     /// it is applied directly only once `tranche.dev/rollout: none` asks for it.
     /// True while the rollout is in the plan or under way.
-    fn driven(
+    pub(super) fn driven(
         &self,
         loaded: &Loaded,
         snapshot: &Record<'_, P>,

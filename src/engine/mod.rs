@@ -54,6 +54,7 @@ mod read_set;
 mod reading;
 mod rebuild;
 mod rebuild_rest;
+mod released;
 mod repeated;
 mod reviewed;
 mod round;

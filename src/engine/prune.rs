@@ -3,9 +3,9 @@
 
 use super::concurrently::concurrently;
 use super::observe::Record;
-use super::planned::{Loaded, RenderedApplication};
+use super::planned::Loaded;
 use super::{Engine, Reading, RunError};
-use crate::core::decide::{PruneView, Pruning, RollingState, decide_prune};
+use crate::core::decide::{PruneView, Pruning, decide_prune};
 use crate::core::object::{ObjectRef, at};
 use crate::core::record::{EntityRecord, Owned, names};
 use crate::core::render::ApplicationKey;
@@ -27,9 +27,7 @@ impl<P: Ports> Engine<'_, P> {
     ) -> Result<Pruning, RunError> {
         let Some(record) = snapshot.entity(key)? else { return Ok(Pruning::default()) };
         if key.kind == EntityKind::Rollout {
-            return self
-                .pruning_of_component(reading, snapshot, key, next.unwrap_or(&record))
-                .await;
+            return self.pruning_of_rollout(reading, snapshot, key, next.unwrap_or(&record)).await;
         }
         if record.open.is_some() || record.owns.is_none() {
             return Ok(Pruning::default());
@@ -79,67 +77,8 @@ impl<P: Ports> Engine<'_, P> {
         }))
     }
 
-    /// What is to be deleted of a component that was rolled by itself, once its
-    /// rollout is over and neither is in the plan any more. What a rollout of an
-    /// application has on the cluster stays.
-    async fn pruning_of_component(
-        &self,
-        reading: &Reading,
-        snapshot: &Record<'_, P>,
-        key: &EntityKey,
-        record: &EntityRecord,
-    ) -> Result<Pruning, RunError> {
-        let loaded = reading.loaded()?;
-        let (Some(of), Some(component)) = (&record.component_of, &record.component) else {
-            return Ok(Pruning::default());
-        };
-        let here =
-            |name: &String| ApplicationKey { namespace: key.namespace.clone(), name: name.clone() };
-        let whole = loaded.applications.get(&here(of));
-        // Let go of, it is its application's, which has to stand first.
-        let stands = || -> Result<bool, RunError> {
-            let Some(whole) = whole.filter(|_| loaded.releases(&here(of))) else {
-                return Ok(false);
-            };
-            let namespace = key.namespace.clone();
-            let of = EntityKey { kind: EntityKind::Application, namespace, name: of.clone() };
-            Ok(snapshot.entity(&of)?.is_some_and(|applied| {
-                let target = applied.target.as_ref().map(|target| &target.digest);
-                let over = applied.status.rolling_state == RollingState::RolloutSucceed;
-                over && applied.open.is_none() && target == Some(&whole.digest)
-            }))
-        };
-        let has = |w: &RenderedApplication| {
-            w.rendered.components.iter().any(|one| one.name == *component)
-        };
-        let stays = loaded.applications.contains_key(&here(component))
-            || (whole.is_some_and(has) && !stands()?);
-        if !record.removed || record.open.is_some() || stays {
-            return Ok(Pruning::default());
-        }
-        let inventory = snapshot.inventory(key)?;
-        let others = inventory.objects.iter().filter(|owned| loaded.has(&owned.object));
-        let handed = self.handed(key, others).await?;
-        let left_out = inventory.objects.iter().filter(|owned| !loaded.has(&owned.object));
-        let reads = left_out.map(|owned| self.left(owned, &[]));
-        let left_out = concurrently(reads).await.into_iter();
-        let left_out: Vec<_> =
-            left_out.filter_map(Result::transpose).collect::<Result<_, ClusterError>>()?;
-        Ok(decide_prune(&PruneView {
-            key,
-            project: &reading.project,
-            target: &self.target.name,
-            record,
-            owned: inventory.objects.len(),
-            left_out: &left_out,
-            handed: &handed,
-            plan_commit: &reading.plan_commit.0,
-            allowed: self.options.allow_prune,
-        }))
-    }
-
     /// Those of its objects that another entity has written as its own since.
-    async fn handed<'a>(
+    pub(super) async fn handed<'a>(
         &self,
         key: &EntityKey,
         others: impl Iterator<Item = &'a Owned>,
@@ -155,7 +94,7 @@ impl<P: Ports> Engine<'_, P> {
 
     /// An object of an inventory as it is, if it is there and is none of the plan's
     /// under another name.
-    async fn left(
+    pub(super) async fn left(
         &self,
         owned: &Owned,
         twins: &[&ObjectRef],
@@ -206,6 +145,6 @@ impl<P: Ports> Engine<'_, P> {
 }
 
 /// Whether two names may be of one object.
-fn is_twin(one: &ObjectRef, other: &ObjectRef) -> bool {
+pub(super) fn is_twin(one: &ObjectRef, other: &ObjectRef) -> bool {
     (&one.kind, &one.namespace, &one.name) == (&other.kind, &other.namespace, &other.name)
 }

@@ -153,9 +153,12 @@ fn a_rollout_plan_that_is_taken_out_is_told_of_until_it_is_let_go() {
     }
     let named = "{name: shop, annotations: {tranche.dev/rollout: none}}";
     stage.commit(&[(APPLICATION, &plain.replace("{name: shop}", named))]);
-    let ran = stage.apply_wait().ends(0);
+    let ran = stage.apply_wait().ends(77).says("renders none of the 1 objects");
     assert!(!format!("{}{}", ran.out, ran.err).contains(told));
-    // What the rollout had is for its owner to delete; `status` counts it.
+    // All that the rollout had goes only with a person's word.
     assert_eq!(stage.world().ready_pods(), pods(&[("1", 6), ("2", 1)]));
     stage.run(&["status"]).ends(0).says("no longer in the plan; its object stays");
+    stage.run(&["apply", "--allow-prune", "--wait", "10m"]).ends(0);
+    assert_eq!(stage.world().ready_pods(), pods(&[("2", 1)]));
+    stage.run(&["status"]).ends(0).says("nothing of it is left");
 }

@@ -39,6 +39,7 @@ mod kubevela_rules;
 mod kubevela_traits;
 mod lane_members;
 mod lanes;
+mod let_go;
 mod listener;
 mod locks;
 mod midway;
