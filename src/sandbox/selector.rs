@@ -26,6 +26,17 @@ impl Selector {
             .map(Self)
     }
 
+    /// A LabelSelector of an object; none if it says something that no server
+    /// would take.
+    pub(super) fn of(selector: &Value) -> Option<Self> {
+        let labels = selector.get("matchLabels").and_then(Value::as_object);
+        let labels = labels.into_iter().flatten();
+        let labels =
+            labels.map(|(name, value)| Some(Requirement::In(name.clone(), vec![word(value)?])));
+        let more = selector.get("matchExpressions").and_then(Value::as_array);
+        labels.chain(more.into_iter().flatten().map(expression)).collect::<Option<_>>().map(Self)
+    }
+
     pub(super) fn matches(&self, object: &Value) -> bool {
         let label = |name: &str| super::fields::label(object, name);
         self.0.iter().all(|requirement| match requirement {
@@ -38,6 +49,23 @@ impl Selector {
             Requirement::Exists(name) => label(name).is_some(),
             Requirement::Missing(name) => label(name).is_none(),
         })
+    }
+}
+
+fn word(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn expression(expression: &Value) -> Option<Requirement> {
+    let key = word(expression.get("key")?)?;
+    let values = expression.get("values").and_then(Value::as_array);
+    let values: Vec<String> = values.into_iter().flatten().map(word).collect::<Option<_>>()?;
+    match (expression.get("operator")?.as_str()?, values.is_empty()) {
+        ("In", false) => Some(Requirement::In(key, values)),
+        ("NotIn", false) => Some(Requirement::NotIn(key, values)),
+        ("Exists", true) => Some(Requirement::Exists(key)),
+        ("DoesNotExist", true) => Some(Requirement::Missing(key)),
+        _ => None,
     }
 }
 

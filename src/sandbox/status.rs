@@ -78,11 +78,8 @@ impl Refusal {
     }
 
     /// A pod that its disruption budget does not let go.
-    pub(super) fn over_budget(budget: &str, needed: u64, healthy: u64) -> Self {
+    pub(super) fn over_budget(message: &str) -> Self {
         let why = "Cannot evict pod as it would violate the pod's disruption budget.";
-        let message = format!(
-            "The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently"
-        );
         let cause = json!({"reason": "DisruptionBudget", "message": message});
         Self::new(429, "TooManyRequests", why).with_causes(&[cause])
     }

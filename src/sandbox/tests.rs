@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the journal's file")]
 
 mod apply;
+mod budgets;
 mod direct;
 mod files;
 mod life;

@@ -1,13 +1,13 @@
 //! The subresource `eviction` of pods: a deletion that asks the disruption
-//! budgets first. Owns that question; there is no controller here that counts
-//! for a budget beforehand, so it is counted when it is asked.
+//! budgets first. Owns that question; what a budget allows is counted in
+//! `budget.rs`, and it must never decide that itself.
 
-use super::Answer;
 use super::delete::delete;
 use super::route::{Place, Query};
-use crate::core::object::{KindRef, ObjectRef, at};
+use super::{Answer, budget};
+use crate::core::object::{KindRef, ObjectRef};
 use crate::sandbox::controllers;
-use crate::sandbox::fields::{label, text};
+use crate::sandbox::fields::text;
 use crate::sandbox::kinds::Resource;
 use crate::sandbox::status::Refusal;
 use crate::sandbox::world::World;
@@ -30,8 +30,8 @@ pub(in crate::sandbox) fn evict(
     }
     let name = ObjectRef::new(&resource.kind_ref(), place.namespace.as_deref(), &place.name);
     let pod = world.get(&name).ok_or_else(|| Refusal::not_found(resource, &place.name))?.clone();
-    let counts = text(&pod, "/status/phase") == "Running"
-        && text(&pod, "/metadata/deletionTimestamp").is_empty();
+    let over = ["Pending", "Succeeded", "Failed"].contains(&text(&pod, "/status/phase"));
+    let counts = !over && text(&pod, "/metadata/deletionTimestamp").is_empty();
     if counts {
         ask_budget(world, place, &pod)?;
     }
@@ -49,7 +49,7 @@ fn ask_budget(world: &World, place: &Place, pod: &Value) -> Result<(), Refusal> 
     let here = |name: &ObjectRef| name.namespace == place.namespace;
     let mut about = Vec::new();
     for (_, budget) in world.of_kind(&kind).filter(|(name, _)| here(name)) {
-        if is_about(budget, pod)? {
+        if budget::is_about(budget, pod) {
             about.push(budget);
         }
     }
@@ -62,34 +62,13 @@ fn ask_budget(world: &World, place: &Place, pod: &Value) -> Result<(), Refusal> 
             return Err(Refusal::new(500, "InternalError", why));
         }
     };
-    let Some(needed) = budget["spec"]["minAvailable"].as_u64() else {
-        return Err(Refusal::not_modelled("budgets without a number as `minAvailable`"));
-    };
-    let pods = KindRef::new("v1", "Pod");
-    let healthy = world.of_kind(&pods).filter(|(name, other)| {
-        here(name)
-            && is_about(budget, other).unwrap_or(false)
-            && text(other, "/metadata/deletionTimestamp").is_empty()
-            && controllers::is_ready(other)
-    });
-    let healthy = u64::try_from(healthy.count()).unwrap_or(u64::MAX);
-    let unhealthy = !controllers::is_ready(pod);
+    let standing = budget::standing(world, budget)?;
     let always = text(budget, "/spec/unhealthyPodEvictionPolicy") == "AlwaysAllow";
-    if healthy > needed || (unhealthy && (always || (needed > 0 && healthy >= needed))) {
+    if !controllers::is_ready(pod) && (always || standing.spares_unready()) {
         return Ok(());
     }
-    Err(Refusal::over_budget(text(budget, "/metadata/name"), needed, healthy))
-}
-
-/// Whether a budget is about a pod.
-fn is_about(budget: &Value, pod: &Value) -> Result<bool, Refusal> {
-    let selector = at(budget, "/spec/selector");
-    let wanted = selector.and_then(|s| s.get("matchLabels")).and_then(Value::as_object);
-    if selector.is_some_and(|s| s.get("matchExpressions").is_some()) {
-        return Err(Refusal::not_modelled(
-            "spec.selector.matchExpressions of a PodDisruptionBudget",
-        ));
+    match standing.refusal(text(budget, "/metadata/name")) {
+        None => Ok(()),
+        Some(why) => Err(Refusal::over_budget(&why)),
     }
-    let carries = |(name, value): (&String, &Value)| label(pod, name) == value.as_str();
-    Ok(selector.is_some() && wanted.into_iter().flatten().all(carries))
 }

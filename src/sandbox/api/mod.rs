@@ -1,6 +1,7 @@
 //! The API server: from an HTTP request to an answer. Owns the shape of
 //! requests and answers; it must never change the state but through `World`.
 
+mod budget;
 pub(super) mod delete;
 mod discovery;
 pub(super) mod evict;

@@ -1,6 +1,7 @@
 //! What the small kinds must be: Services, ConfigMaps and Secrets, Leases,
 //! roles, Ingresses. Owns their rules.
 
+use super::workload::fraction;
 use super::{Causes, amount_between, name, unsupported};
 use crate::core::object::at;
 use crate::sandbox::fields::text;
@@ -134,6 +135,13 @@ pub(super) fn budget(object: &Value, causes: &mut Causes) {
             spec["minAvailable"], spec["maxUnavailable"]
         );
         causes.push(("spec".into(), why));
+    }
+    for name in ["minAvailable", "maxUnavailable"] {
+        let (amount, value) = (fraction(spec, ("spec", name), causes), &spec[name]);
+        if value.is_string() && amount.is_some_and(|percent| percent > 100) {
+            let why = format!("Invalid value: {value}: must not be greater than 100%");
+            causes.push((format!("spec.{name}"), why));
+        }
     }
 }
 

@@ -120,7 +120,11 @@ fn strategy(object: &Value, causes: &mut Causes) {
 }
 
 /// A number or a percentage that must not be below 0.
-fn fraction(rolling: &Value, (of, name): (&str, &str), causes: &mut Causes) -> Option<i64> {
+pub(super) fn fraction(
+    rolling: &Value,
+    (of, name): (&str, &str),
+    causes: &mut Causes,
+) -> Option<i64> {
     let field = format!("{of}.{name}");
     match &rolling[name] {
         Value::Number(number) => {
