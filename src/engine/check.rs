@@ -289,3 +289,43 @@ fn brings_kind(act: &Act, object: &ObjectRef) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_yaml::Value as Yaml;
+
+    /// The rights that the runbook grants for evictions, as verb and resource.
+    fn documented() -> BTreeSet<(String, String, String)> {
+        let text = include_str!("../../docs/runbook.md");
+        let (_, rest) = text.split_once("<!-- yaml: nodes -->\n```yaml\n").unwrap();
+        let (role, _) = rest.split_once("```\n").unwrap();
+        let role: Yaml = serde_yaml::from_str(role).unwrap();
+        let words = |rule: &Yaml, field: &str| -> Vec<String> {
+            let list = rule[field].as_sequence().unwrap();
+            list.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+        };
+        let mut rights = BTreeSet::new();
+        for rule in role["rules"].as_sequence().unwrap() {
+            for group in words(rule, "apiGroups") {
+                for resource in words(rule, "resources") {
+                    for verb in words(rule, "verbs") {
+                        rights.insert((group.clone(), resource.clone(), verb));
+                    }
+                }
+            }
+        }
+        rights
+    }
+
+    #[test]
+    fn the_runbook_grants_what_an_eviction_asks_for_and_nothing_else() {
+        let asked = NEEDED_TO_EVICT.into_iter().map(|(verb, kind, part)| {
+            let kind = kind();
+            let part = part.map_or_else(String::new, |part| format!("/{part}"));
+            let resource = format!("{}s{part}", kind.kind.to_lowercase());
+            (kind.group().to_owned(), resource, verb.to_owned())
+        });
+        assert_eq!(documented(), asked.collect());
+    }
+}

@@ -195,7 +195,7 @@ fn failures_are_told_apart_by_code_reason_and_causes() {
             ),
             P::Invalid("two".into()),
         ),
-        (status(501, "", "not modelled", none()), P::Other("not modelled".into())),
+        (status(501, "", "not modelled", none()), P::NotImplemented("not modelled".into())),
         (status(500, "InternalError", "etcd", none()), P::Unknown("etcd".into())),
         (
             status(500, "", "failed to create typed patch object (web/front): x", none()),
@@ -439,6 +439,20 @@ fn evictions_carry_the_uid_and_a_budgets_word_comes_back_at_once() {
     assert_eq!(line, "POST /api/v1/namespaces/web/pods/a/eviction");
     assert_eq!(body["deleteOptions"], json!({"preconditions": {"uid": "u1"}}));
     assert_eq!(asked[7].1["deleteOptions"]["dryRun"], json!(["All"]));
+}
+
+/// The server's words, and the pod's own name before them.
+#[test]
+fn an_eviction_that_is_not_allowed_names_verb_resource_and_pod() {
+    let words = "pods \"a\" is forbidden: User \"u\" cannot create resource \"pods/eviction\" in \
+                 API group \"\" in the namespace \"web\"";
+    let script = Script::new([status(403, "Forbidden", words, json!({"name": "a"}))]);
+    let pod = ObjectRef::new(&KindRef::new("v1", "Pod"), Some("web"), "a");
+    let error = run(async { script.cluster().evict(&pod, "u1", false).await.unwrap_err() });
+    assert_eq!(error.problem, ClusterProblem::Forbidden(words.into()));
+    assert!(error.to_string().contains("Pod/web/a"), "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+    assert_eq!(script.asked.lock().unwrap().len(), 1, "it is not asked a second time");
 }
 
 #[test]
