@@ -6,6 +6,7 @@ use crate::plans::{APPLICATION, web};
 use crate::stage::Stage;
 use crate::traffic::route;
 use crate::world::{World, pods};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 const ROLLOUT: &str = "approllout.yaml";
@@ -121,7 +122,20 @@ fn what_was_applied_before_the_rollout_began_is_no_reason_to_let_anything_go() {
     stage.commit(&[(APPLICATION, &shop("1", ROLLED, "webservice", ""))]);
     stage.apply_wait().ends(0);
     let from = stage.history().len() - 1;
+    // And it cannot come back, as long as somebody else has a field of the Service.
+    let ports = |port: u32| json!([{"name": "port-80", "port": 80, "targetPort": port}]);
+    let service = "/api/v1/namespaces/default/services/web";
+    let of = |port: u32| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+               "spec": {"ports": ports(port)}})
+    };
+    stage.meddle(service, &of(81));
     stage.commit(&[(APPLICATION, &shop("1", LET_GO, "webservice", ""))]);
+    for _ in 0..2 {
+        stage.run(&["apply", "--allow-prune", "--wait", "1m"]).ends(77).says("Service/default/web");
+        assert_eq!(sizes(&stage.world()), size(&[("web-v1", 3)]));
+    }
+    stage.meddle(service, &of(80));
     stage.apply_wait().ends(0);
     stage.apply_wait().ends(0);
     assert_eq!(sizes(&stage.world()), size(&[("web", 3)]));
