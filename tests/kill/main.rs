@@ -17,6 +17,7 @@ mod audit;
 #[expect(dead_code, reason = "others take a seed from the environment")]
 mod dice;
 mod followed;
+mod forbidden;
 mod generated;
 mod overtaken;
 mod scenario;
