@@ -13,20 +13,30 @@ use crate::port::{Cluster, Ports};
 use serde_json::Value;
 
 impl<P: Ports> Engine<'_, P> {
-    /// What a Service is waited for to serve, where this step has scaled down
-    /// the pods behind it since; none where all are waited for.
+    /// What is left to wait for of a workload's pods, or of those behind a
+    /// Service, where this step has scaled them down since; none where all are.
     pub(super) async fn left_to_serve(
         &self,
         work: &Work,
         condition: &Condition,
-        service: &ObjectRef,
+        (object, live): (&ObjectRef, Option<&Value>),
     ) -> Result<Option<Condition>, Halt> {
-        let Condition::Serving { at_least } = condition else { return Ok(None) };
-        let Some(workload) = work.scales_later(service) else { return Ok(None) };
-        let live = self.ports.cluster().get(workload).await?;
-        let left = live.as_ref().and_then(|live| work.scaled_to(live));
-        let left = left.filter(|left| left < at_least);
-        Ok(left.map(|at_least| Condition::Serving { at_least }))
+        match condition {
+            Condition::Serving { at_least } => {
+                let Some(workload) = work.scales_later(object) else { return Ok(None) };
+                let live = self.ports.cluster().get(workload).await?;
+                let left = live.as_ref().and_then(|live| work.scaled_to(live));
+                let left = left.filter(|left| left < at_least);
+                Ok(left.map(|at_least| Condition::Serving { at_least }))
+            }
+            // A trial is looked at, and emptied, by the same step.
+            Condition::Ready { at_least } => {
+                let left = live.and_then(|live| work.scaled_to(live));
+                let left = left.filter(|left| left < at_least);
+                Ok(left.map(|at_least| Condition::Ready { at_least }))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Whether this step has deleted an object that is not there, and that the

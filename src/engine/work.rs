@@ -591,7 +591,7 @@ impl<P: Ports> Engine<'_, P> {
             let seen = format!("{object} was deleted by this step");
             return Ok(Look { met: true, seen, ..Look::default() });
         }
-        let lessened = self.left_to_serve(work, condition, object).await?;
+        let lessened = self.left_to_serve(work, condition, (object, live.as_deref())).await?;
         let condition = lessened.as_ref().unwrap_or(condition);
         let beside = match condition.beside(object) {
             Some((kind, labels)) => {

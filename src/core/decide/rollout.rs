@@ -153,7 +153,8 @@ pub(super) fn wants_another(
 }
 
 /// The next batch of a rollout that is only cleared up after, as it began: the
-/// plan's batches and its partition are those of the next target.
+/// plan's batches and its partition are those of the next target. Where the very
+/// pods that are tried are wanted, its gates are about this one too.
 fn finish(
     view: &RolloutView<'_>,
     record: &EntityRecord,
@@ -162,6 +163,10 @@ fn finish(
     let mut began = recorded_rollout(view)?.clone();
     began.plan.batch_partition = None;
     began.plan.paused = rollout.plan.paused;
+    let wanted = view.target_revision.map(|name| view.revision(name, "targetAppRevisionName"));
+    if wanted.transpose()?.is_some_and(|wanted| only_around_pods(view, record, wanted)) {
+        began.pauses.clone_from(&rollout.pauses);
+    }
     next_batch(view, record, &began, false)
 }
 
