@@ -9,8 +9,7 @@ use std::sync::Arc;
 use tranche::core::object::{KindRef, ObjectRef};
 use tranche::core::strategy::{ANNOTATION_PREFIX, ANNOTATION_STEP, workload};
 use tranche::core::traffic;
-use tranche::edge::cluster::KubeCluster;
-use tranche::port::{Cluster as _, ClusterError, WriteMode};
+use tranche::port::{Cluster, ClusterError, WriteMode};
 
 /// The labels of pods that a Service may be narrowed by: of a revision's, and of
 /// a template's where the workload keeps its name.
@@ -21,15 +20,20 @@ pub struct Audit {
     changes: RefCell<BTreeMap<String, u32>>,
     /// Fewest ready pods seen.
     lowest: Cell<u32>,
-    floor: u32,
+    floor: Cell<u32>,
     /// The first time that traffic was sent to too few pods.
     underserved: RefCell<Option<String>>,
 }
 
 impl Audit {
     pub fn new(floor: u32) -> Self {
-        let lowest = Cell::new(u32::MAX);
+        let (lowest, floor) = (Cell::new(u32::MAX), Cell::new(floor));
         Self { changes: RefCell::default(), lowest, floor, underserved: RefCell::default() }
+    }
+
+    /// From here on no more than this is promised.
+    pub fn lower(&self, floor: u32) {
+        self.floor.set(self.floor.get().min(floor));
     }
 
     /// An apply, with the object before and after it.
@@ -65,7 +69,7 @@ impl Audit {
     }
 
     /// Wherever a route sends traffic, there are the pods that it needs.
-    async fn follow(&self, cluster: &KubeCluster) {
+    async fn follow(&self, cluster: &impl Cluster) {
         let kind = KindRef::new("gateway.networking.k8s.io/v1", "HTTPRoute");
         let slices = KindRef::new(traffic::SLICES.0, traffic::SLICES.1);
         for route in cluster.list(&kind, Some("default"), &[]).await.unwrap() {
@@ -78,7 +82,7 @@ impl Audit {
                 let label = [(traffic::SERVICE_LABEL.to_owned(), name)];
                 let found = cluster.list(&slices, Some("default"), &label).await.unwrap();
                 let there = traffic::ready_addresses(&found);
-                let needed = (self.floor * weight(backend)).div_ceil(all);
+                let needed = (self.floor.get() * weight(backend)).div_ceil(all);
                 if there < needed {
                     let worst = format!("{} has {there} of {needed} pods", label[0].1);
                     self.underserved.borrow_mut().get_or_insert(worst);
@@ -88,7 +92,7 @@ impl Audit {
     }
 
     /// Whoever is sent by an Ingress beside another one finds a pod.
-    async fn follow_seconds(&self, cluster: &KubeCluster) {
+    async fn follow_seconds(&self, cluster: &impl Cluster) {
         let kind = KindRef::new("networking.k8s.io/v1", "Ingress");
         let slices = KindRef::new(traffic::SLICES.0, traffic::SLICES.1);
         for second in cluster.list(&kind, Some("default"), &[]).await.unwrap() {
@@ -108,7 +112,7 @@ impl Audit {
 
     /// A Service that is to reach one revision alone reaches all that it needs of
     /// it, and of no other.
-    async fn reach(&self, cluster: &KubeCluster) {
+    async fn reach(&self, cluster: &impl Cluster) {
         let list = |api: &'static str, kind: &'static str| async move {
             cluster.list(&KindRef::new(api, kind), Some("default"), &[]).await.unwrap()
         };
@@ -126,7 +130,7 @@ impl Audit {
                 SAYS_WHOSE.iter().any(|label| pod["metadata"]["labels"][label] == *of)
             };
             let others = reached.filter(|pod| !named(pod)).count();
-            if there < self.floor || others > 0 {
+            if there < self.floor.get() || others > 0 {
                 let worst = format!("{there} pods of {of} are reached, and {others} others");
                 self.underserved.borrow_mut().get_or_insert(worst);
             }
@@ -138,13 +142,9 @@ impl Audit {
         self.holds_with(case, 1);
     }
 
-    /// The same of a rollout that goes back: what a batch has deleted is brought
-    /// back then, and deleted again.
-    pub fn holds_back(&self, case: &str) {
-        self.holds_with(case, 2);
-    }
-
-    fn holds_with(&self, case: &str, deleted: u32) {
+    /// The same of what may go back: what a batch has deleted is brought back then,
+    /// and deleted again.
+    pub fn holds_with(&self, case: &str, deleted: u32) {
         let changes = self.changes.borrow();
         assert!(!changes.is_empty(), "{case}: nothing was written");
         for (effect, count) in changes.iter() {
@@ -152,7 +152,7 @@ impl Audit {
             assert!(*count <= most, "{case}: {effect} changed it {count} times: {changes:?}");
         }
         assert_eq!(*self.underserved.borrow(), None, "{case}");
-        let (lowest, floor) = (self.lowest.get(), self.floor);
+        let (lowest, floor) = (self.lowest.get(), self.floor.get());
         assert!(lowest >= floor, "{case}: only {lowest} pods were ready, the floor is {floor}");
     }
 
@@ -162,10 +162,10 @@ impl Audit {
     }
 }
 
-impl Witness<KubeCluster> for Audit {
+impl<C: Cluster> Witness<C> for Audit {
     async fn apply(
         &self,
-        cluster: &KubeCluster,
+        cluster: &C,
         object: &ObjectRef,
         body: &Value,
         mode: &WriteMode,
@@ -180,7 +180,7 @@ impl Witness<KubeCluster> for Audit {
 
     async fn delete(
         &self,
-        cluster: &KubeCluster,
+        cluster: &C,
         object: &ObjectRef,
         uid: &str,
         resource_version: &str,
@@ -193,12 +193,7 @@ impl Witness<KubeCluster> for Audit {
         answer
     }
 
-    async fn evict(
-        &self,
-        cluster: &KubeCluster,
-        pod: &ObjectRef,
-        uid: &str,
-    ) -> Result<(), ClusterError> {
+    async fn evict(&self, cluster: &C, pod: &ObjectRef, uid: &str) -> Result<(), ClusterError> {
         let answer = cluster.evict(pod, uid, false).await;
         if answer.is_ok() {
             self.count(format!("evict {pod}"));
@@ -207,7 +202,7 @@ impl Witness<KubeCluster> for Audit {
         answer
     }
 
-    async fn look(&self, cluster: &KubeCluster) {
+    async fn look(&self, cluster: &C) {
         let mut ready = 0;
         for kind in workload::built_in() {
             let name = kind.of.clone();
@@ -216,7 +211,7 @@ impl Witness<KubeCluster> for Audit {
         }
         self.lowest.set(self.lowest.get().min(ready));
         self.follow(cluster).await;
-        if let Some(worst) = followed::underserved(cluster, self.floor).await {
+        if let Some(worst) = followed::underserved(cluster, self.floor.get()).await {
             self.underserved.borrow_mut().get_or_insert(worst);
         }
         self.follow_seconds(cluster).await;

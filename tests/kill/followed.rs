@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use tranche::core::object::KindRef;
 use tranche::core::traffic;
-use tranche::edge::cluster::KubeCluster;
-use tranche::port::Cluster as _;
+use tranche::port::Cluster;
 
 /// One destination of a route, and its part of the whole.
 struct Share {
@@ -19,7 +18,7 @@ struct Share {
 }
 
 /// The first share that has too few of so many pods, in words.
-pub async fn underserved(cluster: &KubeCluster, floor: u32) -> Option<String> {
+pub async fn underserved(cluster: &impl Cluster, floor: u32) -> Option<String> {
     let mut shares = by_istio(cluster).await;
     shares.extend(by_template(cluster).await);
     for share in shares.iter().filter(|share| share.weight > 0) {
@@ -33,7 +32,7 @@ pub async fn underserved(cluster: &KubeCluster, floor: u32) -> Option<String> {
     None
 }
 
-async fn list(cluster: &KubeCluster, api: &'static str, kind: &'static str) -> Vec<Arc<Value>> {
+async fn list(cluster: &impl Cluster, api: &'static str, kind: &'static str) -> Vec<Arc<Value>> {
     cluster.list(&KindRef::new(api, kind), Some("default"), &[]).await.unwrap()
 }
 
@@ -41,7 +40,7 @@ fn number(value: &Value) -> u32 {
     u32::try_from(value.as_u64().unwrap()).unwrap()
 }
 
-async fn by_istio(cluster: &KubeCluster) -> Vec<Share> {
+async fn by_istio(cluster: &impl Cluster) -> Vec<Share> {
     let api = traffic::istio::VERSIONS[0];
     let subsets = list(cluster, api, "DestinationRule").await;
     let mut shares = Vec::new();
@@ -71,7 +70,7 @@ async fn by_istio(cluster: &KubeCluster) -> Vec<Share> {
     shares
 }
 
-async fn by_template(cluster: &KubeCluster) -> Vec<Share> {
+async fn by_template(cluster: &impl Cluster) -> Vec<Share> {
     let mut shares = Vec::new();
     for route in list(cluster, "traefik.io/v1alpha1", "TraefikService").await {
         let services = route["spec"]["weighted"]["services"].as_array().unwrap();
@@ -85,7 +84,7 @@ async fn by_template(cluster: &KubeCluster) -> Vec<Share> {
 }
 
 /// Ready pods of a Service's slices that have the labels.
-async fn ready(cluster: &KubeCluster, share: &Share) -> u32 {
+async fn ready(cluster: &impl Cluster, share: &Share) -> u32 {
     let pods = list(cluster, "v1", "Pod").await;
     let label = [(traffic::SERVICE_LABEL.to_owned(), share.service.clone())];
     let kind = KindRef::new(traffic::SLICES.0, traffic::SLICES.1);

@@ -21,6 +21,9 @@ mod forbidden;
 mod generated;
 mod overtaken;
 mod scenario;
+#[path = "../trap/store.rs"]
+#[expect(dead_code, reason = "the simulation asks for more of it")]
+mod store;
 #[path = "../trap/mod.rs"]
 mod trap;
 mod upgraded;

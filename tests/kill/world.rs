@@ -14,14 +14,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tranche::core::decide::Command;
 use tranche::core::model::{Project, Target};
 use tranche::core::record::{EntityRecord, Phase};
 use tranche::core::release::Release;
 use tranche::core::strategy::{EntityKey, EntityKind};
 use tranche::edge::cluster::KubeCluster;
 use tranche::edge::git::{GitRemote, GitStore, RemoteUrl};
-use tranche::engine::{Class, Engine, Options, Order, Report, Snapshot, command};
+use tranche::engine::{Class, Engine, Options, Report, Snapshot};
 use tranche::port::{Change, CommitId, Objects as _, Remote as _};
 use tranche::sandbox::{Sandbox, SandboxClock};
 
@@ -203,16 +202,6 @@ impl World {
         };
         let record = Snapshot::new(remote.objects(), Some(tip.clone())).entity(&key).unwrap()?;
         Some((EntityRecord::clone(&record), remote, tip))
-    }
-
-    /// Somebody gives the rollout up; too late is no fault.
-    pub async fn abort(&self, scenario: &Scenario) {
-        let Some((record, remote, tip)) = self.record(scenario).await else { return };
-        let (wanted, by) = (Command::Abort, "somebody".to_owned());
-        let order = Order { wanted, by, at: wall(), reason: None };
-        let memo = Rc::default();
-        // What it says against it is none of these tests'.
-        let _ = command(&remote, &Self::target(), &record.entity, &tip, &order, &memo).await;
     }
 
     /// Whether the remote's tip shows a run that holds the rollout.

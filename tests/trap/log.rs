@@ -1,12 +1,11 @@
 //! The record branch, as one checks it: a chain without gaps.
 
 use tranche::core::record::{CommitPhase, Trailers};
-use tranche::edge::git::GitStore;
-use tranche::port::{CommitId, Objects as _};
+use tranche::port::{CommitId, Objects};
 
 /// Reads the whole branch, oldest first, and checks that it is one chain of
 /// record commits with contiguous numbers.
-pub fn read(objects: &GitStore, tip: &CommitId, case: &str) -> Vec<Trailers> {
+pub fn read(objects: &impl Objects, tip: &CommitId, case: &str) -> Vec<Trailers> {
     let mut log = Vec::new();
     let mut next = Some(tip.clone());
     while let Some(commit) = next {

@@ -105,7 +105,7 @@ impl Trap {
     }
 
     /// Does the work, of which the witness is told or not.
-    async fn effect<T, W: Future<Output = T>>(
+    pub async fn effect<T, W: Future<Output = T>>(
         &self,
         sort: Sort,
         what: String,
