@@ -43,12 +43,9 @@ impl Found {
 }
 
 async fn find(url: &RemoteUrl) -> Option<Nearby> {
-    // A `file:` URL may be written in escapes, and where git's own configuration
-    // lies elsewhere, libgit2 reads another one.
+    // A `file:` URL may be written in escapes.
     let escaped = url.as_str().starts_with("file:") && url.as_str().contains('%');
-    let elsewhere = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].map(std::env::var_os);
-    let elsewhere = elsewhere.into_iter().flatten().any(|path| path != "/dev/null");
-    if url.transport() != Transport::Local || escaped || elsewhere {
+    if url.transport() != Transport::Local || escaped || is_configured_elsewhere() {
         return None;
     }
     let nearby = Nearby { path: url.path() };
@@ -61,6 +58,13 @@ async fn find(url: &RemoteUrl) -> Option<Nearby> {
     let ended = call(Path::new("/"), url, &arguments, DEADLINE).await.ok()?;
     let told = String::from_utf8(ended.stdout).ok()?;
     (ended.success && told.strip_suffix('\n') == Some(url.as_str())).then_some(nearby)
+}
+
+/// Whether git's own configuration lies where libgit2 does not look.
+#[expect(clippy::disallowed_methods, reason = "what git's children will read is looked for")]
+fn is_configured_elsewhere() -> bool {
+    let files = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].map(std::env::var_os);
+    files.into_iter().flatten().any(|path| path != "/dev/null")
 }
 
 fn hides_refs(opened: &Repository) -> Result<bool, git2::Error> {
