@@ -138,12 +138,22 @@ impl Teller {
         let beside = self.story.row.beside.iter();
         files.extend(beside.map(|(path, text)| (*path, (*text).to_owned())));
         self.stage.memory.commit_plan(&files, self.stage.sandbox.now().unwrap());
-        let manifest = self.story.row.sized == Sized::Manifest;
-        let content = (plan.number, manifest.then(|| plan.wanted()));
+        let content = self.content(&plan);
         if !self.contents.contains(&content) {
             self.contents.push(content);
         }
         self.plan = plan;
+    }
+
+    /// What makes a revision of a plan.
+    fn content(&self, plan: &Plan) -> (u32, Option<u32>) {
+        (plan.number, (self.story.row.sized == Sized::Manifest).then(|| plan.wanted()))
+    }
+
+    /// Whether the record is about the revision that the plan names.
+    fn is_newest(&self, record: &EntityRecord) -> bool {
+        let content = self.content(&self.plan);
+        record.target.as_ref().is_some_and(|target| self.contents[place(&target.name)] == content)
     }
 
     /// Other words about what is under way, or about what comes next.
@@ -251,8 +261,7 @@ impl Teller {
                     self.happened("aborts");
                     // No run may have seen yet that the plan names another one.
                     let record = self.stage.record().unwrap();
-                    let target = record.target.as_ref().map(|target| self.image(&target.name));
-                    self.aborted = target == Some(self.plan.number);
+                    self.aborted = self.is_newest(&record);
                     self.resized = false;
                 }
             }
@@ -299,9 +308,7 @@ impl Teller {
     /// What was given up while another revision was in the plan already begins with
     /// the next commit, as its refusal says: somebody makes one.
     fn begins_again(&mut self) -> bool {
-        let record = self.stage.record().unwrap();
-        let target = record.target.as_ref().map(|target| self.image(&target.name));
-        let other = target.is_some_and(|number| number != self.plan.number);
+        let other = self.stage.record().is_some_and(|record| !self.is_newest(&record));
         if other {
             self.happened("begun by another commit");
             self.commit(self.plan.clone());
@@ -309,20 +316,18 @@ impl Teller {
         other
     }
 
-    /// The image of a revision.
-    fn image(&self, revision: &str) -> u32 {
-        let number: usize = revision.rsplit("-v").next().unwrap().parse().unwrap();
-        self.contents[number - 1].0
-    }
-
     /// It is where it has to be, and was never below its floor.
     fn judged(&mut self) {
         let words = &self.words;
-        let record = self.stage.record().unwrap();
-        assert_eq!(record.open, None, "{words}");
-        let state = record.status.rolling_state;
-        let reached = state == RollingState::RolloutSucceed;
-        assert!(reached || state == RollingState::RolloutFailed, "{words}: {state:?}");
+        let record = self.stage.record();
+        let state = record.as_ref().map(|record| record.status.rolling_state);
+        // What runs and is wanted again before anything began was never taken over.
+        let untouched = record.is_none() && self.story.row.running.is_some();
+        let reached = state == Some(RollingState::RolloutSucceed) || untouched;
+        let over = reached || state == Some(RollingState::RolloutFailed);
+        assert!(over, "{words}: {state:?}");
+        let open = record.as_ref().and_then(|record| record.open.as_ref());
+        assert_eq!(open, None, "{words}");
         let never = self.plan.never && self.plan.number == 2;
         if never {
             assert!(!reached, "{words}: pods that are not ready count");
@@ -331,7 +336,8 @@ impl Teller {
         } else if !self.resized {
             assert!(!reached, "{words}: it was given up");
         }
-        let number = if reached { self.plan.number } else { self.stands(&record) };
+        let stands = record.as_deref().filter(|_| !reached);
+        let number = stands.map_or(self.plan.number, |record| self.stands(record));
         self.stage.watch.holds(words);
         self.stage.log(words);
         if self.story.row.tolerates {
@@ -362,7 +368,7 @@ impl Teller {
             None => record.stable.as_ref().map(|stable| stable.name.clone()),
         };
         let name = name.unwrap_or_else(|| panic!("{}: nothing is stable", self.words));
-        self.image(&name)
+        self.contents[place(&name)].0
     }
 
     /// The sizes that it may have in the end.
@@ -395,4 +401,10 @@ impl Teller {
             }
         }
     }
+}
+
+/// The place of a revision among the contents.
+fn place(revision: &str) -> usize {
+    let number: usize = revision.rsplit("-v").next().unwrap().parse().unwrap();
+    number - 1
 }
