@@ -35,6 +35,17 @@ pub(super) fn seen_from(act: &Act, open: Option<&OpenStep>, at: usize) -> usize 
     said.filter(|said| (first..=at).contains(said)).unwrap_or(first)
 }
 
+/// Where a lock that is taken at a wait begins to look. While nobody had it, the
+/// pods of another component, which was waited for just before, may have gone: no
+/// look of an earlier lock tells. What has to hold for a while is not begun anew.
+pub(super) fn seen_anew(effects: &[Effect], at: usize) -> usize {
+    let untimed = |before: &usize| match effects.get(*before) {
+        Some(Effect::Await { condition, .. }) => condition.holds_for().is_none(),
+        _ => false,
+    };
+    (0..=at).rev().take_while(untimed).last().unwrap_or(at)
+}
+
 pub(super) fn is_wait(effects: &[Effect], at: usize) -> bool {
     matches!(effects.get(at), Some(Effect::Await { .. }))
 }
@@ -64,5 +75,23 @@ mod tests {
         assert_eq!(nearest_await(&effects, 3), 1);
         assert_eq!(nearest_await(&effects, 1), 1);
         assert_eq!(nearest_await(&effects, 0), 0);
+    }
+
+    #[test]
+    fn a_lock_looks_at_all_that_was_waited_for_but_begins_no_while_anew() {
+        let kind = KindRef::new("apps/v1", "Deployment");
+        let wait = |name: &str, condition: Condition| {
+            let object = ObjectRef::new(&kind, None, name);
+            Effect::Await { object, condition, deadline_seconds: 1 }
+        };
+        let ready = |name: &str| wait(name, Condition::Ready { at_least: 1 });
+        let held = wait("c", Condition::ReadyFor { at_least: 1, updated: false, seconds: 9 });
+        let object = ObjectRef::new(&kind, None, "a");
+        let delete = Effect::Delete { object, uid: None };
+        let effects = [ready("z"), delete, ready("a"), ready("b"), held, ready("d"), ready("e")];
+        assert_eq!(seen_anew(&effects, 3), 2);
+        assert_eq!(seen_anew(&effects, 2), 2);
+        assert_eq!(seen_anew(&effects, 4), 4, "its while goes on");
+        assert_eq!(seen_anew(&effects, 6), 5);
     }
 }

@@ -8,7 +8,7 @@ use super::outcome::Halt;
 use super::part::Part;
 use super::round::SIGNAL;
 use super::watch::Watch;
-use super::whence::{believed, is_wait, nearest_await, seen_from};
+use super::whence::{believed, is_wait, nearest_await, seen_anew, seen_from};
 use super::{Engine, RunError, WRITE_MARGIN};
 use crate::core::decide::{Act, Entry};
 use crate::core::health::Rules;
@@ -383,7 +383,8 @@ impl Work {
         if !is_wait(effects, at) {
             return at;
         }
-        seen_from(&self.act, self.record.open.as_ref(), at)
+        let said = seen_from(&self.act, self.record.open.as_ref(), at);
+        seen_anew(effects, said)
     }
 }
 
