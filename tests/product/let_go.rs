@@ -76,9 +76,9 @@ fn what_a_whole_rollout_had_goes_once_its_application_stands() {
     assert!(stage.world().get("Service", "web").is_some(), "it is the application's by now");
     assert!(lowest(&stage, from) >= 3, "first the new ones, then the old ones go");
     stage.record_is_whole();
-    stage.run(&["status"]).ends(0).says("its object stays");
+    stage.run(&["status"]).ends(0).says("nothing of it is left");
     let inventory = stage.record_file("inventory/default/shop.rollout.yaml");
-    assert!(inventory.contains("Service") && !inventory.contains("web-v1"), "{inventory}");
+    assert!(!inventory.contains("Service") && !inventory.contains("web-v1"), "{inventory}");
     stage.run(&["plan", "--detailed-exitcode"]).ends(0);
     let tip = stage.tip();
     stage.apply_wait().ends(0);
