@@ -250,3 +250,34 @@ fn what_the_sandbox_lacks_is_told_with_what_helps() {
     let told = "next: make the namespace first";
     stage.apply().ends(1).says("\"vela-system\" not found").says(told);
 }
+
+/// The controller fails a batch whose updated pods are out of bounds. Here whoever
+/// moved them is named before anything else is written.
+#[test]
+fn i8_more_updated_pods_than_the_batches_have_come_to_are_refused_by_who_did_it() {
+    let seed = |number: &str| {
+        let dir = env!("CARGO_MANIFEST_DIR");
+        let path = format!("{dir}/testdata/seeds/kubevela-approllout/{number}.yaml");
+        std::fs::read_to_string(path).unwrap()
+    };
+    let held_at = |batch: u32| {
+        seed("overview").replace("batchPartition: 1", &format!("batchPartition: {batch}"))
+    };
+    let stage =
+        Stage::with(&[(APPLICATION, &seed("1-application")), (ROLLOUT, &seed("2-approllout"))]);
+    stage.apply_wait().ends(0);
+    stage.commit(&[(APPLICATION, &seed("3-application")), (ROLLOUT, &held_at(0))]);
+    stage.apply_wait().ends(3);
+    assert!(stage.world().ready_pods()["4.0.6"] > 1);
+    let clones = "/apis/apps.kruise.io/v1alpha1/namespaces/default/clonesets/metrics-provider";
+    let body = json!({"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet",
+        "metadata": {"name": "metrics-provider"}, "spec": {"updateStrategy": {"partition": 0}}});
+    stage.meddle(clones, &body);
+    stage.pass(60);
+    assert_eq!(stage.world().ready_pods(), pods(&[("5.0.2", 5)]));
+    let tip = stage.tip();
+    stage.commit(&[(ROLLOUT, &held_at(1))]);
+    let ran = stage.apply_wait().ends(77);
+    ran.says("partition").says("kubectl");
+    assert_eq!(stage.tip(), tip, "nothing is written");
+}
