@@ -230,7 +230,8 @@ impl<P: Ports> Engine<'_, P> {
         let revisions = self.revisions_of(reading, key, &plans)?;
         let mut live = live.clone();
         self.look_at(revisions.iter().flat_map(|revision| &revision.rest), &mut live).await?;
-        let half = match plans.first().is_some_and(|(_, rollout)| rollout.ratio.is_some()) {
+        let takes_over = plans.first().is_some_and(|(_, rollout)| rollout.ratio.is_some());
+        let half = match takes_over {
             true => self.half_taken(key, &plans).await?,
             false => None,
         };
@@ -254,8 +255,7 @@ impl<P: Ports> Engine<'_, P> {
                 return Ok(());
             }
             (Recognised::Nothing, None) => {
-                let taken = plans.first().is_some_and(|(_, rollout)| rollout.ratio.is_some());
-                let words = match taken {
+                let words = match takes_over {
                     true => "not under way: what runs is taken over anew when it is due",
                     false => "nothing of it is on the cluster",
                 };

@@ -85,13 +85,15 @@ impl<P: Ports> Engine<'_, P> {
         if left_out.is_empty() {
             return Ok(Pruning::default());
         }
+        let handed = self.handed(key, kept.iter().copied()).await?;
         if let Some(heir) = heir {
-            let taken_over = self.is_taken_over(key, &kept).await?;
+            // A Service, or a route, that is still as the rollout has left it may lead
+            // to what is about to go: all of it has to carry another owner's mark.
+            let taken_over = handed.len() == kept.len();
             if !taken_over || !self.is_ready(loaded, &moved, heir).await? {
                 return Ok(Pruning::default());
             }
         }
-        let handed = self.handed(key, kept.iter().copied()).await?;
         Ok(decide_prune(&PruneView {
             key,
             project: &reading.project,
@@ -125,20 +127,6 @@ impl<P: Ports> Engine<'_, P> {
             let over = applied.status.rolling_state == RollingState::RolloutSucceed;
             over && applied.open.is_none() && target == Some(&rendered.digest)
         }))
-    }
-
-    /// Whether all that the plan still has of a rollout carries another owner's
-    /// mark: a Service, or a route, that is still as the rollout has left it may
-    /// lead to what is about to go.
-    async fn is_taken_over(&self, key: &EntityKey, kept: &[&Owned]) -> Result<bool, RunError> {
-        let reads = kept.iter().map(|owned| self.ports.cluster().get(&owned.object));
-        for live in concurrently(reads).await {
-            let owner = live?.and_then(|live| entity_of(&live));
-            if owner.is_none_or(|owner| owner == *key) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Whether the workloads that take the place are their application's, and
