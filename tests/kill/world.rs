@@ -5,8 +5,8 @@ use crate::Kill;
 use crate::audit::Audit;
 use crate::scenario::Scenario;
 use crate::trap::{
-    Aim, Graveyard, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
-    Witness,
+    Aim, Graveyard, NamedProcess, Nobody, Sort, Trap, Trapped, TrappedClock, TrappedCluster,
+    TrappedRemote, Witness,
 };
 use git2::{Oid, Repository, RepositoryInitOptions};
 use jiff::{SignedDuration, Timestamp};
@@ -172,6 +172,7 @@ impl World {
                 witness: Rc::clone(witness),
             },
             process: NamedProcess::new(run_name(number), number, &self.buried),
+            hooks: Nobody,
         };
         let target = Self::target();
         let wait = Some(Duration::from_secs(600));

@@ -3,8 +3,8 @@
 
 use crate::site::Site;
 use crate::trap::{
-    Aim, Graveyard, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
-    Witness, log,
+    Aim, Graveyard, NamedProcess, Nobody, Sort, Trap, Trapped, TrappedClock, TrappedCluster,
+    TrappedRemote, Witness, log,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
@@ -120,6 +120,7 @@ impl<'s> Runs<'s> {
                 witness: Rc::clone(witness),
             },
             process: NamedProcess::new(run_name(number), number, &self.buried),
+            hooks: Nobody,
         };
         let target = self.target();
         let options = Options { wait: Some(PATIENCE), ..Options::default() };

@@ -10,4 +10,4 @@ mod process;
 pub use ports::{
     Aim, Moment, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote, Witness,
 };
-pub use process::{Graveyard, NamedProcess};
+pub use process::{Graveyard, NamedProcess, Nobody};

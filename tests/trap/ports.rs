@@ -291,14 +291,15 @@ impl<K: Clock, C: Cluster, W: Witness<C>> Clock for TrappedClock<K, C, W> {
 }
 
 /// The ports of a run that may die.
-pub struct Trapped<C, R, K, W> {
+pub struct Trapped<C, R, K, W, H = Nobody> {
     pub cluster: TrappedCluster<C, W>,
     pub remote: TrappedRemote<R>,
     pub clock: TrappedClock<K, C, W>,
     pub process: NamedProcess,
+    pub hooks: H,
 }
 
-impl<C: Cluster, R: Remote, K: Clock, W: Witness<C>> Ports for Trapped<C, R, K, W> {
+impl<C: Cluster, R: Remote, K: Clock, W: Witness<C>, H: Hooks> Ports for Trapped<C, R, K, W, H> {
     type Cluster = TrappedCluster<C, W>;
     type Remote = TrappedRemote<R>;
     type Clock = TrappedClock<K, C, W>;
@@ -320,7 +321,7 @@ impl<C: Cluster, R: Remote, K: Clock, W: Witness<C>> Ports for Trapped<C, R, K, 
     }
 
     fn hooks(&self) -> &dyn Hooks {
-        &Nobody
+        &self.hooks
     }
 
     fn audience(&self) -> &dyn Audience {

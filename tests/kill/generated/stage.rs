@@ -2,11 +2,12 @@
 //! and runs of the real engine that may die. Owns how a run is started and what
 //! is read behind its back; what is to become of it is the story's.
 
-use super::memory::{Memory, MemoryRemote};
+use super::memory::Memory;
 use super::watch::Watch;
 use crate::Kill;
 use crate::trap::{
-    Aim, Graveyard, NamedProcess, Sort, Trap, TrappedClock, TrappedCluster, TrappedRemote, log,
+    Aim, Graveyard, NamedProcess, Sort, Trap, Trapped, TrappedClock, TrappedCluster, TrappedRemote,
+    log,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -20,8 +21,8 @@ use tranche::core::record::EntityRecord;
 use tranche::core::strategy::{EntityKey, EntityKind};
 use tranche::engine::{Commanded, Engine, Options, Order, Report, Snapshot, command};
 use tranche::port::{
-    Audience, Calling, Clock, ClusterError, CommitId, HookAnswer, HookRequest, Hooks, Objects as _,
-    Ports, Process, Progress, Remote as _, WriteMode,
+    Calling, Clock, ClusterError, CommitId, HookAnswer, HookRequest, Hooks, Objects as _,
+    Remote as _, WriteMode,
 };
 use tranche::sandbox::{Sandbox, SandboxClock, SandboxCluster};
 
@@ -129,7 +130,7 @@ impl Stage {
             None => Box::new(|_, _, _| None),
         };
         let (trap, death) = Trap::new(aim);
-        let ports = StagePorts {
+        let ports = Trapped {
             cluster: TrappedCluster {
                 inner: self.cluster(),
                 trap: Rc::clone(&trap),
@@ -146,7 +147,7 @@ impl Stage {
                 witness: Rc::clone(watch),
             },
             process: NamedProcess::new(run_name(number), number, &self.buried),
-            line: Line { callee: Rc::clone(&self.callee), trap: Rc::clone(&trap) },
+            hooks: Line { callee: Rc::clone(&self.callee), trap: Rc::clone(&trap) },
         };
         let target = Self::target();
         let options = Options { wait: waits.then_some(PATIENCE), ..Options::default() };
@@ -238,48 +239,6 @@ impl Hooks for Line {
             HookAnswer::Status(200)
         };
         Box::pin(self.trap.effect(Sort::Write, format!("call {}", request.url), answer))
-    }
-}
-
-impl Audience for Line {
-    fn hear(&self, _: &Progress) {}
-}
-
-struct StagePorts {
-    cluster: TrappedCluster<SandboxCluster, Watch>,
-    remote: TrappedRemote<MemoryRemote>,
-    clock: TrappedClock<Hurried, SandboxCluster, Watch>,
-    process: NamedProcess,
-    line: Line,
-}
-
-impl Ports for StagePorts {
-    type Cluster = TrappedCluster<SandboxCluster, Watch>;
-    type Remote = TrappedRemote<MemoryRemote>;
-    type Clock = TrappedClock<Hurried, SandboxCluster, Watch>;
-
-    fn cluster(&self) -> &Self::Cluster {
-        &self.cluster
-    }
-
-    fn remote(&self) -> &Self::Remote {
-        &self.remote
-    }
-
-    fn clock(&self) -> &Self::Clock {
-        &self.clock
-    }
-
-    fn process(&self) -> &dyn Process {
-        &self.process
-    }
-
-    fn hooks(&self) -> &dyn Hooks {
-        &self.line
-    }
-
-    fn audience(&self) -> &dyn Audience {
-        &self.line
     }
 }
 
